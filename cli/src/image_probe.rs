@@ -1,33 +1,33 @@
-//! One image, from its bytes to its report.
+//! The report on one image, made from its bytes.
 
 use std::time::Instant;
 
 use scanner_core::{Image, Module};
 use tcplimit_report::{Origin, Report, Search, State, is_cabinet};
 
-use crate::file::HEAD;
-use crate::format;
-use crate::head;
-use crate::loaded::{LoadBase, LoadError, Loaded};
+use crate::foreign_format;
+use crate::input::HEAD;
 use crate::manifest::Manifest;
+use crate::simulated_load::{LoadBase, LoadError, Loaded};
+use crate::triage;
 
-/// How to look.
+/// Options of the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The module that every file is taken for, whatever its names say.
+    /// Treat every file as this module, whatever its names.
     pub module: Option<Module>,
-    /// Search the image as loaded at a base, as the kernel driver would see it.
+    /// Search the image as loaded at a base, as the kernel driver sees it.
     pub as_loaded: Option<LoadBase>,
-    /// Which members of a cabinet are looked into.
+    /// The members of a cabinet to search.
     pub members: Members,
 }
 
-/// Which members of a cabinet are looked into.
+/// The members of a cabinet to search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Members {
     /// All.
     All,
-    /// Those named like `tcpip*.sys`: decompressing takes time.
+    /// Those named like `tcpip*.sys`, since decompression takes time.
     Likely,
 }
 
@@ -45,28 +45,30 @@ impl Default for Options {
 pub(crate) fn image(origin: Origin, data: &[u8], options: &Options) -> Report {
     let length = to_u64(data.len());
     if is_cabinet(data) {
-        let reason = "a cabinet in cabinets: take it out of the outer ones first";
+        let reason = "a cabinet nested too deep: extract it from the outer ones first";
         return Report::new(origin, length, State::Cabinet, reason);
     }
-    if let Some(format) = format::of(data) {
-        return Report::new(origin, length, State::Container, format.says());
+    if let Some(format) = foreign_format::of(data) {
+        return Report::new(origin, length, State::Container, format.advice());
     }
     let head = data.get(..HEAD).unwrap_or(data);
-    // Where the beginning does not decide, the whole does.
-    let decided = head::report(&origin, head, length)
-        .or_else(|| head::report(&origin, data, length))
+    // If the beginning does not decide, the whole file does.
+    let decided = triage::report(&origin, head, length)
+        .or_else(|| triage::report(&origin, data, length))
         .map(|report| match report.state {
-            State::NotDriver => match format::of_program(data) {
+            State::NotDriver => match foreign_format::of_program(data) {
                 Some(format) => {
-                    Report::new(origin.clone(), length, State::Container, format.says())
+                    Report::new(origin.clone(), length, State::Container, format.advice())
                 }
                 None => report,
             },
             _ => report,
         });
     decided.unwrap_or_else(|| {
-        let mut report = Report::unjudged(origin, length);
-        if let Some((image, module)) = report.judge_image(data, options.module, head::say) {
+        let mut report = Report::pending(origin, length);
+        if let Some((image, module)) =
+            report.identify_module(data, options.module, triage::describe)
+        {
             let begun = Instant::now();
             search(&mut report, &image, data, module, options);
             report.search_time = begun.elapsed();
@@ -82,7 +84,7 @@ fn search(report: &mut Report, image: &Image<'_>, data: &[u8], module: Module, o
         None => Ok(in_file),
         Some(base) => Loaded::new(image, data, base).and_then(|loaded| {
             report.loaded_at = Some(loaded.base());
-            loaded.look(|image| Search::of(image, module))
+            loaded.with_image(|image| Search::of(image, module))
         }),
     };
     match searched {
@@ -92,7 +94,7 @@ fn search(report: &mut Report, image: &Image<'_>, data: &[u8], module: Module, o
             report.search = Some(found);
             report.refuse(State::NotLocated, reason.into());
         }
-        Ok(found) => report.judge_search(image, &found, options.module, head::say),
+        Ok(found) => report.conclude(image, &found, options.module, triage::describe),
         Err(error @ (LoadError::UnfitBase { .. } | LoadError::NotRelocatable { .. })) => {
             report.refuse(State::UnfitBase, error.to_string());
         }
@@ -100,10 +102,10 @@ fn search(report: &mut Report, image: &Image<'_>, data: &[u8], module: Module, o
     }
 }
 
-/// The report with what identifies the file, where that is of interest: it
-/// takes longer than the search, so it is left out where nobody sees it.
-pub(crate) fn identified(mut report: Report, data: &[u8]) -> Report {
-    report.identify(data, |sha256| {
+/// Adds SHA-256 and checksum to a report of interest. That takes longer than the search, so it is
+/// done only for reports that are shown.
+pub(crate) fn with_file_facts(mut report: Report, data: &[u8]) -> Report {
+    report.add_file_facts(data, |sha256| {
         Some(Manifest::built_in().find(sha256)?.name.as_str())
     });
     report

@@ -1,18 +1,17 @@
-//! Disc images: ISO 9660 with Joliet, as setup discs have it.
+//! Disc images: ISO 9660 with Joliet, the format of setup discs.
 //!
-//! An image is read by position and never as a whole. Every number in it that
-//! says where something is stands there twice, in both byte orders; where the
-//! two differ, the image is damaged. All that a walk does is bounded: records,
+//! An image is read by position and never as a whole. It stores every position and length twice,
+//! in both byte orders; if the two differ, the image is damaged. A walk is bounded in records,
 //! directories, depth, and bytes of directories.
 //!
-//! Read in this order: [`sector`], [`record`] (files and directories),
-//! [`descriptor`] (tables), [`tree`] (the walk), this file (the volume).
+//! Read in this order: [`sector`], [`record`] (files and directories), [`descriptor`] (tables),
+//! [`tree`] (the walk), this file (the volume).
 //!
 //! Sources: ECMA-119 (ISO 9660), fourth edition; the Joliet specification,
 //! version 1; ECMA-167, part 2 (the volume recognition sequence).
 
 mod descriptor;
-mod flaw;
+mod error;
 mod record;
 mod sector;
 mod tree;
@@ -26,20 +25,20 @@ use descriptor::{Descriptor, Tree};
 use record::Names;
 
 pub(crate) use descriptor::VOLUME_SIZE;
-pub(crate) use flaw::Flaw;
+pub(crate) use error::DiscError;
 pub(crate) use record::{Extent, RECORD_EXTENT, both_orders};
 pub(crate) use sector::{SECTOR, position};
 pub(crate) use tree::Entry;
 
 /// The sector of the first volume descriptor.
 pub(crate) const FIRST_DESCRIPTOR: u32 = 16;
-/// So many descriptors there are at most; the standard sets no limit.
+/// The most descriptors that are read; the standard sets no limit.
 const MAX_DESCRIPTORS: u32 = 64;
 
 /// Whether a file is an ISO image with sectors of 2,048 bytes, by its content.
 ///
 /// # Errors
-/// When it can't be read.
+/// If it can't be read.
 pub(crate) fn is_image(file: &dyn Storage) -> io::Result<bool> {
     if file.length() <= position(FIRST_DESCRIPTOR + 1) {
         return Ok(false);
@@ -52,10 +51,9 @@ pub(crate) fn is_image(file: &dyn Storage) -> io::Result<bool> {
 /// The volume descriptors of an image.
 #[derive(Debug)]
 pub(crate) struct Volume {
-    /// At least the primary one, in the order of preference: as Windows has
-    /// it, Joliet first.
+    /// At least the primary tree, in the order in which Windows prefers them: Joliet first.
     pub(crate) trees: Vec<Tree>,
-    /// The first sector behind the descriptors.
+    /// The first sector after the descriptors.
     pub(crate) descriptors_end: u32,
     /// Whether it has a UDF tree as well.
     pub(crate) has_udf: bool,
@@ -65,19 +63,20 @@ impl Volume {
     /// Reads the volume descriptors.
     ///
     /// # Errors
-    /// Where they are damaged.
-    pub(crate) fn read(storage: &dyn Storage) -> Result<Volume, Flaw> {
+    /// If they are damaged.
+    pub(crate) fn read(storage: &dyn Storage) -> Result<Volume, DiscError> {
         let mut trees = Vec::new();
         let mut sector = FIRST_DESCRIPTOR;
         loop {
             if sector >= FIRST_DESCRIPTOR + MAX_DESCRIPTORS {
-                return Err(Flaw::NoTerminator);
+                return Err(DiscError::NoTerminator);
             }
             let bytes = sector::read(storage, sector);
-            let bytes = bytes.map_err(|error| Flaw::unread(sector, &error))?;
-            let descriptor = Descriptor::ref_from_bytes(&bytes).map_err(|_| Flaw::NoTerminator)?;
+            let bytes = bytes.map_err(|error| DiscError::unreadable(sector, &error))?;
+            let descriptor =
+                Descriptor::ref_from_bytes(&bytes).map_err(|_| DiscError::NoTerminator)?;
             if descriptor.identifier != *descriptor::ISO {
-                return Err(Flaw::NoTerminator);
+                return Err(DiscError::NoTerminator);
             }
             sector += 1;
             match descriptor.kind {
@@ -95,9 +94,9 @@ impl Volume {
         });
         let is_primary = |tree: &&Tree| tree.names == Names::Primary;
         match trees.iter().filter(is_primary).count() {
-            0 => return Err(Flaw::NoPrimary),
+            0 => return Err(DiscError::NoPrimary),
             1 => {}
-            _ => return Err(Flaw::SeveralPrimaries),
+            _ => return Err(DiscError::SeveralPrimaries),
         }
         Ok(Volume {
             trees,
@@ -106,26 +105,26 @@ impl Volume {
         })
     }
 
-    /// Hands each entry of a tree over, a directory's files before what is in
-    /// its directories.
+    /// Passes each entry of a tree to `visit`, the files of a directory before the entries of its
+    /// directories.
     ///
     /// # Errors
-    /// Where the tree is damaged, or larger than any that is meant to be read.
+    /// If the tree is damaged or exceeds a bound.
     pub(crate) fn walk(
         storage: &dyn Storage,
         tree: &Tree,
         visit: &mut dyn FnMut(Entry<'_>),
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), DiscError> {
         tree::walk(storage, tree, visit)
     }
 }
 
-/// How far behind the descriptors a volume recognition sequence may go, in
-/// sectors: three descriptors, and those of boot loaders between.
+/// Length of a volume recognition sequence after the descriptors, in sectors: three descriptors,
+/// and those of boot loaders between them.
 const RECOGNITION: u32 = 64;
 
-/// Whether the volume recognition sequence, which goes on behind the
-/// descriptors of ISO 9660, has that of UDF (ECMA-167, 3/9.1).
+/// Whether the volume recognition sequence, which continues after the descriptors of ISO 9660,
+/// contains that of UDF (ECMA-167, 3/9.1).
 fn has_udf(storage: &dyn Storage, from: u32) -> bool {
     (from..from.saturating_add(RECOGNITION)).any(|sector| {
         let mut identifier = [0; 6];
@@ -134,8 +133,7 @@ fn has_udf(storage: &dyn Storage, from: u32) -> bool {
     })
 }
 
-/// Whether a sector begins a volume descriptor of ISO 9660 that is a primary
-/// one.
+/// Whether a sector is a primary volume descriptor of ISO 9660.
 pub(crate) fn is_primary_descriptor(sector: &[u8]) -> bool {
     sector.first() == Some(&descriptor::PRIMARY) && sector.get(1..6) == Some(descriptor::ISO)
 }

@@ -1,25 +1,25 @@
-//! Reports for programs: one JSON object a line. docs/json.md describes it,
-//! and a test compares the two.
+//! Reports for programs: one JSON object per line. docs/json.md describes them, and a test compares
+//! the two.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
-use tcplimit_report::{Object, Report, SCHEMA};
+use tcplimit_report::{JsonReport, Report, SCHEMA};
 
 use crate::summary::Summary;
 
 /// Writes a report as one line.
 ///
 /// # Errors
-/// When it can't be written.
+/// If it can't be written.
 pub(crate) fn report(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    written(out, &Object::of(report))
+    write_line(out, &JsonReport::of(report))
 }
 
 /// Writes the summary as one line.
 ///
 /// # Errors
-/// When it can't be written.
+/// If it can't be written.
 pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, exit: u8) -> io::Result<()> {
     #[derive(Serialize)]
     struct Totals<'a> {
@@ -52,10 +52,10 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, exit: u8) -> io::R
     summary_line(out, &totals)
 }
 
-/// Writes an object as one line of JSON, the schema's number first.
+/// Writes an object as one line of JSON, with the schema number first.
 ///
 /// # Errors
-/// When it can't be written.
+/// If it can't be written.
 pub(crate) fn line(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a, T> {
@@ -64,10 +64,10 @@ pub(crate) fn line(out: &mut dyn Write, object: &impl Serialize) -> io::Result<(
         object: &'a T,
     }
     let schema = SCHEMA;
-    written(out, &Line { schema, object })
+    write_line(out, &Line { schema, object })
 }
 
-fn written(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
+fn write_line(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, object).map_err(io::Error::from)?;
     out.write_all(b"\n")
 }
@@ -75,7 +75,7 @@ fn written(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
 /// Writes the totals of a run as one line of JSON.
 ///
 /// # Errors
-/// When it can't be written.
+/// If it can't be written.
 pub(crate) fn summary_line(out: &mut dyn Write, summary: &impl Serialize) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a, T> {
@@ -87,8 +87,8 @@ pub(crate) fn summary_line(out: &mut dyn Write, summary: &impl Serialize) -> io:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::default_inputs::SPECIMEN;
     use crate::probe::{self, Options};
-    use crate::source::SPECIMEN;
     use tcplimit_report::State;
 
     const DOCUMENTED: &str = include_str!("../../docs/json.md");

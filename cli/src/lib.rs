@@ -1,44 +1,43 @@
 //! The workbench tool: finds, explains and changes the half-open TCP connection
 //! limit in `tcpip.sys` and `tcpip6.sys`, on any system.
 //!
-//! The search itself is `scanner-core`, shared to the letter with the kernel
-//! driver. Here is what surrounds it: reading files, folders and cabinets,
-//! telling which module a file is, reports for people and for programs.
+//! The search itself is `scanner-core`, which the kernel driver uses unchanged. This crate reads
+//! files, folders and cabinets, identifies modules, and writes reports for people and programs.
 //!
-//! Start at [`probe::bytes`], which is the whole path of `tcplimit probe` for
-//! the content of one file, and at [`patch`], which alone writes to drivers.
+//! Start at [`probe::bytes`], the whole path of `tcplimit probe` for the content of one file, and
+//! at [`patch`], the only module that writes to drivers.
 
 mod archive;
 mod arguments;
 mod cabinet;
-mod check;
 pub mod command;
-mod corpus;
+mod corpus_add;
+mod corpus_check;
+mod default_inputs;
 mod disassembly;
-mod exit;
+mod exit_codes;
 mod explain;
-mod file;
-mod folder;
-mod format;
-pub mod guard;
-mod head;
+mod foreign_format;
 mod image_probe;
+mod input;
 mod interrupt;
 mod iso;
 mod json;
-mod loaded;
 mod manifest;
 mod manual;
-mod output;
+pub mod panic_guard;
+mod parallel;
 pub mod patch;
 pub mod probe;
 mod progress;
-mod scan;
 mod self_extractor;
-mod source;
+mod simulated_load;
 pub mod storage;
 mod summary;
+mod terminal;
 mod text;
+mod triage;
+mod walk;
 
-pub use loaded::LoadBase;
+pub use simulated_load::LoadBase;
 pub use tcplimit_report as report;

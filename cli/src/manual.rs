@@ -1,5 +1,4 @@
-//! Completion scripts and manual pages, made from the description of the
-//! command line.
+//! Completion scripts and manual pages, generated from the definition of the command line.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,20 +9,20 @@ use clap_mangen::roff::{Roff, roman};
 use tcplimit_report::Exit;
 
 use crate::arguments::{self, Arguments, Completions};
-use crate::output::{self, cause, complain};
+use crate::terminal::{self, os_error_text, print_error};
 
-/// When this version was made, for the title of the pages. Not the day of the
-/// build: the same source gives the same pages.
+/// The date of this version, for the title of the pages. Not the date of the build: the same
+/// source gives the same pages.
 const DATE: &str = "2026-11-28";
 
 /// Writes a completion script.
 ///
 /// # Errors
-/// When it can't be written.
-pub(crate) fn completions(verb: &Completions) -> io::Result<Exit> {
+/// If it can't be written.
+pub(crate) fn completions(args: &Completions) -> io::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(
-        verb.shell,
+        args.shell,
         &mut Arguments::command(),
         "tcplimit",
         &mut script,
@@ -34,20 +33,20 @@ pub(crate) fn completions(verb: &Completions) -> io::Result<Exit> {
 /// Writes the manual.
 ///
 /// # Errors
-/// When it can't be written to standard output.
-pub(crate) fn pages(verb: &arguments::Man) -> io::Result<Exit> {
+/// If it can't be written to standard output.
+pub(crate) fn pages(args: &arguments::Man) -> io::Result<Exit> {
     let mut command = Arguments::command();
     command.build();
-    let Some(folder) = &verb.output else {
+    let Some(folder) = &args.output else {
         return print(&page(&command)?);
     };
     match write_all(folder, &command, "tcplimit") {
         Ok(()) => Ok(Exit::Done),
         Err(error) => {
-            complain(&format!(
+            print_error(&format!(
                 "the pages can't be written to {}: {}",
                 folder.display(),
-                cause(&error)
+                os_error_text(&error)
             ));
             Ok(Exit::Unreadable)
         }
@@ -55,7 +54,7 @@ pub(crate) fn pages(verb: &arguments::Man) -> io::Result<Exit> {
 }
 
 fn print(text: &[u8]) -> io::Result<Exit> {
-    let mut out = output::stdout();
+    let mut out = terminal::stdout();
     out.write_all(text)?;
     Ok(out.finish(Exit::Done))
 }
@@ -63,11 +62,15 @@ fn print(text: &[u8]) -> io::Result<Exit> {
 fn write_all(folder: &Path, command: &Command, name: &str) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     std::fs::write(folder.join(format!("{name}.1")), page(command)?)?;
-    let verbs = command
+    let subcommands = command
         .get_subcommands()
-        .filter(|verb| verb.get_name() != "help");
-    for verb in verbs {
-        write_all(folder, verb, &format!("{name}-{}", verb.get_name()))?;
+        .filter(|subcommand| subcommand.get_name() != "help");
+    for subcommand in subcommands {
+        write_all(
+            folder,
+            subcommand,
+            &format!("{name}-{}", subcommand.get_name()),
+        )?;
     }
     Ok(())
 }
@@ -92,8 +95,8 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     Ok(without_idle_breaks(&page))
 }
 
-/// clap_mangen breaks the line beside spaces and empty lines, which break it themselves: mandoc
-/// warns of it.
+/// Removes the line breaks that clap_mangen writes next to vertical space, which breaks the line
+/// anyway: mandoc warns of them.
 fn without_idle_breaks(page: &[u8]) -> Vec<u8> {
     let lines: Vec<&[u8]> = page.split_inclusive(|&byte| byte == b'\n').collect();
     let is = |at: Option<usize>, name: &[u8]| {
@@ -110,8 +113,8 @@ fn without_idle_breaks(page: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// What stands behind the options in the help, a section for each paragraph:
-/// its first line is the heading, the others stay lines.
+/// The help after the options, one section per paragraph: its first line is the heading, the other
+/// lines stay as they are.
 fn after_help(help: &str) -> Roff {
     let mut roff = Roff::new();
     for paragraph in help.split("\n\n") {

@@ -1,23 +1,23 @@
-//! Changes the limit in a file: `tcplimit patch`, `restore`, `status` and
-//! `clean`.
+//! Changes the limit in files: `tcplimit patch`, `restore`, `status` and `clean`.
 //!
-//! A [`Plan`] is decided first, by [`plan`], which only looks. It names at most
-//! eight bytes, the value in the one store of start-up code and the checksum of
-//! the file. Whatever is in doubt is a [`Refusal`].
+//! First [`plan`] makes a [`Plan`], which only reads. It names at most eight bytes:
+//! the value in the one store of start-up code, and the checksum of the file. Any
+//! doubt is a [`Refusal`].
 //!
 //! Read in this order:
 //!
-//! 1. decisions: [`change`], [`plan`](mod@plan), [`known`], [`Refusal`], [`Failure`](failure::Failure);
-//! 2. files: [`form`] (as on setup discs), [`drivers`] (all in one file),
-//!    [`fs`] (the file system), [`names`] (what a run may leave behind);
-//! 3. safety: [`lock`] (one run at a time), [`replace`] (one file in the place of
-//!    another), [`journal`] (many files as one transaction);
-//! 4. the work: [`job`] (one file from plan to proof), [`restore`] (the way back),
-//!    [`installation`], [`windows_install`] and [`offline_windows`] (the Windows on
-//!    a disk), [`disc`] (disc images), [`leftover`];
-//! 5. reports: [`outcome`] and [`summary`] (the data), [`text`] and [`json`] (what
-//!    is written of them), [`reporter`];
-//! 6. verbs: [`run`], [`status`](mod@status), [`clean`](mod@clean).
+//! 1. decisions: [`change`], [`plan`](mod@plan), [`known_builds`], [`Refusal`],
+//!    [`Failure`](failure::Failure);
+//! 2. files: [`container`] (compressed files), [`drivers`] (all drivers in a file),
+//!    [`filesystem`], [`file_names`];
+//! 3. safety: [`lock`] (one run at a time), [`replace`] (one file), [`journal`] (many
+//!    files as one transaction);
+//! 4. work: [`job`] (one file from plan to verification), [`restore`],
+//!    [`windows_folders`], [`windows_install`] and [`offline_windows`] (a Windows on a
+//!    disk), [`disc`] (disc images), [`leftover`];
+//! 5. reports: [`outcome`] and [`summary`] (the data), [`text`] and [`json`] (the
+//!    formats), [`reporter`];
+//! 6. commands: [`run`], [`status`](mod@status), [`clean`](mod@clean).
 
 mod change;
 mod clean;
@@ -51,7 +51,7 @@ pub mod windows_install;
 
 pub use change::{Change, Field};
 pub(crate) use clean::run as clean;
-pub use disc::{DiscResult, Watch, patch_disc};
+pub use disc::{DiscResult, ImageProgress, patch_disc};
 pub use plan::{DEFAULT_LIMIT, Plan, apply, plan};
 pub use refusal::{DiscRefusal, Refusal};
 pub(crate) use run::{patch, restore};

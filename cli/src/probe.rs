@@ -5,25 +5,25 @@ mod run;
 use tcplimit_report::{Origin, Report};
 
 use crate::archive::Archive;
-use crate::file::HEAD;
-use crate::image_probe::{identified, image};
+use crate::image_probe::{image, with_file_facts};
+use crate::input::HEAD;
 
 pub use crate::image_probe::{Members, Options};
 pub(crate) use run::run;
 
-/// Reports on the content of one file, cabinets included: one report, or one
-/// for each member looked into. It never panics, whatever the bytes are.
+/// Reports on the content of one file: one report, or one per member that is searched. It never
+/// panics, whatever the bytes are.
 #[must_use]
 pub fn bytes(path: &str, data: &[u8], options: &Options) -> Vec<Report> {
     let mut reports = Vec::new();
     visit(path, data, options, &mut |report, data| {
-        reports.push(identified(report, data));
+        reports.push(with_file_facts(report, data));
     });
     reports
 }
 
-/// As [`bytes`], handing each report over with the bytes of the image that it
-/// is about. They are not hashed: see [`identified`].
+/// As [`bytes`], but passes each report with the bytes of its image to `visit`. The bytes are not
+/// hashed: see [`with_file_facts`].
 pub(crate) fn visit(
     path: &str,
     data: &[u8],

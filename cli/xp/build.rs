@@ -1,5 +1,5 @@
-//! Makes `tcplimit.exe` of the program: how it is linked, its version, and the
-//! builds that it knows.
+//! Builds `tcplimit.exe` and `tcplimitw.exe`: linker arguments, resources, known builds,
+//! translations.
 
 #[path = "build/icon.rs"]
 mod icon;
@@ -11,7 +11,7 @@ mod language;
 mod link;
 #[path = "build/manifest.rs"]
 mod manifest;
-// Resources are made as those of the driver.
+// Resources are built like the driver's.
 #[path = "../../driver/build/resource.rs"]
 #[expect(dead_code, reason = "a program has no messages")]
 mod resource;
@@ -41,7 +41,7 @@ fn main() {
     write("de.rs", german.as_bytes());
 
     let version = var("CARGO_PKG_VERSION");
-    let console = version::of(&version, &version::PROGRAM);
+    let console = version::encode(&version, &version::PROGRAM);
     let console = [(resource::RT_VERSION, 1, console)];
     program("tcplimit-exe", Subsystem::Console, &console);
 
@@ -49,7 +49,7 @@ fn main() {
         (
             resource::RT_VERSION,
             1,
-            version::of(&version, &version::WINDOW),
+            version::encode(&version, &version::WINDOW),
         ),
         (resource::RT_MANIFEST, 1, manifest::MANIFEST.into()),
     ]);
@@ -57,7 +57,7 @@ fn main() {
     program("tcplimitw-exe", Subsystem::Window, &window);
 }
 
-/// How a program is linked, and its resources.
+/// Sets the linker arguments and resources of a program.
 fn program(name: &str, subsystem: Subsystem, resources: &[(u16, u16, Vec<u8>)]) {
     let (os, arch) = (var("CARGO_CFG_TARGET_OS"), var("CARGO_CFG_TARGET_ARCH"));
     let Some(arguments) = link::arguments(&os, &arch, subsystem) else {
@@ -66,7 +66,7 @@ fn program(name: &str, subsystem: Subsystem, resources: &[(u16, u16, Vec<u8>)]) 
     for argument in arguments {
         println!("cargo::rustc-link-arg-bin={name}={argument}");
     }
-    let resources = write(&format!("{name}.res"), &resource::named(resources));
+    let resources = write(&format!("{name}.res"), &resource::encode_named(resources));
     println!("cargo::rustc-link-arg-bin={name}={}", resources.display());
 }
 

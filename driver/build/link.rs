@@ -1,6 +1,6 @@
-//! What the linker is told.
+//! Arguments of the linker.
 
-/// Which of the three drivers is built.
+/// The three builds of the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Build {
     /// For XP and Server 2003 on x86, with our bindings.
@@ -11,9 +11,9 @@ pub(crate) enum Build {
     Wdk,
 }
 
-/// For all three. The image is relocatable as drivers are, and has none of the
-/// later marks (NX, random addresses, terminal server) that are for programs.
-/// `/RELEASE` writes the checksum that NT wants of a driver.
+/// For all three. The image is relocatable, as drivers are, and has none of the
+/// later flags (NX, random addresses, terminal server) for programs. `/RELEASE`
+/// writes the checksum that NT requires of a driver.
 const ALL: [&str; 12] = [
     "/ENTRY:DriverEntry",
     "/DRIVER",
@@ -29,8 +29,8 @@ const ALL: [&str; 12] = [
     "/Brepro",
 ];
 
-/// For lld. Sections stay in memory (`P` is for "not paged"), since requests
-/// may come while nothing can be paged in; so do the tables of unwinding.
+/// For lld. Sections stay in memory (`P` is "not paged"), since requests may
+/// arrive while nothing can be paged in; so do the unwind tables.
 const LLD: [&str; 4] = [
     "/SECTION:.text,ERP",
     "/SECTION:.rdata,RP",
@@ -38,13 +38,13 @@ const LLD: [&str; 4] = [
     "/SECTION:.pdata,RP",
 ];
 
-/// The oldest systems that load it: XP is 5.1; on x64 the first is 5.2.
+/// The oldest supported systems: XP is 5.1; on x64 the first is 5.2.
 const XP: [&str; 3] = ["/SUBSYSTEM:NATIVE,5.01", "/OSVERSION:5.1", "/VERSION:5.1"];
 const XP_X64: [&str; 3] = ["/SUBSYSTEM:NATIVE,5.02", "/OSVERSION:5.2", "/VERSION:5.2"];
 
-/// For Microsoft's linker, which can't be told the system's version and warns
-/// of objects that were not compiled for the kernel (4257) and of the entry
-/// point's being exported, as Rust exports what has a fixed name (4216).
+/// For Microsoft's linker, which has no option for the system's version and warns
+/// of objects not compiled for the kernel (4257) and of the exported entry point,
+/// since Rust exports functions with a fixed name (4216).
 const WDK: [&str; 4] = [
     "/SUBSYSTEM:NATIVE,5.02",
     "/MANIFEST:NO",
@@ -53,9 +53,9 @@ const WDK: [&str; 4] = [
 ];
 
 impl Build {
-    /// The build for a target, if it is one of a driver. The UEFI targets are
-    /// taken for their code (PE, no floats, no red zone), not for UEFI.
-    pub(crate) fn of(os: &str, arch: &str) -> Option<Build> {
+    /// The build for a target, if it is a driver's. The UEFI targets are used for
+    /// their code (PE, no floats, no red zone), not for UEFI.
+    pub(crate) fn for_target(os: &str, arch: &str) -> Option<Build> {
         match (os, arch) {
             ("uefi", "x86") => Some(Build::X86),
             ("uefi", "x86_64") => Some(Build::X64),
@@ -64,7 +64,7 @@ impl Build {
         }
     }
 
-    /// The arguments, to be given after those of the target.
+    /// The arguments, to follow those of the target.
     pub(crate) fn arguments(self) -> impl Iterator<Item = &'static str> {
         let own = match self {
             Build::X86 => [&LLD[..], &XP],

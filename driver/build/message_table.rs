@@ -1,15 +1,15 @@
-//! The message table: what Event Viewer shows for an entry's number.
+//! The message table: Event Viewer's texts by number.
 //!
 //! Source: MESSAGE_RESOURCE_DATA in `winnt.h`.
 
 use super::resource::align;
 
-/// Not MESSAGE_RESOURCE_UNICODE: the texts are ASCII, and half as long so.
+/// Not MESSAGE_RESOURCE_UNICODE: the texts are ASCII, which takes half the room.
 const ANSI: u16 = 0;
 
-/// The table of these numbers and texts; a line end is added to each, as the
-/// message compiler does. A block of the table holds successive numbers.
-pub(crate) fn of(mut texts: Vec<(u32, &str)>) -> Vec<u8> {
+/// Encodes a table of these numbers and texts, each with a line end, as the
+/// message compiler does. A block of the table has successive numbers.
+pub(crate) fn encode(mut texts: Vec<(u32, &str)>) -> Vec<u8> {
     texts.sort();
     let blocks: Vec<&[(u32, &str)]> = texts
         .chunk_by(|(before, _), (after, _)| before + 1 == *after)
@@ -17,7 +17,7 @@ pub(crate) fn of(mut texts: Vec<(u32, &str)>) -> Vec<u8> {
     let mut table = Vec::new();
     dword(&mut table, blocks.len());
     let mut entries = Vec::new();
-    // The count, and three dwords for each block: then its entries.
+    // The count, three dwords for each block, then the entries.
     let begin = 4 + 12 * blocks.len();
     for block in blocks {
         let offset = begin + entries.len();

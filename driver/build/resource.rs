@@ -1,4 +1,4 @@
-//! A file of resources (`.res`), which linkers take like an object.
+//! A resource file (`.res`), which linkers accept like an object.
 //!
 //! Source: "Resource file formats" in Microsoft's documentation of Win32.
 
@@ -16,25 +16,26 @@ pub(crate) const RT_ICON: u16 = 3;
 #[allow(dead_code, reason = "for the program's build")]
 pub(crate) const RT_GROUP_ICON: u16 = 14;
 
-/// English (United States), as the compilers of resources write it.
+/// English (United States), as resource compilers write it.
 pub(crate) const LANGUAGE: u16 = 0x0409;
 
 /// Bytes of a header whose type and name are numbers.
 const HEADER: u32 = 32;
-/// MOVEABLE and PURE: nobody has read it since Windows 3.1, all write it.
+/// MOVEABLE and PURE: unused since Windows 3.1, written by all tools.
 const MEMORY_FLAGS: u16 = 0x30;
 
-/// The file that holds these, each of a type and by the name 1.
-pub(crate) fn file(resources: &[(u16, Vec<u8>)]) -> Vec<u8> {
+/// Encodes these resources, each of a type and with the name 1.
+pub(crate) fn encode(resources: &[(u16, Vec<u8>)]) -> Vec<u8> {
     let one = |(kind, data): &(u16, Vec<u8>)| (*kind, 1, data.clone());
     let named: Vec<(u16, u16, Vec<u8>)> = resources.iter().map(one).collect();
-    self::named(&named)
+    encode_named(&named)
 }
 
-/// The file that holds these, each of a type and by a number.
-pub(crate) fn named(resources: &[(u16, u16, Vec<u8>)]) -> Vec<u8> {
+/// Encodes these resources, each of a type and with a number as its name.
+pub(crate) fn encode_named(resources: &[(u16, u16, Vec<u8>)]) -> Vec<u8> {
     let mut file = Vec::new();
-    // An empty one of type 0 tells the file from those of 16-bit Windows.
+    // An empty resource of type 0 distinguishes the file from those of 16-bit
+    // Windows.
     entry(&mut file, 0, 0, 0, &[]);
     for (kind, name, data) in resources {
         entry(&mut file, *kind, *name, LANGUAGE, data);
@@ -60,7 +61,7 @@ fn entry(file: &mut Vec<u8>, kind: u16, name: u16, language: u16, data: &[u8]) {
     align(file);
 }
 
-/// Zeros up to the next dword.
+/// Pads with zeros to the next dword.
 pub(crate) fn align(data: &mut Vec<u8>) {
     data.resize(data.len().next_multiple_of(4), 0);
 }

@@ -1,5 +1,4 @@
-//! The version resource: what Explorer shows, and what tells people and
-//! scanners whose file this is.
+//! The version resource, which identifies the file to Explorer and scanners.
 //!
 //! Source: VS_VERSIONINFO in Microsoft's documentation of Win32.
 
@@ -17,7 +16,7 @@ const FLAGS: u32 = 0;
 /// VOS_NT_WINDOWS32.
 const SYSTEM: u32 = 0x0004_0004;
 
-/// What a file is.
+/// The identity of a file.
 pub(crate) struct Product {
     file: &'static str,
     description: &'static str,
@@ -48,8 +47,8 @@ pub(crate) const WINDOW: Product = Product {
     kind: [1, 0],
 };
 
-/// The resource for a version such as `1.2.3`.
-pub(crate) fn of(version: &str, product: &Product) -> Vec<u8> {
+/// Encodes the resource for a version such as `1.2.3`.
+pub(crate) fn encode(version: &str, product: &Product) -> Vec<u8> {
     let strings: Vec<u8> = children(&[
         text("FileDescription", product.description),
         text("FileVersion", version),
@@ -89,7 +88,7 @@ fn fixed(version: &str, product: &Product) -> Vec<u8> {
     [
         SIGNATURE,
         STRUCTURE_VERSION,
-        // The file's, the product's.
+        // The file's version, then the product's.
         high,
         low,
         high,
@@ -99,7 +98,7 @@ fn fixed(version: &str, product: &Product) -> Vec<u8> {
         SYSTEM,
         kind,
         sub_kind,
-        // No date: the same source makes the same file.
+        // No date, for reproducible files.
         0,
         0,
     ]
@@ -108,7 +107,7 @@ fn fixed(version: &str, product: &Product) -> Vec<u8> {
     .collect()
 }
 
-/// What a block of the tree holds besides other blocks.
+/// The value of a block in the tree.
 enum Value<'a> {
     None,
     Binary(&'a [u8]),
@@ -119,7 +118,7 @@ fn text(key: &str, value: &str) -> Vec<u8> {
     block(key, Value::Text(value), &[])
 }
 
-/// Blocks one after another, each on a dword.
+/// Concatenates blocks, each aligned to a dword.
 fn children(blocks: &[Vec<u8>]) -> Vec<u8> {
     let mut all = Vec::new();
     for block in blocks {
@@ -130,16 +129,16 @@ fn children(blocks: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// A block: three words (length, length of the value, type), key, value and
-/// blocks inside, the latter two each on a dword.
+/// inner blocks, the latter two each aligned to a dword.
 fn block(key: &str, value: Value<'_>, inside: &[u8]) -> Vec<u8> {
-    // The length of a text is counted in characters, with its NUL.
+    // A text's length is in characters, with its NUL.
     let (kind, count, value) = match value {
         Value::None => (1, 0, Vec::new()),
         Value::Binary(bytes) => (0, bytes.len(), bytes.to_vec()),
         Value::Text(text) => (1, text.encode_utf16().count() + 1, wide(text)),
     };
     let mut block = Vec::new();
-    // The length comes last.
+    // The length is filled in last.
     word(&mut block, 0);
     word(&mut block, count);
     word(&mut block, kind);

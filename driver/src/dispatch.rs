@@ -1,4 +1,4 @@
-//! Requests of clients: what is asked for, and how it is completed.
+//! Requests of clients: parsing and completion.
 
 use scanner_core::Module;
 use scanner_core::policy::PRISTINE_LIMIT;
@@ -7,25 +7,25 @@ use tcplimit_protocol::{
 };
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::cause::Cause;
-use crate::driver::{Driver, Expected, Wish, module};
+use crate::driver::{Command, Driver, Expected, module};
 use crate::event::Event;
 use crate::kernel::{Device, Kernel};
 use crate::lock::Exclusion;
 use crate::message::Message;
+use crate::outcome::Outcome;
 use crate::text::Text;
 
-/// How a request is completed.
+/// The completion of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Completion {
-    /// What the client is told.
+    /// The status for the client.
     pub status: Status,
     /// Bytes of the buffer that the system copies to the client.
     pub information: usize,
 }
 
 impl Completion {
-    fn of(done: Result<usize, Status>) -> Completion {
+    fn new(done: Result<usize, Status>) -> Completion {
         match done {
             Ok(information) => Completion {
                 status: Status::SUCCESS,
@@ -40,9 +40,9 @@ impl Completion {
 }
 
 impl<K: Kernel, E: Exclusion> Driver<K, E> {
-    /// A client opens a device. Devices have nothing inside, so a name behind
-    /// the device's, or an open relative to another file, is refused: such
-    /// opens go past the device's own access check.
+    /// Handles an open of a device. A name behind the device's, or an open
+    /// relative to another file, is refused: such opens bypass the device's own
+    /// access check.
     #[must_use]
     pub fn open(&self, relative: bool) -> Status {
         if relative {
@@ -52,8 +52,8 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         }
     }
 
-    /// A client sends a control code. `buffer` holds `input` bytes from the
-    /// client and takes up to `output` bytes for it.
+    /// Handles a control code. `buffer` holds `input` bytes from the client and
+    /// takes up to `output` bytes for it.
     pub fn control(
         &self,
         device: Device,
@@ -66,10 +66,10 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
             Device::Ours => self.answer(code, buffer, input, output),
             Device::Legacy => self.legacy(code, buffer, input, output),
         };
-        Completion::of(done)
+        Completion::new(done)
     }
 
-    /// One of our own requests: a record in, an [`Answer`] out.
+    /// A request to our own device: a record in, an [`Answer`] out.
     fn answer(
         &self,
         code: u32,
@@ -78,19 +78,19 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         output: usize,
     ) -> Result<usize, Status> {
         let given = buffer.get(..input).ok_or(Status::INVALID_PARAMETER)?;
-        let (module, wish) = asked(code, given)?;
-        // Before anything is changed, so that no change goes unreported.
+        let (module, command) = parse_request(code, given)?;
+        // Checked before any change, so that no change goes unreported.
         let place = buffer
             .get_mut(..output)
             .and_then(|out| out.get_mut(..size_of::<Answer>()))
             .ok_or(Status::BUFFER_TOO_SMALL)?;
-        self.serve(module, wish, |answer| {
+        self.serve(module, command, |answer| {
             place.copy_from_slice(answer.as_bytes());
         });
         Ok(size_of::<Answer>())
     }
 
-    /// A request of 2005, about tcpip.sys: its record out, and a log.
+    /// A request to the legacy device, about tcpip.sys: a record and a log out.
     fn legacy(
         &self,
         code: u32,
@@ -98,12 +98,13 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         input: usize,
         output: usize,
     ) -> Result<usize, Status> {
-        let wish = asked_in_2005(code, buffer.get(..input).ok_or(Status::INVALID_PARAMETER)?)?;
+        let command =
+            parse_legacy_request(code, buffer.get(..input).ok_or(Status::INVALID_PARAMETER)?)?;
         let out = buffer
             .get_mut(..output)
             .filter(|out| out.len() >= size_of::<legacy::Record>())
             .ok_or(Status::BUFFER_TOO_SMALL)?;
-        let length = self.serve(Module::Tcpip, wish, |answer| {
+        let length = self.serve(Module::Tcpip, command, |answer| {
             let done = answer.reason.get() == Reason::Done.code();
             let record = legacy::Record {
                 limit: answer.limit,
@@ -115,46 +116,46 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
                 .write_to_prefix(out)
                 .map_err(|_| Status::BUFFER_TOO_SMALL)?;
             let log = out.get_mut(legacy::LOG_OFFSET..).unwrap_or_default();
-            Ok(write_log(&mut Text::new(log), answer, wish))
+            Ok(write_log(&mut Text::new(log), answer, command))
         })?;
         let used = legacy::LOG_OFFSET.saturating_add(length);
         Ok(used.max(size_of::<legacy::Record>()))
     }
 }
 
-/// What one of our own requests asks for.
-fn asked(code: u32, input: &[u8]) -> Result<(Module, Wish), Status> {
-    let (id, wish) = match code {
-        QUERY => (Query::read(input)?.module, Wish::Look),
+/// Parses a request to our own device.
+fn parse_request(code: u32, input: &[u8]) -> Result<(Module, Command), Status> {
+    let (id, command) = match code {
+        QUERY => (Query::read(input)?.module, Command::Query),
         SET => {
             let set = Set::read(input)?;
-            let wish = Wish::Set {
+            let command = Command::Set {
                 limit: set.limit.get(),
-                expected: named(set.expected.get()),
+                expected: expected_value(set.expected.get()),
             };
-            (set.module, wish)
+            (set.module, command)
         }
         RESET => {
             let reset = Reset::read(input)?;
-            let wish = Wish::Set {
+            let command = Command::Set {
                 limit: PRISTINE_LIMIT,
-                expected: named(reset.expected.get()),
+                expected: expected_value(reset.expected.get()),
             };
-            (reset.module, wish)
+            (reset.module, command)
         }
         _ => return Err(Status::INVALID_DEVICE_REQUEST),
     };
-    Ok((module(id)?, wish))
+    Ok((module(id)?, command))
 }
 
-/// What a request of 2005 asks for.
-fn asked_in_2005(code: u32, input: &[u8]) -> Result<Wish, Status> {
+/// Parses a request to the legacy device.
+fn parse_legacy_request(code: u32, input: &[u8]) -> Result<Command, Status> {
     match code {
-        legacy::GET => Ok(Wish::Look),
+        legacy::GET => Ok(Command::Query),
         legacy::SET => {
             let (record, _) = legacy::Record::read_from_prefix(input)
                 .map_err(|_| Status::INFO_LENGTH_MISMATCH)?;
-            Ok(Wish::Set {
+            Ok(Command::Set {
                 limit: record.limit.get(),
                 expected: Expected::Own,
             })
@@ -164,19 +165,20 @@ fn asked_in_2005(code: u32, input: &[u8]) -> Result<Wish, Status> {
 }
 
 /// An expected limit of 0 leaves it to the driver.
-fn named(expected: u32) -> Expected {
+fn expected_value(expected: u32) -> Expected {
     match expected {
         0 => Expected::Own,
         expected => Expected::Just(expected),
     }
 }
 
-/// The log of 2005, in our words; how long it is with its NUL.
-fn write_log(text: &mut Text<'_>, answer: &Answer, wish: Wish) -> usize {
+/// Writes the legacy log; its length with the NUL.
+fn write_log(text: &mut Text<'_>, answer: &Answer, command: Command) -> usize {
     let reason = Reason::from_code(answer.reason.get()).unwrap_or(Reason::Done);
-    let located = answer.state.get() == State::Located.code() && Cause::from(reason).shows_limit();
+    let located =
+        answer.state.get() == State::Located.code() && Outcome::from(reason).limit_is_readable();
     let mut line = |message, number| {
-        Event::about(Module::Tcpip, message, [number, 0]).write(text);
+        Event::for_module(Module::Tcpip, message, [number, 0]).write(text);
         text.add("\n");
     };
     if located {
@@ -184,7 +186,7 @@ fn write_log(text: &mut Text<'_>, answer: &Answer, wish: Wish) -> usize {
     } else {
         line(Message::NotLocated(reason), 0);
     }
-    if let Wish::Set { limit, .. } = wish
+    if let Command::Set { limit, .. } = command
         && reason != Reason::Done
     {
         line(Message::Refused(reason), limit);

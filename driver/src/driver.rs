@@ -1,4 +1,4 @@
-//! The driver: its state, and what it does with a request.
+//! The driver: its state, and the execution of requests.
 
 use core::fmt;
 
@@ -7,35 +7,35 @@ use scanner_core::{Module, SectionFlags, Workspace};
 use tcplimit_protocol::{Answer, Flags, Header, ModuleId, Reason, Status};
 use zerocopy::IntoBytes;
 
-use crate::cause::Cause;
 use crate::event::Event;
-use crate::kernel::{Held, Kernel};
-use crate::known::Known;
+use crate::inspect::{Inspection, inspect};
+use crate::kernel::{Kernel, ModuleRef};
 use crate::lock::{Exclusion, Lock};
 use crate::message::Message;
-use crate::target::{Sight, look};
+use crate::module_history::ModuleHistory;
+use crate::outcome::Outcome;
 
 /// The version in an [`Answer`].
 pub(crate) const VERSION: u32 = version(env!("CARGO_PKG_VERSION"));
 
-/// All that `tcplimit.sys` is, but for the calls of the system.
+/// `tcplimit.sys` without the calls of the system.
 pub struct Driver<K, E> {
     pub(crate) kernel: K,
     pub(crate) state: Lock<State, E>,
 }
 
-/// What one thread at a time may change.
+/// The state, used by one thread at a time.
 #[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) tcpip: Known,
-    pub(crate) tcpip6: Known,
+    pub(crate) tcpip: ModuleHistory,
+    pub(crate) tcpip6: ModuleHistory,
     pub(crate) options: Options,
-    /// The mark is set that guards the start.
+    /// The start mark may be set.
     pub(crate) guarded: bool,
-    /// What the locator works with.
+    /// The locator's memory.
     workspace: Workspace,
-    /// The answer to the request that is being served. Both are here since a
-    /// kernel's stack is small.
+    /// The answer to the current request. Both are here since a kernel's stack
+    /// is small.
     answer: Answer,
 }
 
@@ -45,28 +45,28 @@ impl State {
         self.answer.limit.get()
     }
 
-    pub(crate) fn known(&mut self, module: Module) -> &mut Known {
+    pub(crate) fn history(&mut self, module: Module) -> &mut ModuleHistory {
         match module {
             Module::Tcpip => &mut self.tcpip,
             Module::Tcpip6 => &mut self.tcpip6,
         }
     }
 
-    /// Forgets an earlier load. The workspace stays: a search looks at nothing
-    /// that another has left in it.
+    /// Resets the state of an earlier load. The workspace stays: a search reads
+    /// nothing that an earlier one left in it.
     pub(crate) fn reset(&mut self) {
-        self.tcpip = Known::nothing();
-        self.tcpip6 = Known::nothing();
+        self.tcpip = ModuleHistory::new();
+        self.tcpip6 = ModuleHistory::new();
         self.options = Options::NONE;
         self.guarded = false;
         self.answer.as_mut_bytes().fill(0);
     }
 }
 
-/// Switches of the service key.
+/// Options in the service key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
-    /// Write also where a page's rights can't be told.
+    /// Write also to a page of unknown rights.
     pub(crate) accepts_unknown_rights: bool,
     pub(crate) restores_at_unload: bool,
 }
@@ -79,30 +79,30 @@ impl Options {
     };
 }
 
-/// What is asked for.
+/// A client's command.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Wish {
-    Look,
+pub(crate) enum Command {
+    Query,
     Set { limit: u32, expected: Expected },
 }
 
 /// The limit that must be in force for it to be changed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Expected {
-    /// 10, or what this driver wrote.
+    /// 10, or the limit that this driver wrote.
     Own,
-    /// This one and no other.
+    /// Only this one.
     Just(u32),
-    /// 10, what this driver wrote, or this one.
+    /// 10, the limit that this driver wrote, or this one.
     OwnOr(u32),
 }
 
 impl<K: Kernel, E: Exclusion> Driver<K, E> {
-    /// A driver that was not loaded yet.
+    /// A driver that is not loaded yet.
     pub const fn new(kernel: K, exclusion: E) -> Driver<K, E> {
         let state = State {
-            tcpip: Known::nothing(),
-            tcpip6: Known::nothing(),
+            tcpip: ModuleHistory::new(),
+            tcpip6: ModuleHistory::new(),
             options: Options::NONE,
             guarded: false,
             workspace: Workspace::new(),
@@ -114,41 +114,40 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         }
     }
 
-    /// The system that it runs in.
+    /// The system.
     pub const fn kernel(&self) -> &K {
         &self.kernel
     }
 
-    /// What keeps all threads but one out.
+    /// The lock's exclusion.
     pub const fn exclusion(&self) -> &E {
         self.state.exclusion()
     }
 
-    /// Does what a client asks, one client at a time, tells the event log, and
-    /// hands the answer on.
+    /// Executes a client's command, one client at a time, logs it, and passes
+    /// the answer to `answered`.
     pub(crate) fn serve<R>(
         &self,
         module: Module,
-        wish: Wish,
+        command: Command,
         answered: impl FnOnce(&Answer) -> R,
     ) -> R {
-        self.state.use_with(|state| {
-            let cause = self.act(state, module, wish);
-            if let Wish::Set { limit, .. } = wish {
-                if cause == Cause::DONE {
-                    self.lift_guard(state);
+        self.state.with(|state| {
+            let outcome = self.execute(state, module, command);
+            if let Command::Set { limit, .. } = command {
+                if outcome == Outcome::DONE {
+                    self.clear_start_mark(state);
                 } else {
-                    let refused = Message::Refused(cause.reason);
-                    self.tell(module, refused, [limit, 0]);
+                    let refused = Message::Refused(outcome.reason);
+                    self.log(module, refused, [limit, 0]);
                 }
             }
             answered(&state.answer)
         })
     }
 
-    /// Looks at a module, changes its limit if asked, and describes it in the
-    /// answer as it is then.
-    pub(crate) fn act(&self, state: &mut State, module: Module, wish: Wish) -> Cause {
+    /// Inspects a module, changes its limit if commanded, and writes the answer.
+    pub(crate) fn execute(&self, state: &mut State, module: Module, command: Command) -> Outcome {
         let State {
             tcpip,
             tcpip6,
@@ -157,67 +156,67 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
             answer,
             ..
         } = state;
-        let known = match module {
+        let history = match module {
             Module::Tcpip => tcpip,
             Module::Tcpip6 => tcpip6,
         };
-        blank(module, answer);
-        let mut sight = Sight::NOTHING;
-        let looked = look(&self.kernel, module, known, workspace, &mut sight);
-        let done = looked.and_then(|(held, section)| {
-            // Something hides it, or there is no such list (Wine).
-            let hidden = sight.unlisted && !options.accepts_unknown_rights;
-            let done = match wish {
-                Wish::Set { limit, expected } if !hidden => {
-                    self.change(&held, section, known, *options, limit, expected)
+        reset_answer(module, answer);
+        let mut inspection = Inspection::NOTHING;
+        let inspected = inspect(&self.kernel, module, history, workspace, &mut inspection);
+        let done = inspected.and_then(|(held, section)| {
+            // Something hides the module, or the system has no list (Wine).
+            let hidden = inspection.unlisted && !options.accepts_unknown_rights;
+            let done = match command {
+                Command::Set { limit, expected } if !hidden => {
+                    self.change(&held, section, history, *options, limit, expected)
                 }
                 _ => Ok(()),
             };
-            let seen = describe(&held, known, answer);
-            match wish {
-                Wish::Look => seen,
-                Wish::Set { .. } if hidden => seen.and(Err(Reason::ListDiffers.into())),
-                // What was done was done, whether or not the page is still there.
-                Wish::Set { .. } => done,
+            let seen = write_values(&held, history, answer);
+            match command {
+                Command::Query => seen,
+                Command::Set { .. } if hidden => seen.and(Err(Reason::ListDiffers.into())),
+                // The change counts, even if the page is gone by now.
+                Command::Set { .. } => done,
             }
         });
-        let cause = done.err().unwrap_or(Cause::DONE);
-        self.tell_news(known, module, &sight, cause, answer.limit.get());
-        report(known, &sight, *options, cause, answer);
-        cause
+        let outcome = done.err().unwrap_or(Outcome::DONE);
+        self.log_if_changed(history, module, &inspection, outcome, answer.limit.get());
+        write_details(history, &inspection, *options, outcome, answer);
+        outcome
     }
 
-    /// Changes the limit of a located module, if nothing speaks against it. A
-    /// limit that is in force already is not written, and stays whose it was.
+    /// Changes the limit of a located module, if the policy permits it. A limit
+    /// already in force is neither written nor recorded.
     #[inline(never)]
     fn change(
         &self,
-        held: &K::Held,
+        held: &K::ModuleRef,
         section: SectionFlags,
-        known: &mut Known,
+        history: &mut ModuleHistory,
         options: Options,
         limit: u32,
         wanted: Expected,
-    ) -> Result<(), Cause> {
-        let located = known.located()?;
+    ) -> Result<(), Outcome> {
+        let located = history.located()?;
         let (module, place) = (located.module(), located.threshold());
         let current = held.read(place).ok_or(Reason::PageInvalid)?;
         let named = match wanted {
             Expected::Just(value) => Some(value),
             Expected::Own | Expected::OwnOr(_) => None,
         };
-        let refused = |refusal| Cause::from(refusal).where_named(named.is_some());
+        let refused = |refusal| Outcome::from(refusal).with_named_value(named.is_some());
         if is_in_force(current, named, limit).map_err(refused)? {
             return Ok(());
         }
         let expected = match wanted {
             Expected::Just(value) => value,
-            Expected::Own | Expected::OwnOr(_) if known.wrote(current) => current,
+            Expected::Own | Expected::OwnOr(_) if history.wrote(current) => current,
             Expected::OwnOr(value) if current != PRISTINE_LIMIT => value,
             Expected::Own | Expected::OwnOr(_) => PRISTINE_LIMIT,
         };
-        let PageFacts { valid, writable } = held.page(place);
-        // A page that is known to be read-only stays so.
+        let PageFacts { valid, writable } = held.page_facts(place);
+        // A page known to be read-only stays so.
         let writable = writable.or(options.accepts_unknown_rights.then_some(true));
         let permit = permit(
             located,
@@ -232,60 +231,74 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
         .map_err(refused)?;
         held.exchange(permit)?;
 
-        if known.note(&self.kernel, module, current, limit).is_err() {
-            self.tell(module, Message::NotRemembered, [0; 2]);
+        if history
+            .record_write(&self.kernel, module, current, limit)
+            .is_err()
+        {
+            self.log(module, Message::NotRemembered, [0; 2]);
         }
-        self.tell(module, Message::Changed, [current, limit]);
+        self.log(module, Message::Changed, [current, limit]);
         match held.read(place) {
             Some(now) if now == limit => Ok(()),
-            now => Err(Cause::with(Reason::Overwritten, now.unwrap_or(0))),
+            now => Err(Outcome::with(Reason::Overwritten, now.unwrap_or(0))),
         }
     }
 
-    /// A set that worked shows that the driver does no harm here.
-    fn lift_guard(&self, state: &mut State) {
+    /// Removes the start mark: a set that worked shows that the driver does no
+    /// harm here.
+    fn clear_start_mark(&self, state: &mut State) {
         if state.guarded {
             match self.kernel.set_guard(false) {
                 Ok(()) => state.guarded = false,
-                Err(_) => self.kernel.log(&Event::own(Message::GuardKept)),
+                Err(_) => self.kernel.log(&Event::for_driver(Message::GuardKept)),
             }
         }
     }
 
-    /// Tells the event log whether the limit was located, once, and again when
-    /// that changes: clients may ask every second.
-    fn tell_news(
+    /// Logs whether the limit was located, once, and again when that changes:
+    /// clients may ask every second.
+    fn log_if_changed(
         &self,
-        known: &mut Known,
+        history: &mut ModuleHistory,
         module: Module,
-        sight: &Sight,
-        cause: Cause,
+        inspection: &Inspection,
+        outcome: Outcome,
         limit: u32,
     ) {
-        let located = sight.state == tcplimit_protocol::State::Located && cause.shows_limit();
-        let reason = if located { Reason::Done } else { cause.reason };
-        if known.told == Some(reason) {
+        let located =
+            inspection.state == tcplimit_protocol::State::Located && outcome.limit_is_readable();
+        let reason = if located {
+            Reason::Done
+        } else {
+            outcome.reason
+        };
+        if history.last_logged == Some(reason) {
             return;
         }
-        known.told = Some(reason);
+        history.last_logged = Some(reason);
         if located {
-            self.tell(module, Message::Located, [limit, 0]);
+            self.log(module, Message::Located, [limit, 0]);
         } else {
-            self.tell(module, Message::NotLocated(reason), [0; 2]);
+            self.log(module, Message::NotLocated(reason), [0; 2]);
         }
     }
 
-    // Apart from its callers for the stack's sake, as what follows.
+    // Not inlined, here and below, to save stack.
     #[inline(never)]
-    pub(crate) fn tell(&self, module: Module, message: Message, numbers: [u32; 2]) {
-        self.kernel.log(&Event::about(module, message, numbers));
+    pub(crate) fn log(&self, module: Module, message: Message, numbers: [u32; 2]) {
+        self.kernel
+            .log(&Event::for_module(module, message, numbers));
     }
 }
 
-/// The three variables and where they are.
+/// Writes the three variables and their RVAs into the answer.
 #[inline(never)]
-fn describe<H: Held>(held: &H, known: &mut Known, answer: &mut Answer) -> Result<(), Cause> {
-    let located = known.located()?;
+fn write_values<H: ModuleRef>(
+    held: &H,
+    history: &mut ModuleHistory,
+    answer: &mut Answer,
+) -> Result<(), Outcome> {
+    let located = history.located()?;
     answer.limit_rva = located.threshold().0.into();
     answer.half_open_rva = located.count().0.into();
     answer.queued_rva = located.queue().0.into();
@@ -293,30 +306,36 @@ fn describe<H: Held>(held: &H, known: &mut Known, answer: &mut Answer) -> Result
     answer.limit = read(located.threshold())?.into();
     answer.half_open = read(located.count())?.into();
     answer.queued = read(located.queue())?.into();
-    known.count(answer.half_open.get());
+    history.record_half_open(answer.half_open.get());
     Ok(())
 }
 
-/// Everything else.
+/// Writes all other fields of the answer.
 #[inline(never)]
-fn report(known: &Known, sight: &Sight, options: Options, cause: Cause, answer: &mut Answer) {
-    answer.state = sight.state.code().into();
-    answer.reason = cause.reason.code().into();
-    answer.detail = cause.detail.map(Into::into);
-    answer.peak = known.peak.into();
-    if let Some(written) = known.written {
+fn write_details(
+    history: &ModuleHistory,
+    inspection: &Inspection,
+    options: Options,
+    outcome: Outcome,
+    answer: &mut Answer,
+) {
+    answer.state = inspection.state.code().into();
+    answer.reason = outcome.reason.code().into();
+    answer.detail = outcome.detail.map(Into::into);
+    answer.peak = history.peak.into();
+    if let Some(written) = history.written {
         answer.written = written.last.into();
         answer.original = written.original.into();
     }
-    answer.identity = sight.identity;
-    answer.evidence = u32::from(sight.evidence.bits()).into();
-    answer.missing = u32::from(sight.missing.bits()).into();
-    answer.configured = known.configured.unwrap_or(0).into();
-    answer.start = known.start.code().into();
-    answer.start_reason = known.start_reason.code().into();
+    answer.identity = inspection.identity;
+    answer.evidence = u32::from(inspection.evidence.bits()).into();
+    answer.missing = u32::from(inspection.missing.bits()).into();
+    answer.configured = history.configured.unwrap_or(0).into();
+    answer.start = history.start.code().into();
+    answer.start_reason = history.start_reason.code().into();
     let flag = |holds: bool, flag| if holds { flag } else { 0 };
-    let flags = flag(sight.unlisted, Flags::UNLISTED)
-        | flag(known.by_earlier_load, Flags::WRITTEN_BY_EARLIER_LOAD)
+    let flags = flag(inspection.unlisted, Flags::UNLISTED)
+        | flag(history.by_earlier_load, Flags::WRITTEN_BY_EARLIER_LOAD)
         | flag(
             options.accepts_unknown_rights,
             Flags::ACCEPTS_UNKNOWN_RIGHTS,
@@ -325,13 +344,13 @@ fn report(known: &Known, sight: &Sight, options: Options, cause: Cause, answer: 
     answer.flags = flags.into();
 }
 
-/// Before the first request.
+/// The answer before the first request.
 const NO_ANSWER: Answer = zerocopy::transmute!([0_u8; size_of::<Answer>()]);
 
-/// Makes it an answer about a module of which nothing is known.
-fn blank(module: Module, answer: &mut Answer) {
+/// Resets the answer to one about a module of which nothing is known.
+fn reset_answer(module: Module, answer: &mut Answer) {
     answer.as_mut_bytes().fill(0);
-    answer.header = Header::of::<Answer>();
+    answer.header = Header::for_record::<Answer>();
     answer.driver = VERSION.into();
     answer.module = match module {
         Module::Tcpip => ModuleId::TCPIP,
@@ -339,7 +358,7 @@ fn blank(module: Module, answer: &mut Answer) {
     };
 }
 
-/// The module that a record is about.
+/// The module of a record.
 pub(crate) fn module(id: ModuleId) -> Result<Module, Status> {
     match id {
         ModuleId::TCPIP => Ok(Module::Tcpip),
@@ -352,7 +371,7 @@ pub(crate) fn module(id: ModuleId) -> Result<Module, Status> {
 #[expect(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
-    reason = "when the driver is built, so a mistake is an error then"
+    reason = "evaluated by the compiler, where a mistake is an error"
 )]
 const fn version(text: &str) -> u32 {
     let (mut version, mut part, mut rest) = (0, 0, text.as_bytes());

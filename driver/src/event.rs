@@ -1,4 +1,4 @@
-//! What is told to the event log and the debugger.
+//! Events for the event log and the debugger.
 
 use scanner_core::Module;
 use tcplimit_protocol::{NAME, Reason};
@@ -6,21 +6,21 @@ use tcplimit_protocol::{NAME, Reason};
 use crate::message::Message;
 use crate::text::Text;
 
-/// Something that happened.
+/// An event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// What.
+    /// The message.
     pub message: Message,
-    /// To which module, where to one.
+    /// The module, if the event is about one.
     pub module: Option<Module>,
-    /// The numbers that go with it.
+    /// The message's numbers.
     pub numbers: [u32; 2],
 }
 
 impl Event {
-    /// Something about the driver itself.
+    /// An event of the driver itself.
     #[must_use]
-    pub fn own(message: Message) -> Event {
+    pub fn for_driver(message: Message) -> Event {
         Event {
             message,
             module: None,
@@ -28,9 +28,9 @@ impl Event {
         }
     }
 
-    /// Something about a module.
+    /// An event about a module.
     #[must_use]
-    pub fn about(module: Module, message: Message, numbers: [u32; 2]) -> Event {
+    pub fn for_module(module: Module, message: Message, numbers: [u32; 2]) -> Event {
         Event {
             message,
             module: Some(module),
@@ -52,7 +52,7 @@ impl Event {
         };
     }
 
-    /// Writes it as sentences, with everything put in.
+    /// Writes the message with all inserts.
     pub fn write(&self, text: &mut Text<'_>) {
         let mut bytes = self.message.text().bytes();
         while let Some(byte) = bytes.next() {
@@ -72,8 +72,8 @@ impl Event {
     }
 }
 
-/// Whether the service with this key is the one that Event Viewer has the texts
-/// of. Under the name of 2005 there would only be numbers.
+/// Whether the service of this key is the one registered with Event Viewer. Under
+/// the name of 2005 entries would have only numbers.
 #[must_use]
 pub fn is_event_source(service_key: &[u16]) -> bool {
     let separator = u16::from(b'\\');
@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    fn said(event: &Event) -> String {
+    fn rendered(event: &Event) -> String {
         let mut buffer = [0; 512];
         let mut text = Text::new(&mut buffer);
         event.write(&mut text);
@@ -102,22 +102,22 @@ mod tests {
 
     #[test]
     fn inserts_are_put_in_where_their_marks_stand() {
-        let event = Event::about(Module::Tcpip6, Message::Changed, [10, 16_777_215]);
+        let event = Event::for_module(Module::Tcpip6, Message::Changed, [10, 16_777_215]);
         assert_eq!(
-            said(&event),
+            rendered(&event),
             "tcpip6.sys: the limit of half-open connections was changed from 10 to 16777215.\0"
         );
     }
 
     #[test]
-    fn a_refusal_tells_its_reason() {
-        let event = Event::about(
+    fn a_refusal_contains_its_reason() {
+        let event = Event::for_module(
             Module::Tcpip,
             Message::Refused(Reason::PageReadOnly),
             [100, 0],
         );
         assert_eq!(
-            said(&event),
+            rendered(&event),
             "tcpip.sys: the limit was not set to 100. The limit's page is read-only. \
              Other software may have protected it.\0"
         );
@@ -132,13 +132,13 @@ mod tests {
                 Message::NotApplied(reason),
                 Message::NotRestored(reason),
             ] {
-                let event = Event::about(Module::Tcpip6, message, [u32::MAX; 2]);
-                assert!(said(&event).len() <= 256, "{message:?}");
+                let event = Event::for_module(Module::Tcpip6, message, [u32::MAX; 2]);
+                assert!(rendered(&event).len() <= 256, "{message:?}");
             }
         }
         for message in Message::ALL {
-            let event = Event::about(Module::Tcpip6, message, [u32::MAX; 2]);
-            assert!(said(&event).len() <= 256, "{message:?}");
+            let event = Event::for_module(Module::Tcpip6, message, [u32::MAX; 2]);
+            assert!(rendered(&event).len() <= 256, "{message:?}");
         }
     }
 
@@ -146,12 +146,12 @@ mod tests {
     fn inserts_fit_their_place_in_an_entry() {
         for &reason in Reason::ALL {
             let message = Message::NotRestored(reason);
-            let event = Event::about(Module::Tcpip6, message, [u32::MAX; 2]);
+            let event = Event::for_module(Module::Tcpip6, message, [u32::MAX; 2]);
             for index in 0..4 {
                 let mut buffer = [0; 64];
                 let mut text = Text::new(&mut buffer);
                 event.insert(index, &mut text);
-                // As many as `nt::event_log` has room for, and a NUL.
+                // With a NUL, the room in `nt::event_log`.
                 assert!(text.len() < 12, "{index}");
             }
         }
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_logged_of_what_is_in_order() {
+    fn routine_events_are_not_logged() {
         let silent = [
             Message::Loaded,
             Message::Unloaded,

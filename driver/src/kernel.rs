@@ -1,4 +1,4 @@
-//! What the driver asks of the system: everything that is not a decision.
+//! The driver's view of the system: everything that is not a decision.
 
 use scanner_core::policy::{PageFacts, WritePermit};
 use scanner_core::{Arch, Module, Rva};
@@ -11,13 +11,13 @@ use crate::message::Message;
 /// The system that the driver runs in. All calls are made at PASSIVE_LEVEL in
 /// the caller's thread.
 ///
-/// Its implementation over NT is `nt` in the driver's program; `simulation` has one
-/// that injects faults.
+/// `nt` in the driver's program implements it over NT; `simulation` implements it
+/// with injected faults.
 pub trait Kernel {
     /// A module that stays in memory while this value lives.
-    type Held: Held;
+    type ModuleRef: ModuleRef;
 
-    /// What the system runs on; its modules must be for the same.
+    /// The system's processor; its modules must be built for it.
     const ARCH: Arch;
 
     /// Creates a device, without a name that programs can open.
@@ -48,117 +48,117 @@ pub trait Kernel {
     ///
     /// # Errors
     /// OBJECT_NAME_NOT_FOUND where it is not loaded; any other where it can't
-    /// be looked at.
-    fn hold(&self, module: Module) -> Result<Self::Held, Status>;
+    /// be inspected.
+    fn reference_module(&self, module: Module) -> Result<Self::ModuleRef, Status>;
 
-    /// Shows every entry of the system's list of modules.
+    /// Calls `show` with every entry of the system's list of modules.
     ///
     /// # Errors
-    /// When the list can't be read in full.
-    fn list(&self, show: impl FnMut(&Entry<'_>)) -> Result<(), Status>;
+    /// If the list can't be read in full.
+    fn for_each_module(&self, show: impl FnMut(&ModuleEntry<'_>)) -> Result<(), Status>;
 
     /// Reads a number from the service key.
     ///
     /// # Errors
-    /// When it is there and can't be read, or is no REG_DWORD.
-    fn setting(&self, setting: Setting) -> Result<Option<u32>, Status>;
+    /// If it exists and can't be read, or is no REG_DWORD.
+    fn read_setting(&self, setting: Setting) -> Result<Option<u32>, Status>;
 
-    /// Whether the mark is set that guards the start.
+    /// Whether the start mark is set.
     ///
     /// # Errors
-    /// When that can't be told.
+    /// If that is unknown.
     fn guard(&self) -> Result<bool, Status>;
 
-    /// Sets or takes away the mark, on disk before this returns.
+    /// Sets or removes the start mark, on disk before this returns.
     ///
     /// # Errors
-    /// When the mark may not be on disk.
+    /// If the change may not be on disk.
     fn set_guard(&self, set: bool) -> Result<(), Status>;
 
-    /// A number for this start of the system: no other start has the same, and
-    /// it stays as it is when somebody sets the clock.
+    /// A number that identifies this boot of the system and does not change when
+    /// somebody sets the clock.
     ///
     /// # Errors
-    /// When that can't be told.
-    fn boot(&self) -> Result<u64, Status>;
+    /// If that is unknown.
+    fn boot_id(&self) -> Result<u64, Status>;
 
-    /// The record that was remembered last, also by an earlier load of the
-    /// driver, under whichever name.
+    /// The record written last, also by an earlier load of the driver, under any
+    /// service name.
     ///
     /// # Errors
-    /// When that can't be told, or others may have written it.
-    fn recall(&self, module: Module) -> Result<Option<[u8; RECORD]>, Status>;
+    /// If it can't be read, or others may have written it.
+    fn read_record(&self, module: Module) -> Result<Option<[u8; RECORD_SIZE]>, Status>;
 
-    /// What version 0.1.0 of the driver remembered under this service's name
-    /// since the system was started.
+    /// The record that version 0.1.0 of the driver wrote under this service's
+    /// name since the system started.
     ///
     /// # Errors
-    /// When that can't be told.
-    fn recall_former(&self, module: Module) -> Result<Option<[u8; FORMER_RECORD]>, Status>;
+    /// If it can't be read.
+    fn read_v0_1_record(&self, module: Module) -> Result<Option<[u8; V0_1_RECORD_SIZE]>, Status>;
 
-    /// Remembers a record until the system is restarted, whatever becomes of
-    /// the service.
+    /// Writes the record; it lasts until the system restarts, even without the
+    /// service.
     ///
     /// # Errors
-    /// When it was not kept.
-    fn remember(&self, module: Module, record: &[u8; RECORD]) -> Result<(), Status>;
+    /// If it was not written.
+    fn write_record(&self, module: Module, record: &[u8; RECORD_SIZE]) -> Result<(), Status>;
 
     /// Whether the system was started in Safe Mode.
     fn safe_mode(&self) -> bool;
 
-    /// Tells the debugger and, where [`Message::is_logged`] says so and the
-    /// service is the registered one, the event log. What can't be told is lost.
+    /// Sends an event to the debugger and, if [`Message::is_logged`] and the
+    /// service is the registered one, to the event log. Failures are ignored.
     fn log(&self, event: &Event);
 }
 
-/// Bytes of what is remembered of a module.
-pub const RECORD: usize = 28;
-/// Bytes of what version 0.1.0 remembered.
-pub const FORMER_RECORD: usize = 20;
+/// Bytes of a module's record.
+pub const RECORD_SIZE: usize = 28;
+/// Bytes of a record of version 0.1.0.
+pub const V0_1_RECORD_SIZE: usize = 20;
 
-/// A module that stays in memory: the driver object that it belongs to is
-/// referenced until this is dropped.
-pub trait Held {
-    /// Where its first byte lies.
+/// A module that stays in memory: its driver object is referenced until this is
+/// dropped.
+pub trait ModuleRef {
+    /// The address of its first byte.
     fn base(&self) -> u64;
 
-    /// Its length in memory in bytes, as its driver object says.
+    /// Its length in memory in bytes, from its driver object.
     fn size(&self) -> u32;
 
-    /// Bytes of it, if they lie inside of it and every page of them is in
-    /// memory. Asked for headers, for code that is never paged out or discarded,
-    /// and for the exception table, which is neither; for nothing else.
+    /// A range of its bytes, if it lies inside and all its pages are in memory.
+    /// Only called for headers, and for code and the exception table that are
+    /// never paged out or discarded.
     fn bytes(&self, rva: Rva, length: u32) -> Option<&[u8]>;
 
-    /// What the system says of the page that an RVA lies in.
-    fn page(&self, rva: Rva) -> PageFacts;
+    /// Facts about the page of an RVA.
+    fn page_facts(&self, rva: Rva) -> PageFacts;
 
     /// Reads an aligned dword that may change at any time, if its page is in
     /// memory.
     fn read(&self, rva: Rva) -> Option<u32>;
 
-    /// Puts the permit's limit where its current value is, in one instruction.
+    /// Replaces the permit's current value by its limit, in one instruction.
     ///
     /// # Errors
-    /// What was found there instead, and nothing was written.
-    fn exchange(&self, permit: WritePermit) -> Result<(), Exchange>;
+    /// If another value was found; then nothing was written.
+    fn exchange(&self, permit: WritePermit) -> Result<(), ExchangeError>;
 }
 
-/// Why nothing was exchanged.
+/// Why no exchange took place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exchange {
-    /// The permit is not for this module, or not for a place inside of it.
+pub enum ExchangeError {
+    /// The permit is not for this module, or not for an address inside it.
     NotPermitted,
-    /// Another value was there.
+    /// This other value was found.
     Found(u32),
 }
 
 /// An entry of the system's list of modules.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
-    /// The path of its file, as whatever loaded it wrote it.
+pub struct ModuleEntry<'a> {
+    /// The path of its file, as its loader wrote it.
     pub path: &'a [u8],
-    /// Where its first byte lies.
+    /// The address of its first byte.
     pub base: u64,
     /// Its length in memory in bytes.
     pub size: u32,
@@ -169,7 +169,7 @@ pub struct Entry<'a> {
 pub enum Device {
     /// `\\.\TcpLimit`.
     Ours,
-    /// `\\.\TCPIP_PATCHER`, as the driver of 2005 had it.
+    /// `\\.\TCPIP_PATCHER`, the device of the 2005 driver.
     Legacy,
 }
 
@@ -181,20 +181,20 @@ impl Device {
 /// A value of the service key's subkey `Parameters`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
-    /// `Limit`, `Limit6`: what to set at start.
+    /// `Limit`, `Limit6`: the limit to set at start.
     Limit(Module),
     /// `Expect`, `Expect6`: the limit that must be in force then, where it is
     /// not 10 and was not written by this driver.
     Expect(Module),
-    /// `RestoreAtUnload`: 1 to put the limits back when the driver is unloaded.
+    /// `RestoreAtUnload`: 1 to restore the limits when the driver is unloaded.
     RestoreAtUnload,
     /// `TestOnlyAcceptUnknownRights`: 1 to write also where the page's rights
-    /// can't be told. For emulators; never on a machine that matters.
+    /// are unknown. For emulators; never on a machine that matters.
     AcceptUnknownRights,
 }
 
 impl Setting {
-    /// Its name.
+    /// The value's name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

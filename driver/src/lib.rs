@@ -1,4 +1,4 @@
-//! All that `tcplimit.sys` decides, over a [`Kernel`] that does what it is told.
+//! All decisions of `tcplimit.sys`, over the [`Kernel`] trait.
 
 #![no_std]
 #![deny(
@@ -15,25 +15,27 @@
 extern crate std;
 
 pub mod access;
-mod cause;
 mod dispatch;
 mod driver;
 mod event;
+mod inspect;
 mod kernel;
-mod known;
-mod life;
-mod listing;
+mod lifecycle;
 mod lock;
 mod message;
+mod module_history;
+mod module_list_check;
+mod outcome;
 mod page_table;
-mod target;
 mod text;
 
 pub use dispatch::Completion;
 pub use driver::Driver;
 pub use event::{Event, is_event_source};
-pub use kernel::{Device, Entry, Exchange, FORMER_RECORD, Held, Kernel, RECORD, Setting};
-pub use lock::{Exclusion, Lock, Place};
+pub use kernel::{
+    Device, ExchangeError, Kernel, ModuleEntry, ModuleRef, RECORD_SIZE, Setting, V0_1_RECORD_SIZE,
+};
+pub use lock::{Exclusion, Lock, RawCell};
 pub use message::Message;
 pub use page_table::Paging;
 pub use text::Text;

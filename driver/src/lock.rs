@@ -1,90 +1,90 @@
-//! One thread at a time.
+//! A lock: one thread at a time.
 
 use core::cell::UnsafeCell;
 use core::fmt;
 
-/// Keeps all threads but one out.
+/// Mutual exclusion of threads.
 ///
 /// # Safety
 /// From the return of `enter` until the call of `leave` by the same thread,
-/// `enter` must not return in any thread, that one included, and everything that
-/// was done before a `leave` must be seen after the next `enter`.
+/// `enter` must not return in any thread, that one included, and all writes
+/// before a `leave` must be visible after the next `enter`.
 #[expect(unsafe_code, reason = "the lock's soundness rests on it")]
 pub unsafe trait Exclusion {
     /// Waits until no other thread is inside.
     fn enter(&self);
-    /// Lets the next one in.
+    /// Lets the next thread in.
     ///
     /// # Safety
-    /// By the thread inside, once for each `enter`, and once nothing is left
-    /// of what it did inside.
+    /// Called by the thread inside, once for each `enter`, after its last use of
+    /// the guarded value.
     unsafe fn leave(&self);
 }
 
-/// A place that can be changed through a shared reference: [`UnsafeCell`], or a
-/// checker's in its stead.
+/// A cell that can be changed through a shared reference: [`UnsafeCell`], or the
+/// one of a model checker.
 ///
 /// # Safety
 /// The pointer that `with` gives to `work` must be to a value that lies in the
-/// place, that may be changed through it while `work` runs, and that nothing
-/// but this place's `with` leads to.
-#[expect(unsafe_code, reason = "the lock dereferences what a place points to")]
-pub unsafe trait Place<T> {
-    /// Calls `work` with a pointer to what is in it.
+/// cell, that may be changed through it while `work` runs, and that nothing
+/// but this cell's `with` leads to.
+#[expect(unsafe_code, reason = "the lock dereferences the cell's pointer")]
+pub unsafe trait RawCell<T> {
+    /// Calls `work` with a pointer to the value.
     fn with<R>(&self, work: impl FnOnce(*mut T) -> R) -> R;
 }
 
-// SAFETY: an `UnsafeCell` owns its value, `get` points to it, and to change it
-// through that pointer is what it is for.
-#[expect(unsafe_code, reason = "the place of the shipped lock")]
-unsafe impl<T> Place<T> for UnsafeCell<T> {
+// SAFETY: an `UnsafeCell` owns its value, and `get` points to it for shared
+// mutation.
+#[expect(unsafe_code, reason = "the cell of the shipped lock")]
+unsafe impl<T> RawCell<T> for UnsafeCell<T> {
     fn with<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
         work(self.get())
     }
 }
 
-/// A value that one thread at a time may use.
+/// A value for one thread at a time.
 pub struct Lock<T, E, P = UnsafeCell<T>> {
     exclusion: E,
-    place: P,
+    cell: P,
     value: core::marker::PhantomData<T>,
 }
 
-// SAFETY: `use_with` gives out the value to one thread at a time, since nobody
-// else can reach `place`, and `Exclusion` promises that no two are inside. The
+// SAFETY: `with` gives out the value to one thread at a time, since nobody
+// else can reach `cell`, and `Exclusion` promises that no two are inside. The
 // value moves between threads, so it must be `Send`.
-#[expect(unsafe_code, reason = "shared by all threads that come in")]
+#[expect(unsafe_code, reason = "shared by all threads")]
 unsafe impl<T: Send, E: Exclusion + Sync, P> Sync for Lock<T, E, P> {}
 
 impl<T, E: Exclusion> Lock<T, E> {
-    /// A value that nobody uses yet.
+    /// Locks a value.
     pub const fn new(value: T, exclusion: E) -> Self {
-        Lock::in_place(UnsafeCell::new(value), exclusion)
+        Lock::with_cell(UnsafeCell::new(value), exclusion)
     }
 }
 
-impl<T, E: Exclusion, P: Place<T>> Lock<T, E, P> {
-    /// As [`Lock::new`], for a place that holds the value already.
-    pub const fn in_place(place: P, exclusion: E) -> Self {
+impl<T, E: Exclusion, P: RawCell<T>> Lock<T, E, P> {
+    /// As [`Lock::new`], for a cell that holds the value already.
+    pub const fn with_cell(cell: P, exclusion: E) -> Self {
         Lock {
             exclusion,
-            place,
+            cell,
             value: core::marker::PhantomData,
         }
     }
 
-    /// What keeps the other threads out.
+    /// The exclusion.
     pub const fn exclusion(&self) -> &E {
         &self.exclusion
     }
 
-    /// Uses the value while no other thread does. Called again from inside
-    /// `work` it never returns.
-    pub fn use_with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+    /// Calls `work` with the value while no other thread uses it. Never returns
+    /// if called again inside `work`.
+    pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         self.exclusion.enter();
         let _inside = Inside(&self.exclusion);
-        self.place.with(|value| {
-            // SAFETY: `Place` promises a pointer to the value in `place`, which
+        self.cell.with(|value| {
+            // SAFETY: `RawCell` promises a pointer to the value in `cell`, which
             // lives as long as `self`. It is the only reference: this thread is
             // inside the exclusion, which keeps all others out until `_inside`
             // is dropped, after `work` and its reference are gone, and this one
@@ -106,7 +106,7 @@ struct Inside<'a, E: Exclusion>(&'a E);
 
 impl<E: Exclusion> Drop for Inside<'_, E> {
     fn drop(&mut self) {
-        // SAFETY: only `use_with` makes this value, right after `enter`, and
+        // SAFETY: only `with` makes this value, right after `enter`, and
         // drops it in the same thread when its reference to the value is gone.
         #[expect(unsafe_code, reason = "the counterpart of `enter`")]
         unsafe {

@@ -1,8 +1,8 @@
 //! `tcplimit.sys`: the driver over NT. `cargo xtask driver` builds it.
 //!
-//! All decisions are in the library; here is only what NT is called with. The
-//! panic handler calls a function that exists nowhere, so that the link fails
-//! if a panic can be reached: in a kernel it would be a blue screen.
+//! All decisions are in the library; this program only calls NT. Its panic
+//! handler calls a function that exists nowhere, so the link fails if a panic
+//! is reachable: in a kernel it would be a blue screen.
 
 #![cfg_attr(
     any(target_os = "uefi", all(windows, feature = "wdk")),
@@ -16,5 +16,5 @@ mod nt;
 
 #[cfg(not(any(target_os = "uefi", all(windows, feature = "wdk"))))]
 fn main() {
-    println!("This is the kernel driver's place. To build it: cargo xtask driver");
+    println!("tcplimit.sys runs in the kernel. To build it: cargo xtask driver");
 }

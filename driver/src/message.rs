@@ -1,20 +1,20 @@
 //! The messages of the event log: numbers and texts.
 //!
-//! The texts are put into the driver's message resource when it is built, from
-//! this very file, so it may name nothing but the protocol.
+//! The build script compiles this file too, to make the driver's message
+//! resource, so it may use nothing but the protocol.
 //!
 //! In a text, `%2` stands for the module's file name, `%3` and `%4` for
-//! numbers, and `%5` for a reason. (The system puts the driver's name in for
-//! `%1`.) An entry of the log has little room, so a reason goes in by number,
-//! `%%4132`: Event Viewer puts the text in from the same resource, where the
+//! numbers, and `%5` for a reason. (The system inserts the driver's name for
+//! `%1`.) An entry of the log has little room, so a reason is inserted by number,
+//! `%%4132`: Event Viewer inserts the text from the same resource, where the
 //! driver is registered as its own ParameterMessageFile.
 //!
-//! Version 0.1.0 logged every message, and its entries stay in the log: numbers
-//! and texts are kept.
+//! Version 0.1.0 logged every message, and its entries stay in the log, so
+//! numbers and meanings stay.
 
 use tcplimit_protocol::Reason;
 
-/// A message, without what it is about.
+/// A message, without its inserts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message {
     /// The driver was loaded.
@@ -27,13 +27,13 @@ pub enum Message {
     Changed,
     /// The stored limits were not applied in Safe Mode.
     SafeMode,
-    /// The stored limits were not applied since the last time went wrong.
+    /// The stored limits were not applied since the last start failed.
     Guarded,
     /// The test-only value is set.
     AcceptsUnknownRights,
-    /// What was written can't be remembered.
+    /// The write could not be recorded.
     NotRemembered,
-    /// The mark that guards the start was not taken away.
+    /// The start mark was not removed.
     GuardKept,
     /// The limit was not located.
     NotLocated(Reason),
@@ -41,17 +41,17 @@ pub enum Message {
     Refused(Reason),
     /// The stored limit, `%3`, was not applied.
     NotApplied(Reason),
-    /// The limit was not put back to `%3` at unload.
+    /// The limit was not restored to `%3` at unload.
     NotRestored(Reason),
 }
 
-/// Our facility, and the bit that says that the number is not Microsoft's.
+/// Our facility, and the customer bit: the number is not Microsoft's.
 const OURS: u32 = 0x2007_0000;
-/// Severity of what is only to be known.
+/// Severity of information.
 const INFORMATIONAL: u32 = 0x4000_0000 | OURS;
-/// Severity of what someone should look at.
+/// Severity of a warning.
 const WARNING: u32 = 0x8000_0000 | OURS;
-/// The number of a reason's text, less the reason's own.
+/// Offset from a reason's number to that of its text.
 const REASONS: u32 = 0x1000;
 
 impl Message {
@@ -72,8 +72,8 @@ impl Message {
         Message::NotRestored(Reason::Done),
     ];
 
-    /// All texts of the message resource by their numbers: those of the
-    /// messages, and those that are put in for `%5`.
+    /// All texts of the message resource by number: the messages, and the
+    /// reasons that stand for `%5`.
     pub fn texts() -> impl Iterator<Item = (u32, &'static str)> {
         let reasons = Reason::ALL.iter();
         Message::ALL
@@ -88,7 +88,7 @@ impl Message {
         REASONS | reason.code()
     }
 
-    /// Its number in the event log.
+    /// The number in the event log.
     #[must_use]
     pub fn id(self) -> u32 {
         match self {
@@ -108,11 +108,11 @@ impl Message {
         }
     }
 
-    /// Whether it goes to the event log, and not just to the debugger: a change,
-    /// a change that was refused, a stored limit that was not applied, the guard,
-    /// and the test-only value. An entry holds on to the driver until the log has
-    /// taken it, and until then the driver can't be loaded again, so there are no
-    /// entries about what is in order.
+    /// Whether it goes to the event log, and not just to the debugger: changes,
+    /// refused changes, stored limits not applied, the start mark, and the
+    /// test-only value. An entry references the driver until the log has taken
+    /// it, and until then the driver can't be loaded again, so routine events
+    /// make no entries.
     #[must_use]
     pub fn is_logged(self) -> bool {
         match self {
@@ -131,7 +131,7 @@ impl Message {
         }
     }
 
-    /// The reason that it tells, where it tells one.
+    /// The reason in it, if any.
     #[must_use]
     pub fn reason(self) -> Option<Reason> {
         match self {
@@ -143,7 +143,7 @@ impl Message {
         }
     }
 
-    /// Its text, ASCII.
+    /// The text, ASCII.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
@@ -153,24 +153,24 @@ impl Message {
             Message::Changed => "%2: the limit of half-open connections was changed from %3 to %4.",
             Message::SafeMode => "The stored limits were not applied: this is Safe Mode.",
             Message::Guarded => {
-                "The stored limits were not applied: Windows did not come up the last time they \
+                "The stored limits were not applied: Windows did not start the last time they \
                  were. Set a limit by hand, and they will be applied again."
             }
             Message::AcceptsUnknownRights => {
                 "TestOnlyAcceptUnknownRights is set. Remove it from any machine that matters."
             }
             Message::NotRemembered => {
-                "%2: what was written can't be remembered. Loaded anew, the driver will take \
+                "%2: the write could not be recorded. When loaded again, the driver will take \
                  the limit for another program's."
             }
             Message::GuardKept => {
-                "The mark that guards the start can't be taken away, so the stored limits will \
+                "The mark that guards the start can't be removed, so the stored limits will \
                  not be applied the next time. Set a limit by hand to try again."
             }
             Message::NotLocated(_) => "%2: the limit was not located. %5",
             Message::Refused(_) => "%2: the limit was not set to %3. %5",
             Message::NotApplied(_) => "%2: the stored limit %3 was not applied. %5",
-            Message::NotRestored(_) => "%2: the limit was not put back to %3. %5",
+            Message::NotRestored(_) => "%2: the limit was not restored to %3. %5",
         }
     }
 }

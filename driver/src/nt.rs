@@ -1,8 +1,8 @@
-//! The driver's edge: NT's entry points in, NT's calls out.
+//! The driver's bindings to NT: entry points and calls.
 //!
 //! Every `unsafe` block names the rule of NT that it relies on. Rules without a
-//! source are those of the call's page in Microsoft's documentation of the
-//! driver interface.
+//! source are from the call's page in Microsoft's documentation of the driver
+//! interface.
 
 mod boot;
 mod callbacks;
@@ -15,7 +15,7 @@ mod module;
 mod module_list;
 mod mutex;
 mod name;
-// With the WDK the same names come from wdk-sys; nothing else differs.
+// With the WDK, wdk-sys defines the same names; nothing else differs.
 #[cfg_attr(windows, path = "nt/objects_wdk.rs")]
 mod objects;
 mod panic;

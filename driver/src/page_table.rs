@@ -1,8 +1,8 @@
-//! Whether a page may be written, as the processor sees it.
+//! A page's write access, as the processor sees it.
 //!
-//! No exported call of these systems tells a kernel page's rights, but they map
-//! the page tables themselves at fixed addresses, the same on every system that
-//! has the limiter (XP and Server 2003; later ones move them about):
+//! No exported call of these systems returns a kernel page's rights, but they map
+//! the page tables at fixed addresses, the same on every system with the limiter
+//! (XP and Server 2003; later ones randomise them):
 //!
 //! | | entry of an address V | the table of tables |
 //! |---|---|---|
@@ -12,16 +12,16 @@
 //!
 //! Bits (Intel's manual, volume 3, "Paging"): 0 present, 1 writable, 7 a large
 //! page (in a directory entry), 12 and up the physical page. A page is writable
-//! only if every level says so.
+//! only if every level allows it.
 //!
 //! Addresses that are right on one system can be wrong on another, so the
-//! tables are not believed by themselves. The entry must name the physical page
-//! that the system itself gives for the address (MmGetPhysicalAddress): a table
-//! that is somewhere else, of another format, or no table at all does not. Then
-//! the rights are those that the processor uses, with and without PAE and on
-//! x64. In all other cases nothing is known, and the policy refuses.
+//! tables alone are not trusted. The entry must name the physical page that the
+//! system itself returns for the address (MmGetPhysicalAddress): a table at
+//! another address, of another format, or no table at all does not. Then the
+//! rights are those that the processor uses, with and without PAE and on x64. In
+//! all other cases the rights are unknown, and the policy refuses.
 
-/// How addresses are translated.
+/// A mode of address translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paging {
     /// x86 with entries of 4 bytes.
@@ -37,7 +37,7 @@ const WRITABLE: u64 = 1 << 1;
 const LARGE: u64 = 1 << 7;
 
 impl Paging {
-    /// Bytes of an entry.
+    /// Size of an entry in bytes.
     #[must_use]
     pub fn entry_size(self) -> usize {
         match self {
@@ -46,7 +46,7 @@ impl Paging {
         }
     }
 
-    /// Where the entries for an address lie, the top level first. (With PAE
+    /// Addresses of the entries for an address, the top level first. (With PAE
     /// there is a level above them, of four entries without rights.)
     #[must_use]
     pub fn entries(self, address: u64) -> [Option<u64>; 4] {
@@ -55,7 +55,7 @@ impl Paging {
             Paging::Pae => (8, 0xC000_0000, 0xFFFF_FFFF),
             Paging::Long => (8, 0xFFFF_F680_0000_0000_u64, 0xFFFF_FFFF_FFFF),
         };
-        // The table is an array over all pages, so it holds its own entries.
+        // The table is an array over all pages, so it contains its own entries.
         let entry = |of: u64| {
             let page = (of & translated) >> 12;
             base.wrapping_add(page.wrapping_mul(size))
@@ -79,7 +79,7 @@ impl Paging {
         }
     }
 
-    /// Bytes that a directory entry covers, less one.
+    /// The offset bits of a large page.
     fn large_offset(self) -> u64 {
         match self {
             Paging::Plain => (1 << 22) - 1,
@@ -87,9 +87,9 @@ impl Paging {
         }
     }
 
-    /// Whether the page of `address` may be written; `None` where that can't
-    /// be told. `read` reads an entry if its own page is in memory, `physical`
-    /// asks the system where the address lies once the tables are found.
+    /// Whether the page of `address` may be written; `None` where that is
+    /// unknown. `read` reads an entry if its own page is in memory; `physical`
+    /// gets the physical address from the system, once the tables are found.
     #[must_use]
     pub fn writable(
         self,
@@ -101,7 +101,7 @@ impl Paging {
         let mut writable = true;
         for (level, at) in entries.into_iter().enumerate() {
             let Some(at) = at else { continue };
-            // The levels above are present by now, so this one can be read.
+            // The levels above are present, so this one can be read.
             let entry = read(at)?;
             if entry & PRESENT == 0 {
                 return None;
@@ -133,7 +133,7 @@ mod tests {
     ];
     const PHYSICAL: u64 = 0x0123_4000;
 
-    /// Tables in which the address is mapped and writable.
+    /// Tables that map the address as writable.
     fn tables(paging: Paging, address: u64) -> HashMap<u64, u64> {
         let mut tables: HashMap<u64, u64> = paging
             .entries(address)
@@ -146,14 +146,14 @@ mod tests {
         tables
     }
 
-    fn asked(paging: Paging, address: u64, tables: &HashMap<u64, u64>) -> Option<bool> {
+    fn writable(paging: Paging, address: u64, tables: &HashMap<u64, u64>) -> Option<bool> {
         let physical = PHYSICAL | (address & 0xFFF);
         paging.writable(address, || physical, |at| tables.get(&at).copied())
     }
 
     #[test]
     fn entries_lie_where_the_systems_have_them() {
-        // The formulas as other sources write them, level by level.
+        // The formulas of other sources, level by level.
         for page in 0..0x1_0000_u64 {
             let v = 0x8000_0000 | (page.wrapping_mul(0x9_E377) << 12) & 0x7FFF_F000;
             let plain = [0xC030_0000 + (v >> 22) * 4, 0xC000_0000 + (v >> 12) * 4];
@@ -172,40 +172,44 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_writable_only_if_every_level_says_so() {
+    fn a_page_is_writable_only_if_every_level_allows_it() {
         for (paging, address) in ALL {
             let tables = tables(paging, address);
-            assert_eq!(asked(paging, address, &tables), Some(true), "{paging:?}");
+            assert_eq!(writable(paging, address, &tables), Some(true), "{paging:?}");
             for at in tables.keys() {
                 let mut without = tables.clone();
                 without.entry(*at).and_modify(|entry| *entry &= !2);
-                assert_eq!(asked(paging, address, &without), Some(false), "{paging:?}");
+                assert_eq!(
+                    writable(paging, address, &without),
+                    Some(false),
+                    "{paging:?}"
+                );
             }
         }
     }
 
     #[test]
-    fn an_entry_that_is_missing_or_not_present_tells_nothing() {
+    fn a_missing_or_not_present_entry_leaves_the_rights_unknown() {
         for (paging, address) in ALL {
             let tables = tables(paging, address);
             for at in tables.keys() {
                 let mut absent = tables.clone();
                 absent.remove(at);
-                assert_eq!(asked(paging, address, &absent), None, "{paging:?}");
+                assert_eq!(writable(paging, address, &absent), None, "{paging:?}");
                 let mut not_present = tables.clone();
                 not_present.entry(*at).and_modify(|entry| *entry &= !1);
-                assert_eq!(asked(paging, address, &not_present), None, "{paging:?}");
+                assert_eq!(writable(paging, address, &not_present), None, "{paging:?}");
             }
         }
     }
 
     #[test]
-    fn a_table_that_names_another_physical_page_is_not_believed() {
+    fn a_table_that_names_another_physical_page_is_rejected() {
         for (paging, address) in ALL {
             let mut tables = tables(paging, address);
             let pte = paging.entries(address)[3].unwrap_or_default();
             tables.insert(pte, (PHYSICAL + 0x1000) | 0x163);
-            assert_eq!(asked(paging, address, &tables), None, "{paging:?}");
+            assert_eq!(writable(paging, address, &tables), None, "{paging:?}");
         }
     }
 

@@ -1,9 +1,9 @@
-//! Text in a buffer of fixed length, cut where it does not fit.
+//! Text in a buffer of fixed length, truncated where it does not fit.
 //!
-//! `core::fmt` would do, but it calls through pointers, and then the deepest
-//! use of the kernel's small stack could not be told from the program.
+//! `core::fmt` calls through pointers, and then the greatest depth of the
+//! kernel's small stack could not be computed from the program.
 
-/// What the digits of a u32 stand for.
+/// The values of a u32's decimal places.
 const PLACES: [u32; 10] = [
     1_000_000_000,
     100_000_000,
@@ -17,7 +17,7 @@ const PLACES: [u32; 10] = [
     1,
 ];
 
-/// Text that grows in a buffer. One byte is always kept for a NUL.
+/// Text that grows in a buffer, with one byte reserved for a NUL.
 #[derive(Debug)]
 pub struct Text<'a> {
     buffer: &'a mut [u8],
@@ -25,7 +25,7 @@ pub struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// No text, in a buffer.
+    /// Empty text in a buffer.
     pub fn new(buffer: &'a mut [u8]) -> Text<'a> {
         Text { buffer, length: 0 }
     }
@@ -56,19 +56,19 @@ impl<'a> Text<'a> {
         self
     }
 
-    /// How long it is, in bytes.
+    /// The length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.length
     }
 
-    /// Whether there is none.
+    /// Whether the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// Puts a NUL behind it; how long it is with that.
+    /// Appends a NUL; the length with it.
     pub fn terminate(&mut self) -> usize {
         match self.buffer.get_mut(self.length) {
             Some(last) => {
@@ -79,16 +79,16 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Ends it with a NUL; the text and its NUL.
+    /// Appends a NUL; the text with it.
     #[must_use]
     pub fn finish(mut self) -> &'a [u8] {
         let end = self.terminate();
         self.buffer.get(..end).unwrap_or_default()
     }
 
-    /// Adds a character of ASCII.
+    /// Adds an ASCII character.
     pub(crate) fn byte(&mut self, byte: u8) {
-        // The last byte of the buffer is the NUL's.
+        // The buffer's last byte is reserved for the NUL.
         let next = self.length.saturating_add(1);
         if next < self.buffer.len()
             && let Some(place) = self.buffer.get_mut(self.length)
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_read_as_people_write_them() {
+    fn numbers_are_written_in_decimal() {
         for number in [0, 1, 9, 10, 100, 16_777_215, u32::MAX] {
             let mut buffer = [0xFF; 16];
             let mut text = Text::new(&mut buffer);

@@ -1,6 +1,6 @@
-//! Searches genuine Windows files for a limit that none of them has, harder
-//! than the tool would: as either module, as files and as loaded, with every
-//! section marked as resident, so that programs are searched like drivers.
+//! Searches genuine Windows files without a limit for false positives: as
+//! either module, as files and as loaded, with every section marked as
+//! resident, so that programs are searched like drivers.
 //!
 //! `cargo run --release --package verify --example genuine -- FOLDER`
 
@@ -15,7 +15,7 @@ use verify::agreement;
 use verify::memory;
 use verify::property::{self, Verdict};
 
-/// Gates are compared with iced-x86's reading in so much code of each file.
+/// The number of bytes of each file in which gates are compared with iced-x86.
 const SAMPLE: usize = 0x4000;
 
 fn main() -> io::Result<ExitCode> {
@@ -23,13 +23,13 @@ fn main() -> io::Result<ExitCode> {
     let mut files = Vec::new();
     list(Path::new(&folder), &mut files)?;
 
-    let mut total = Total::default();
+    let mut total = Totals::default();
     for path in &files {
         let mut file = fs::read(path)?;
         make_resident(&mut file);
         total.search(path, &file);
     }
-    total.tell();
+    total.print();
     Ok(if total.located == 0 {
         ExitCode::SUCCESS
     } else {
@@ -49,7 +49,7 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Marks every section as never paged out: only drivers' are.
+/// Marks every section as not pageable, as in drivers.
 fn make_resident(file: &mut [u8]) {
     let Ok(headers) = Headers::parse(file) else {
         return;
@@ -66,7 +66,7 @@ fn make_resident(file: &mut [u8]) {
 }
 
 #[derive(Default)]
-struct Total {
+struct Totals {
     searched: usize,
     bytes: usize,
     offsets: usize,
@@ -75,7 +75,7 @@ struct Total {
     time: Duration,
 }
 
-impl Total {
+impl Totals {
     fn search(&mut self, path: &Path, file: &[u8]) {
         let image = match Image::from_file(file) {
             Ok(image) => image,
@@ -85,14 +85,15 @@ impl Total {
         self.bytes += file.len();
         for module in Module::ALL {
             let start = Instant::now();
-            let verdict = property::of_file(file, module);
+            let verdict = property::file_verdict(file, module);
             self.time += start.elapsed();
-            self.judge(path, file, &verdict, module);
+            self.record(path, file, &verdict, module);
 
             let mapped = memory::map(file).expect("an image that was just read");
             let sections = mapped.sections();
-            let verdict = property::of_memory(file, mapped.base, mapped.size, &sections, module);
-            self.judge(path, file, &verdict, module);
+            let verdict =
+                property::memory_verdict(file, mapped.base, mapped.size, &sections, module);
+            self.record(path, file, &verdict, module);
         }
         let live = image
             .headers()
@@ -101,12 +102,12 @@ impl Total {
         if let Some(section) = live {
             let code = image.bytes(&section);
             let code = &code[..code.len().min(SAMPLE)];
-            agreement::gates_as_iced_reads_them(&image, code, section.rva().0);
+            agreement::gates_match_iced(&image, code, section.rva().0);
             self.offsets += code.len();
         }
     }
 
-    fn judge(&mut self, path: &Path, file: &[u8], verdict: &Verdict, module: Module) {
+    fn record(&mut self, path: &Path, file: &[u8], verdict: &Verdict, module: Module) {
         match verdict {
             Verdict::Located(answer) => {
                 self.located += 1;
@@ -126,7 +127,7 @@ impl Total {
         *self.reasons.entry(reason.to_owned()).or_default() += 1;
     }
 
-    fn tell(&self) {
+    fn print(&self) {
         for (reason, count) in &self.reasons {
             println!("{count:6} {reason}");
         }

@@ -1,41 +1,41 @@
-//! Where locator and oracle, and locator and iced-x86, must be of one mind;
-//! properties like those of [`crate::property`].
+//! Differential properties: locator and oracle, and locator and iced-x86, must
+//! agree.
 
 use std::collections::BTreeSet;
 
 use scanner_core::{Evidence, Gate, Image, Module, NotLocatedReason, Rva};
 
+use crate::injected_code::InjectedCode;
 use crate::memory;
-use crate::planted::Planted;
-use crate::verdict::{Verdict, module, of_file, of_loaded};
+use crate::verdict::{Verdict, file_verdict, loaded_verdict, module};
 use specimen::{Decoys, Spec, Specimen};
 
-/// Whether the oracle is told that it is tcpip6.sys.
-fn is_six(specimen: &Specimen) -> bool {
+/// Whether the specimen imitates tcpip6.sys.
+fn is_tcpip6(specimen: &Specimen) -> bool {
     module(specimen.spec.module) == Module::Tcpip6
 }
 
-/// **Whatever code does with the variables, the oracle reads it alike**: these
-/// instructions, or what looks like some, are put over a specimen's live code,
-/// each with an operand that names one of the three. Where all are
-/// instructions, locator and oracle agree on whether the limit is found; where
-/// some are junk, the locator may be the more careful one.
-pub fn oracle_reads_alike(spec: &Spec, instructions: &[Planted]) {
+/// **Locator and oracle agree on any code that uses the variables**: these
+/// instructions, or bytes like them, overwrite a specimen's live code, each
+/// with an operand that refers to one of the three variables. If all are
+/// instructions, locator and oracle agree on whether the limit is found; if
+/// some are junk, the locator may refuse more.
+pub fn oracle_agrees_on_injected_code(spec: &Spec, instructions: &[InjectedCode]) {
     let spec = Spec {
         decoys: Decoys::NONE,
         ..spec.clone()
     };
     let mut specimen = spec.build();
-    for planted in instructions {
-        planted.put(&mut specimen);
+    for injected_code in instructions {
+        injected_code.inject(&mut specimen);
     }
-    let six = is_six(&specimen);
-    let ours = of_file(&specimen.file, module(specimen.spec.module));
-    let theirs = oracle::locate_file(&specimen.file, six);
-    let sound = |planted: &Planted| planted.is_instruction(specimen.spec.arch);
+    let is_tcpip6 = is_tcpip6(&specimen);
+    let ours = file_verdict(&specimen.file, module(specimen.spec.module));
+    let theirs = oracle::locate_file(&specimen.file, is_tcpip6);
+    let sound = |injected_code: &InjectedCode| injected_code.is_instruction(specimen.spec.arch);
     let agrees = match (&ours, &theirs) {
         (Verdict::Located(ours), theirs) => Ok(ours) == theirs.as_ref(),
-        // What is put over relocated dwords leaves a table that no longer fits.
+        // Overwritten relocated dwords no longer fit the relocation table.
         (Verdict::Refused(NotLocatedReason::Missing(missing)), Ok(_))
             if missing.iter().eq([Evidence::Relocated]) =>
         {
@@ -47,10 +47,10 @@ pub fn oracle_reads_alike(spec: &Spec, instructions: &[Planted]) {
     assert!(agrees, "locator: {ours:?}, oracle: {theirs:?}");
 }
 
-/// **Every offset reads as a gate where iced-x86 reads one**, and as the same.
-/// `start` is where the code would lie in the specimen, whose variables it may
-/// name.
-pub fn gates_as_iced_reads_them(image: &Image<'_>, code: &[u8], start: u32) {
+/// **The locator reads a gate at an offset exactly where iced-x86 reads one**,
+/// and the same gate. `start` is the RVA of the code in the image, whose
+/// variables it may refer to.
+pub fn gates_match_iced(image: &Image<'_>, code: &[u8], start: u32) {
     let bits64 = image.arch() == scanner_core::Arch::X64;
     let (base, size) = (image.base(), u64::from(image.headers().size_of_image()));
     let inside = |address: u64| address.checked_sub(base).filter(|&rva| rva < size);
@@ -79,34 +79,43 @@ pub fn gates_as_iced_reads_them(image: &Image<'_>, code: &[u8], start: u32) {
     }
 }
 
-/// **The oracle agrees**: on whether the limit is found, where, and, unless a
-/// decoy may lack as little as the real one, on what is missing.
+/// **The oracle agrees** on whether the limit is found, where, and, unless a
+/// decoy may lack as little as the true limiter, on the missing evidence.
 pub fn oracle_agrees(specimen: &Specimen) {
     let exactly = specimen.spec.decoys == Decoys::NONE;
-    let six = is_six(specimen);
-    let verdict = of_file(&specimen.file, module(specimen.spec.module));
-    let oracle = oracle::locate_file(&specimen.file, six);
+    let is_tcpip6 = is_tcpip6(specimen);
+    let verdict = file_verdict(&specimen.file, module(specimen.spec.module));
+    let oracle = oracle::locate_file(&specimen.file, is_tcpip6);
     assert_agrees(&verdict, &oracle, exactly);
 
     let loaded = specimen.load(specimen.spec.arch.bases()[0]);
-    let verdict = of_loaded(&loaded, module(specimen.spec.module));
+    let verdict = loaded_verdict(&loaded, module(specimen.spec.module));
     let sections = memory::sections(&loaded);
-    let oracle = oracle::locate_loaded(&loaded.headers, loaded.base, &sections, six);
+    let oracle = oracle::locate_loaded(&loaded.headers, loaded.base, &sections, is_tcpip6);
     assert_agrees(&verdict, &oracle, exactly);
 }
 
-fn assert_agrees(verdict: &Verdict, oracle: &Result<oracle::Answer, oracle::No>, exactly: bool) {
+fn assert_agrees(
+    verdict: &Verdict,
+    oracle: &Result<oracle::Answer, oracle::NoAnswer>,
+    exactly: bool,
+) {
     let agrees = match (verdict, oracle) {
         (Verdict::Located(found), Ok(answer)) => found == answer,
-        (Verdict::NoImage(_), Err(oracle::No::Image(_)))
-        | (Verdict::Refused(NotLocatedReason::NoGate), Err(oracle::No::NoCandidate))
-        | (Verdict::Refused(NotLocatedReason::Ambiguous(..)), Err(oracle::No::Ambiguous)) => true,
-        // Operands outside the image make no gate for the one, for the other a
-        // pair in no data section.
-        (Verdict::Refused(NotLocatedReason::NoGate), Err(oracle::No::Missing(facts))) => {
+        (Verdict::NoImage(_), Err(oracle::NoAnswer::Image(_)))
+        | (Verdict::Refused(NotLocatedReason::NoGate), Err(oracle::NoAnswer::NoCandidate))
+        | (Verdict::Refused(NotLocatedReason::Ambiguous(..)), Err(oracle::NoAnswer::Ambiguous)) => {
+            true
+        }
+        // Operands outside the image are no gate to the locator, and a pair in
+        // no data section to the oracle.
+        (Verdict::Refused(NotLocatedReason::NoGate), Err(oracle::NoAnswer::Missing(facts))) => {
             facts.contains(&oracle::Fact::SameDataSection)
         }
-        (Verdict::Refused(NotLocatedReason::Missing(missing)), Err(oracle::No::Missing(facts))) => {
+        (
+            Verdict::Refused(NotLocatedReason::Missing(missing)),
+            Err(oracle::NoAnswer::Missing(facts)),
+        ) => {
             let names: BTreeSet<String> = missing.iter().map(|item| item.to_string()).collect();
             !exactly || names == facts.iter().map(|fact| format!("{fact:?}")).collect()
         }

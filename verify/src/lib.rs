@@ -1,19 +1,19 @@
-//! The proof, never shipped: the properties that locator, patcher and what ships
-//! are held to.
+//! The proof, never shipped: the properties of the locator, the patcher and the
+//! shipped files.
 //!
-//! Crates below this one have what they are proven with: `specimen` (what is
-//! searched, and the truth about it), `oracle` (a slow second opinion, and how
-//! others did it), `simulation` (the system that the driver runs in) and `checker`
-//! (static checks of the files that users get). Read then [`property`] and
-//! [`agreement`] (what must hold of the locator), [`patching`] and [`rewriting`]
-//! (of the patcher).
+//! The crates below this one are its tools: `specimen` (drivers with known
+//! contents), `oracle` (a slow second locator, and published ways to find the
+//! limit), `simulation` (the system that the driver runs in) and `checker`
+//! (static checks of the shipped files). The properties of the locator are in
+//! [`property`] and [`agreement`], those of the patcher in [`patching`] and
+//! [`rewriting`].
 
 pub mod agreement;
-pub mod brittle;
+pub mod faulty_disk;
+pub mod injected_code;
 pub mod memory;
-pub mod moved;
+pub mod moved_code;
 pub mod patching;
-pub mod planted;
 pub mod probing;
 pub mod property;
 pub mod rewriting;

@@ -1,4 +1,4 @@
-//! Loaded images in the form that the locator takes.
+//! Loaded images in the form that the locator accepts.
 
 use scanner_core::{
     Arch, Headers, Image, ImageError, MappedSection, RelocationKind, Relocations, Rva, Section,
@@ -6,7 +6,7 @@ use scanner_core::{
 
 use specimen::Loaded;
 
-/// A specimen's sections by RVA.
+/// A loaded specimen's sections by RVA.
 pub fn sections(loaded: &Loaded) -> Vec<(u32, &[u8])> {
     loaded
         .sections
@@ -15,11 +15,11 @@ pub fn sections(loaded: &Loaded) -> Vec<(u32, &[u8])> {
         .collect()
 }
 
-/// Those of the sections that the headers call live code, and the exception
-/// table: what a driver hands to the locator.
+/// The sections of live code by their headers, and the exception table: the
+/// input that a driver gives the locator.
 ///
 /// # Errors
-/// When the headers can't be read.
+/// If the headers can't be read.
 pub fn live_code<'a>(
     headers: &[u8],
     sections: &[(u32, &'a [u8])],
@@ -51,25 +51,25 @@ pub fn live_code<'a>(
 }
 
 /// Any bytes laid out as in memory, as far as their headers allow: sections at
-/// their RVAs, zeros where the file has none, nothing relocated.
+/// their RVAs, zeros beyond the file's bytes, not relocated.
 #[derive(Debug)]
 pub struct Mapped {
-    /// The base: the header's own.
+    /// The base.
     pub base: u64,
-    /// The size that the headers state.
+    /// SizeOfImage.
     pub size: u32,
-    /// How many bytes of headers there are.
+    /// SizeOfHeaders.
     pub headers: usize,
     sections: Vec<(u32, Vec<u8>)>,
 }
 
-/// No section is made longer than this, whatever the headers say.
+/// The largest section that is laid out, in bytes.
 const LONGEST: u32 = 1 << 20;
 
 /// Lays out a file.
 ///
 /// # Errors
-/// When the headers can't be read.
+/// If the headers can't be read.
 pub fn map(file: &[u8]) -> Result<Mapped, ImageError> {
     let headers = Headers::parse(file)?;
     let section = |section: Section<'_>| {
@@ -92,10 +92,10 @@ pub fn map(file: &[u8]) -> Result<Mapped, ImageError> {
 }
 
 /// A whole file loaded at a base: laid out, and relocated by its own table as
-/// far as that is sound.
+/// far as that is valid.
 ///
 /// # Errors
-/// When it is no image.
+/// If it is no image.
 pub fn load(file: &[u8], base: u64) -> Result<Mapped, ImageError> {
     let mut mapped = map(file)?;
     let image = Image::from_file(file)?;

@@ -1,6 +1,6 @@
-//! What must hold of `tcplimit patch`, each as one function that panics where
-//! it does not. Tests call them with proptest's cases, the fuzz target with
-//! libFuzzer's.
+//! Properties of `tcplimit patch`, each one function that panics if the
+//! property is violated. Tests call them with proptest's cases, the fuzz target
+//! with libFuzzer's.
 
 use std::path::Path;
 
@@ -9,13 +9,13 @@ use tcplimit::patch::job::{FileResult, Job, Outcome, Target, Task};
 use tcplimit::patch::replace::Failure;
 use tcplimit::patch::{Plan, Refusal, apply, plan};
 
-use crate::brittle::Brittle;
+use crate::faulty_disk::FaultyDisk;
 use crate::property;
-use specimen::checksum::{checksum, checksum_field, mend};
+use specimen::checksum::{checksum, checksum_field, update};
 use specimen::{Checksum, Extras, Spec, Specimen};
 
 /// The plan for a specimen under its own name.
-pub fn plan_of(specimen: &Specimen, limit: u32) -> Result<Plan, Refusal> {
+pub fn plan_patch(specimen: &Specimen, limit: u32) -> Result<Plan, Refusal> {
     plan(
         specimen.spec.module.file_name(),
         &specimen.file,
@@ -24,31 +24,31 @@ pub fn plan_of(specimen: &Specimen, limit: u32) -> Result<Plan, Refusal> {
     )
 }
 
-/// Whether anything speaks against patching what is built from a spec.
+/// Whether the specimen of a spec must be patched.
 fn is_sound(spec: &Spec) -> bool {
     let value = (1..=0xFF_FFFF).contains(&spec.start_up);
     value
         && spec.extras.checksum == Checksum::Correct
         && spec.extras.relocations
-        && is_confirmed(spec)
+        && is_module_confirmed(spec)
 }
 
-/// Whether anything but the file's name says which module it is: the event
+/// Whether anything besides the file's name confirms the module: the event
 /// constant, another name, or as few atomic updates as in `tcpip6.sys`.
-fn is_confirmed(spec: &Spec) -> bool {
+fn is_module_confirmed(spec: &Spec) -> bool {
     let Extras {
         export, version, ..
     } = spec.extras;
     spec.module == specimen::Module::Tcpip || export || version || spec.atomics < 14
 }
 
-/// **A sound specimen is patched and nothing but value and checksum changes**:
-/// it is found where it was built, its checksum is right, and patching it back
-/// gives the old file. **Any other is refused.**
+/// **A sound specimen is patched, and only value and checksum change**: the
+/// limit is found where it was built, the checksum is correct, and patching
+/// back gives the old file. **Any other is refused.**
 pub fn patched_as_built(spec: &Spec, limit: u32) {
     let specimen = spec.build();
     let (name, file) = (specimen.spec.module.file_name(), &specimen.file);
-    let planned = plan_of(&specimen, limit);
+    let planned = plan_patch(&specimen, limit);
     if !is_sound(&specimen.spec) || !(1..=0xFF_FFFF).contains(&limit) {
         assert!(planned.is_err(), "{planned:?}");
         return;
@@ -58,10 +58,10 @@ pub fn patched_as_built(spec: &Spec, limit: u32) {
     assert_eq!(Some(planned.store.0), specimen.truth.start_up_store);
     assert_eq!((planned.before, planned.after), (spec.start_up, limit));
     let patched = apply(name, &planned, file).unwrap_or_else(|refusal| panic!("{refusal}"));
-    only_value_and_checksum(file, &patched, Some(specimen.value_offset()), limit);
+    assert_only_value_and_checksum_differ(file, &patched, Some(specimen.value_offset()), limit);
     let module = property::module(specimen.spec.module);
     assert_eq!(
-        property::of_file(&patched, module),
+        property::file_verdict(&patched, module),
         property::truth(&specimen)
     );
 
@@ -70,8 +70,13 @@ pub fn patched_as_built(spec: &Spec, limit: u32) {
     assert_eq!(apply(name, &back, &patched).as_ref(), Ok(file));
 }
 
-/// Where two images may differ: in the value and in the checksum.
-pub fn only_value_and_checksum(before: &[u8], after: &[u8], value: Option<usize>, limit: u32) {
+/// Checks that two images differ only in the value and in the checksum.
+pub fn assert_only_value_and_checksum_differ(
+    before: &[u8],
+    after: &[u8],
+    value: Option<usize>,
+    limit: u32,
+) {
     assert_eq!(before.len(), after.len());
     let field = checksum_field(before).expect("a header");
     assert_eq!(checksum_field(after), Some(field));
@@ -81,7 +86,7 @@ pub fn only_value_and_checksum(before: &[u8], after: &[u8], value: Option<usize>
         .map(|(at, _)| at)
         .filter(|at| !(field..field + 4).contains(at))
         .collect();
-    // Four bytes in one place, the value's where that is known.
+    // Four bytes, at the value's offset if that is known.
     if let (Some(&first), Some(&last)) = (outside.first(), outside.last()) {
         let at = value.unwrap_or(first.saturating_sub(3));
         let place = at..value.map_or(first + 4, |at| at + 4);
@@ -98,9 +103,9 @@ pub fn only_value_and_checksum(before: &[u8], after: &[u8], value: Option<usize>
     assert_eq!(stated, checksum(after, field));
 }
 
-/// **Damage never moves the patch**: a specimen with these bytes changed (place
-/// and what to flip), and with a checksum that hides it, is patched in the
-/// true start-up store, or refused.
+/// **Damage never moves the patch**: a specimen with flipped bits (offset and
+/// mask) under a correct checksum is patched in the true start-up store, or
+/// refused.
 pub fn patched_there_or_refused(specimen: &Specimen, flips: &[(usize, u8)], limit: u32) {
     let mut file = specimen.file.clone();
     for &(place, bits) in flips {
@@ -108,16 +113,16 @@ pub fn patched_there_or_refused(specimen: &Specimen, flips: &[(usize, u8)], limi
         file[place] ^= bits;
     }
     let name = specimen.spec.module.file_name();
-    mend(&mut file);
+    update(&mut file);
     let Ok(planned) = plan(name, &file, None, limit) else {
         return;
     };
     assert_eq!(planned.threshold.0, specimen.truth.threshold, "{flips:X?}");
     let patched = apply(name, &planned, &file).expect("what is planned is done");
-    only_value_and_checksum(&file, &patched, Some(specimen.value_offset()), limit);
+    assert_only_value_and_checksum_differ(&file, &patched, Some(specimen.value_offset()), limit);
 }
 
-/// A file in place, and nothing else that is asked for.
+/// A job on one file in place, with default options.
 pub fn job(task: Task) -> Job {
     Job {
         task,
@@ -129,17 +134,17 @@ pub fn job(task: Task) -> Job {
     }
 }
 
-/// What became of a file in a folder of its own.
-fn done(disk: &Brittle, name: &str, task: Task) -> FileResult {
+/// Runs a job on one file.
+fn run_job(disk: &FaultyDisk, name: &str, task: Task) -> FileResult {
     job(task).run(disk, Path::new(name))
 }
 
-/// **Any content is patched or left to the byte**, as a file and as a cabinet,
-/// as it is and with a right checksum: at most value and checksum change, and
-/// what is restored is the old file.
+/// **Any content is patched or left unchanged**, as a file and as a cabinet,
+/// unchanged and with a correct checksum: at most value and checksum change,
+/// and restore gives the old file.
 pub fn any_content(bytes: &[u8]) {
     let mut mended = bytes.to_vec();
-    mend(&mut mended);
+    update(&mut mended);
     for content in [bytes, &mended] {
         for name in ["/disc/TCPIP.SY_", "/disc/tcpip6.sys"] {
             let limit = u32::try_from(content.len()).unwrap_or(u32::MAX);
@@ -149,16 +154,16 @@ pub fn any_content(bytes: &[u8]) {
 }
 
 fn patched_or_left(name: &str, content: &[u8], limit: u32) {
-    let disk = Brittle::with(&[(name, content)]);
-    let patch = done(&disk, name, Task::Patch { limit });
+    let disk = FaultyDisk::with(&[(name, content)]);
+    let patch = run_job(&disk, name, Task::Patch { limit });
     let now = disk.content(name).expect("the file is there");
     match patch.outcome {
         Outcome::Changed => {
             let (form, before) = Container::open(content).expect("it was opened");
             let (again, after) = Container::open(&now).expect("it was packed");
             assert_eq!(form, again);
-            only_value_and_checksum(&before, &after, None, limit);
-            let restore = done(&disk, name, Task::Restore { use_backup: true });
+            assert_only_value_and_checksum_differ(&before, &after, None, limit);
+            let restore = run_job(&disk, name, Task::Restore { use_backup: true });
             assert!(matches!(restore.outcome, Outcome::Changed), "{restore:?}");
             assert_eq!(disk.content(name).as_deref(), Some(content));
         }
@@ -166,7 +171,7 @@ fn patched_or_left(name: &str, content: &[u8], limit: u32) {
             assert!(now == content, "{:?}", patch.outcome);
             assert_eq!(disk.paths(), [name]);
         }
-        // The disk has no fault.
+        // This disk has no faults.
         ref other => panic!("{other:?}"),
     }
 }

@@ -1,4 +1,4 @@
-//! The tool's own way with the content of a file, as a property.
+//! Properties of `tcplimit probe`.
 
 use std::sync::OnceLock;
 
@@ -7,13 +7,13 @@ use tcplimit::LoadBase;
 use tcplimit::probe::{self, Members, Options};
 
 use specimen::Spec;
-use specimen::disc::{Built, Disc, SECTOR};
+use specimen::disc::{Disc, DiscImage, SECTOR};
 
-/// A name that may be a cabinet's and says which module is in it.
+/// The name of a cabinet that contains tcpip.sys.
 const NAME: &str = "TCPIP.SY_";
 
-/// **Any content gets a report**: as a file or a cabinet, as it is and as
-/// loaded, with and without a claim; never a crash, and about that file.
+/// **Any content gets a report** about that file, never a crash: as a file or a
+/// cabinet, as a file and as loaded, with and without a claimed module.
 pub fn any_content(bytes: &[u8]) {
     for module in [None, Some(Module::Tcpip6)] {
         for as_loaded in [None, Some(LoadBase::Typical)] {
@@ -29,9 +29,9 @@ pub fn any_content(bytes: &[u8]) {
     }
 }
 
-/// A disc with a driver in two places, under three names.
-fn disc() -> &'static Built {
-    static DISC: OnceLock<Built> = OnceLock::new();
+/// A disc with drivers for both architectures, one of them under two paths.
+fn disc() -> &'static DiscImage {
+    static DISC: OnceLock<DiscImage> = OnceLock::new();
     DISC.get_or_init(|| {
         let driver = Spec::xp_sp3().build().file;
         Disc::new(&[
@@ -44,9 +44,9 @@ fn disc() -> &'static Built {
     })
 }
 
-/// **Tables of a disc image, however damaged, get a report**: never a crash,
-/// about that image; and they make no other limit of the drivers in it, whose
-/// bytes are sound. Each six bytes are a place, in the tables, and what stands
+/// **A disc image with damaged tables gets a report** about that image, never a
+/// crash; and no driver in it, whose bytes are sound, is reported with another
+/// limit. Each six bytes are an offset in the tables and the four bytes to put
 /// there.
 pub fn any_disc_tables(bytes: &[u8]) {
     let built = disc();

@@ -1,16 +1,18 @@
-//! What must hold of the locator, each as one function that panics where it
-//! does not. Tests call them with proptest's cases, fuzz targets with
+//! Properties of the locator, each one function that panics if the property is
+//! violated. Tests call them with proptest's cases, fuzz targets with
 //! libFuzzer's, and regressions with files: one property, three uses.
 
 use scanner_core::{Evidence, Module, NotLocatedReason};
 
-use crate::agreement::{oracle_agrees, oracle_reads_alike};
+use crate::agreement::{oracle_agrees, oracle_agrees_on_injected_code};
+use crate::injected_code::InjectedCode;
 use crate::memory;
-use crate::planted::Planted;
-pub use crate::verdict::{Verdict, as_loaded, module, of_file, of_loaded, of_memory};
-use specimen::{Decoys, Flaw, Spec, Specimen};
+pub use crate::verdict::{
+    Verdict, as_loaded, file_verdict, loaded_verdict, memory_verdict, module,
+};
+use specimen::{Decoys, Defect, Spec, Specimen};
 
-/// Numbers without end, the same for the same seed: SplitMix64 (Steele, Lea and
+/// An endless sequence of numbers from a seed: SplitMix64 (Steele, Lea and
 /// Flood, 2014).
 pub fn numbers(seed: u64) -> impl Iterator<Item = u64> {
     let mut state = seed;
@@ -22,7 +24,7 @@ pub fn numbers(seed: u64) -> impl Iterator<Item = u64> {
     })
 }
 
-/// The verdict that a specimen must get.
+/// The expected verdict on a specimen.
 pub fn truth(specimen: &Specimen) -> Verdict {
     let truth = &specimen.truth;
     Verdict::Located(oracle::Answer {
@@ -33,20 +35,20 @@ pub fn truth(specimen: &Specimen) -> Verdict {
     })
 }
 
-/// Whether it is a file for x86 without relocations: then nothing says that its
-/// operands belong where they are.
+/// Whether it is a file for x86 without relocations, which lacks the evidence
+/// that its operands are in place.
 fn is_stripped(spec: &Spec) -> bool {
     spec.arch == specimen::Arch::X86 && !spec.extras.relocations
 }
 
-/// **Built, so found exactly there**: in the file, and in memory wherever it
-/// is loaded; never under the other module's name; and the oracle agrees. A file
-/// for x86 without relocations is refused for that.
+/// **A built limit is found exactly there**: in the file, and in memory at any
+/// base, but never as the other module. A file for x86 without relocations is
+/// refused for that.
 pub fn found_as_built(spec: &Spec) {
     let specimen = spec.build();
     let claimed = module(spec.module);
     let truth = truth(&specimen);
-    let in_file = of_file(&specimen.file, claimed);
+    let in_file = file_verdict(&specimen.file, claimed);
     match is_stripped(spec) {
         true => assert_eq!(
             in_file.missing(),
@@ -56,29 +58,30 @@ pub fn found_as_built(spec: &Spec) {
     }
     for base in spec.arch.bases() {
         let loaded = specimen.load(base);
-        assert_eq!(of_loaded(&loaded, claimed), truth, "at {base:X}");
+        assert_eq!(loaded_verdict(&loaded, claimed), truth, "at {base:X}");
     }
     for other in Module::ALL.into_iter().filter(|&other| other != claimed) {
-        let refused = of_file(&specimen.file, other);
+        let refused = file_verdict(&specimen.file, other);
         assert!(refused.threshold().is_none(), "as {other}: {refused:?}");
     }
 }
 
-/// **One required fact removed, so refused, and the refusal names it.**
-pub fn refused_without(spec: &Spec, flaw: Flaw) {
+/// **A specimen that lacks one required fact is refused, and the refusal names
+/// the fact.**
+pub fn refused_without(spec: &Spec, defect: Defect) {
     let spec = Spec {
-        flaw: Some(flaw),
+        defect: Some(defect),
         ..spec.clone()
     }
-    .normal();
+    .normalized();
     let specimen = spec.build();
-    let expected = named(&spec);
-    // In a file more may be missing: without relocations, and with another base,
-    // where addresses lie outside the image.
+    let expected = expected_refusal(&spec);
+    // In a file more may be missing: without relocations, and with another
+    // base, where addresses are outside the image.
     let beside = |piece: &Evidence, how: &str| {
         let by_relocations = match piece {
-            Evidence::Relocated => is_stripped(&spec) || flaw == Flaw::SwappedBase,
-            Evidence::LocalImports => is_stripped(&spec) && !is_about_imports(flaw),
+            Evidence::Relocated => is_stripped(&spec) || defect == Defect::SwappedBase,
+            Evidence::LocalImports => is_stripped(&spec) && !breaks_imports(defect),
             _ => false,
         };
         how == "in the file" && by_relocations
@@ -92,35 +95,38 @@ pub fn refused_without(spec: &Spec, flaw: Flaw) {
                 is_stripped(&spec) && missing.is_empty()
             }
             (Verdict::Refused(NotLocatedReason::Missing(_)), Expected::Missing(evidence)) => {
-                // Of pairs that can't be the limiter's few are remembered, and rivals
-                // may come first.
-                let first_come = matches!(flaw, Flaw::NotAdjacent | Flaw::ReadOnlyData)
+                // The locator remembers few pairs that can't be the limiter's,
+                // and rivals may come first.
+                let first_come = matches!(defect, Defect::NotAdjacent | Defect::ReadOnlyData)
                     && spec.decoys != Decoys::NONE;
                 let among = || evidence.iter().all(|one| missing.contains(one));
                 missing == *evidence || first_come && among()
             }
-            // A decoy may then be the best candidate that is left.
+            // A decoy may be the best remaining candidate.
             (Verdict::Refused(reason), Expected::NoGate) => {
                 *reason == NotLocatedReason::NoGate || spec.decoys != Decoys::NONE
             }
-            // Shifted operands may lie outside the image altogether.
-            (Verdict::Refused(NotLocatedReason::NoGate), _) => flaw == Flaw::SwappedBase,
+            // Shifted operands may be outside the image.
+            (Verdict::Refused(NotLocatedReason::NoGate), _) => defect == Defect::SwappedBase,
             _ => false,
         };
-        assert!(fits, "{flaw:?} {how}: {verdict:?}, expected {expected:?}");
+        assert!(fits, "{defect:?} {how}: {verdict:?}, expected {expected:?}");
     };
-    check(of_file(&specimen.file, module(spec.module)), "in the file");
+    check(
+        file_verdict(&specimen.file, module(spec.module)),
+        "in the file",
+    );
     // In memory the base comes from the system: a wrong one in the header
-    // misleads only the loader, which shifts every operand alike.
+    // affects only the loader, which shifts every operand alike.
     for base in spec.arch.bases() {
         let loaded = specimen.load(base);
-        check(of_loaded(&loaded, module(spec.module)), "in memory");
+        check(loaded_verdict(&loaded, module(spec.module)), "in memory");
     }
 }
 
-/// Whether calls don't land in the import table then.
-fn is_about_imports(flaw: Flaw) -> bool {
-    matches!(flaw, Flaw::NoAnchor | Flaw::SwappedBase)
+/// Whether calls miss the import table with this defect.
+fn breaks_imports(defect: Defect) -> bool {
+    matches!(defect, Defect::NoAnchor | Defect::SwappedBase)
 }
 
 #[derive(Debug)]
@@ -130,34 +136,34 @@ enum Expected {
     NoGate,
 }
 
-/// What a refusal must say for a flaw, where no decoy is a better candidate.
-fn named(spec: &Spec) -> Expected {
-    let evidence = match spec.flaw.expect("a spec with a flaw") {
-        Flaw::OneGate => Evidence::TwoGates,
-        Flaw::NotAdjacent => Evidence::Adjacent,
-        Flaw::ReadOnlyData => Evidence::SameDataSection,
-        Flaw::FewAtomics => Evidence::AtomicCounter,
-        Flaw::NoQueueTest => Evidence::QueueTest,
-        Flaw::OtherReadOfThreshold | Flaw::OtherLoadOfCount => Evidence::GateReadsOnly,
-        Flaw::LiveWriter => Evidence::NoLiveWriter,
-        Flaw::AtomicThreshold => Evidence::NoAtomicOnThreshold,
-        Flaw::NoAnchor | Flaw::SwappedBase => {
+/// The expected refusal for a defect, unless a decoy is a better candidate.
+fn expected_refusal(spec: &Spec) -> Expected {
+    let evidence = match spec.defect.expect("a spec with a defect") {
+        Defect::OneGate => Evidence::TwoGates,
+        Defect::NotAdjacent => Evidence::Adjacent,
+        Defect::ReadOnlyData => Evidence::SameDataSection,
+        Defect::FewAtomics => Evidence::AtomicCounter,
+        Defect::NoQueueTest => Evidence::QueueTest,
+        Defect::OtherReadOfThreshold | Defect::OtherLoadOfCount => Evidence::GateReadsOnly,
+        Defect::LiveWriter => Evidence::NoLiveWriter,
+        Defect::AtomicThreshold => Evidence::NoAtomicOnThreshold,
+        Defect::NoAnchor | Defect::SwappedBase => {
             return Expected::Missing(vec![Evidence::AnchoredBase, Evidence::LocalImports]);
         }
-        Flaw::NoEventId => match spec.module {
+        Defect::NoEventId => match spec.module {
             specimen::Module::Tcpip => Evidence::EventId,
             specimen::Module::Tcpip6 => Evidence::NoEventId,
         },
-        Flaw::SecondCandidate => return Expected::Ambiguous,
-        Flaw::GatesPageable | Flaw::UnsignedJumps => return Expected::NoGate,
+        Defect::SecondCandidate => return Expected::Ambiguous,
+        Defect::GatesPageable | Defect::UnsignedJumps => return Expected::NoGate,
     };
     Expected::Missing(vec![evidence])
 }
 
-/// A spec whose specimens may be damaged in so many places. An imitation that
-/// lacks just one thing is a limiter once damage adds that thing, and if more
-/// damage takes something from the true one, it is the only one: so then there
-/// are none but such imitations as real drivers have.
+/// A spec whose specimens may be damaged at this many offsets. A decoy limiter
+/// that lacks one fact becomes complete if damage adds that fact, and the only
+/// one if more damage removes a fact from the true limiter: so with several
+/// flips only the decoys of real drivers are built.
 pub fn damageable(spec: &Spec, flips: usize) -> Spec {
     match flips {
         0 | 1 => spec.clone(),
@@ -168,8 +174,8 @@ pub fn damageable(spec: &Spec, flips: usize) -> Spec {
     }
 }
 
-/// **Damage never moves the answer**: a specimen with these bytes of the file
-/// changed (place and what to flip) is found where it was built, or refused.
+/// **Damage never moves the answer**: in a specimen with flipped bits (offset
+/// and mask) in the file, the limit is found where it was built, or refused.
 pub fn right_or_refused(specimen: &Specimen, flips: &[(usize, u8)]) {
     if flips.iter().any(|&flip| cuts_code(specimen, flip)) {
         return;
@@ -192,11 +198,12 @@ pub fn right_or_refused(specimen: &Specimen, flips: &[(usize, u8)]) {
         }
     }
     let claimed = module(specimen.spec.module);
-    let verdict = of_file(&file, claimed);
+    let verdict = file_verdict(&file, claimed);
     assert_right_or_refused(specimen, &verdict, flips, "in the file");
 }
 
-/// The same for bytes of the loaded image: headers first, then its sections.
+/// The same for the loaded image: offsets count through the headers, then the
+/// sections.
 pub fn right_or_refused_in_memory(specimen: &Specimen, base: u64, flips: &[(usize, u8)]) {
     if flips.iter().any(|&flip| cuts_code(specimen, flip)) {
         return;
@@ -229,13 +236,13 @@ pub fn right_or_refused_in_memory(specimen: &Specimen, base: u64, flips: &[(usiz
             place -= section.bytes.len();
         }
     }
-    let verdict = of_loaded(&loaded, module(specimen.spec.module));
+    let verdict = loaded_verdict(&loaded, module(specimen.spec.module));
     assert_right_or_refused(specimen, &verdict, flips, "in memory");
 }
 
-/// Whether a flip takes some code from the end of a section, less than the file
-/// alignment: the one flip that may take a gate of the true limiter and, at the
-/// same time, what tells an imitation from it. (More is noticed.)
+/// Whether a flip cuts less than the file alignment off the end of a code
+/// section: the one flip that can remove a gate of the true limiter and the
+/// excess reference of a decoy at once. (Larger cuts are detected.)
 fn cuts_code(specimen: &Specimen, (place, bits): (usize, u8)) -> bool {
     let file = &specimen.file;
     let nt = u32::from_le_bytes([file[0x3C], file[0x3D], file[0x3E], file[0x3F]]) as usize;
@@ -253,10 +260,10 @@ fn cuts_code(specimen: &Specimen, (place, bits): (usize, u8)) -> bool {
         })
 }
 
-/// Whether a change at `place` of a section, bytes before and after, turns an
-/// operand to the true limit or count that named something else: the other flip
-/// that may do two things at once. What one reference too many kept from being
-/// the limiter is one then, and the true one has that reference.
+/// Whether a change at `place` of a section, bytes before and after, redirects
+/// an operand to the true limit or count: the other flip with two effects. A
+/// decoy with one reference too many becomes complete, and the true limiter
+/// gets that reference.
 fn is_redirected(
     specimen: &Specimen,
     base: u64,
@@ -299,47 +306,47 @@ fn assert_right_or_refused(
     }
 }
 
-/// **Any bytes give an answer or a reason**, as a file and as the headers of
-/// something in memory, without a panic and in bounded time; and where a limit
-/// is located, the oracle finds the same.
+/// **Any bytes give an answer or a reason**, as a file and as a loaded image,
+/// without a panic and in bounded time; and if a limit is located, the oracle
+/// finds the same.
 pub fn any_bytes(data: &[u8]) {
     for claimed in Module::ALL {
-        let six = claimed == Module::Tcpip6;
-        let verdict = of_file(data, claimed);
+        let is_tcpip6 = claimed == Module::Tcpip6;
+        let verdict = file_verdict(data, claimed);
         if let Verdict::Located(answer) = &verdict {
-            assert_eq!(oracle::locate_file(data, six).as_ref(), Ok(answer));
+            assert_eq!(oracle::locate_file(data, is_tcpip6).as_ref(), Ok(answer));
         }
         let Ok(mapped) = memory::map(data) else {
             continue;
         };
         let sections = mapped.sections();
-        let verdict = of_memory(data, mapped.base, mapped.size, &sections, claimed);
+        let verdict = memory_verdict(data, mapped.base, mapped.size, &sections, claimed);
         if let Verdict::Located(answer) = &verdict {
-            let oracle = oracle::locate_loaded(data, mapped.base, &sections, six);
+            let oracle = oracle::locate_loaded(data, mapped.base, &sections, is_tcpip6);
             assert_eq!(oracle.as_ref(), Ok(answer));
         }
     }
 }
 
-/// What the structured fuzz target makes up: a specimen, a fact that it may
-/// lack, damage, and instructions put over its code.
+/// The input of the structured fuzz target: a specimen, a defect, damage, and
+/// injected instructions.
 #[derive(Debug, Clone, arbitrary::Arbitrary)]
 pub struct Case {
-    /// Of what.
+    /// The specimen.
     pub spec: Spec,
-    flaw: Option<Flaw>,
+    defect: Option<Defect>,
     flips: Vec<(usize, u8)>,
-    planted: Vec<Planted>,
+    injected_code: Vec<InjectedCode>,
 }
 
-/// **All of the above for one case.**
+/// **All properties above for one case.**
 pub fn structured(case: &Case) {
-    if let Some(flaw) = case.flaw {
+    if let Some(defect) = case.defect {
         let spec = Spec {
             decoys: Decoys::NONE,
             ..case.spec.clone()
         };
-        refused_without(&spec, flaw);
+        refused_without(&spec, defect);
         return;
     }
     found_as_built(&case.spec);
@@ -348,5 +355,5 @@ pub fn structured(case: &Case) {
     let specimen = damageable(&case.spec, case.flips.len()).build();
     right_or_refused(&specimen, &case.flips);
     right_or_refused_in_memory(&specimen, case.spec.arch.bases()[0], &case.flips);
-    oracle_reads_alike(&case.spec, &case.planted);
+    oracle_agrees_on_injected_code(&case.spec, &case.injected_code);
 }

@@ -1,29 +1,29 @@
-//! Large cabinets, and what `patch --cabinets` makes of them, as properties.
+//! Properties of `tcplimit patch --cabinets` on cabinets of several files.
 
 use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use tcplimit::guard::guard;
+use tcplimit::panic_guard::catch_panic;
 use tcplimit::patch::job::{FileResult, Job, Outcome, Target, Task};
 use tcplimit::patch::replace::Failure;
 
-use crate::brittle::Brittle;
-use crate::patching::only_value_and_checksum;
+use crate::faulty_disk::FaultyDisk;
+use crate::patching::assert_only_value_and_checksum_differ;
 use specimen::Spec;
 use specimen::cabinet::{Cabinet, Folder, Method};
 
-/// Where it lies.
+/// The cabinet's path.
 pub const FILE: &str = "/xp/Driver Cache/i386/sp3.cab";
-/// To 100.
+/// Patches to 100.
 pub const PATCH: Task = Task::Patch { limit: 100 };
-/// From the backup.
+/// Restores from the backup.
 pub const RESTORE: Task = Task::Restore { use_backup: true };
-/// All that are rewritten.
+/// All compression methods that can be rewritten.
 pub const METHODS: [Method; 3] = [Method::Stored, Method::MsZip, Method::Lzx];
 
-/// Does it with the cabinet, in place.
-pub fn run(disk: &Brittle, task: Task) -> FileResult {
+/// Runs a task on the cabinet, in place.
+pub fn run(disk: &FaultyDisk, task: Task) -> FileResult {
     let job = Job {
         task,
         target: Target::InPlace,
@@ -35,13 +35,16 @@ pub fn run(disk: &Brittle, task: Task) -> FileResult {
     job.run(disk, Path::new(FILE))
 }
 
-/// Both drivers, in folders of their own or in one.
+/// A cabinet with both drivers, in separate folders or in one.
 pub fn cabinet(methods: [Method; 3], reserve: u8, apart: bool) -> Cabinet {
-    let (xp, six) = (Spec::xp_sp3().sized(4), Spec::tcpip6_x86().sized(4));
-    let (xp, six) = (xp.build().file, six.build().file);
+    let (xp, tcpip6) = (
+        Spec::xp_sp3().with_text_kib(4),
+        Spec::tcpip6_x86().with_text_kib(4),
+    );
+    let (xp, tcpip6) = (xp.build().file, tcpip6.build().file);
     let text: Vec<u8> = (0..=250).cycle().take(40_000).collect();
     let first: [(&str, &[u8]); 3] = [("a.txt", &text), ("tcpip.sys", &xp), ("b.txt", b"b")];
-    let second: [(&str, &[u8]); 2] = [("c.txt", &text), ("TCPIP6.SYS", &six)];
+    let second: [(&str, &[u8]); 2] = [("c.txt", &text), ("TCPIP6.SYS", &tcpip6)];
     let other = Folder::new(methods[2], &[("d.txt", &text)]);
     let folders = match apart {
         true => vec![
@@ -57,14 +60,14 @@ pub fn cabinet(methods: [Method; 3], reserve: u8, apart: bool) -> Cabinet {
     Cabinet {
         header_reserve: vec![reserve; reserve.into()],
         folder_reserve: reserve,
-        // The crate `cab`, which judges here, pads otherwise.
+        // The crate `cab`, which checks the result, pads differently.
         block_reserve: reserve / 4 * 4,
         ..Cabinet::new(folders)
     }
 }
 
-/// Names, dates, attributes and contents, read by the crate `cab`; `None` where
-/// it can't read them all.
+/// Names, dates, attributes and contents, read by the crate `cab`; `None` if it
+/// can't read them all.
 pub fn members(file: &[u8]) -> Option<Vec<(String, String, Vec<u8>)>> {
     let read = || {
         let mut cabinet = cab::Cabinet::new(Cursor::new(file))?;
@@ -86,11 +89,11 @@ pub fn members(file: &[u8]) -> Option<Vec<(String, String, Vec<u8>)>> {
         }
         Ok(members)
     };
-    guard(read).ok()
+    catch_panic(read).ok()
 }
 
-/// Checks that nothing but the limit and checksum of drivers differs.
-pub fn only_drivers_differ(before: &[u8], after: &[u8], limit: u32) {
+/// Checks that only the limit and checksum of drivers differ.
+pub fn assert_only_drivers_differ(before: &[u8], after: &[u8], limit: u32) {
     let [before, after] = [before, after].map(|file| members(file).expect("a sound cabinet"));
     assert_eq!(before.len(), after.len());
     for ((name, about, old), (again, about_again, new)) in before.iter().zip(&after) {
@@ -102,14 +105,16 @@ pub fn only_drivers_differ(before: &[u8], after: &[u8], limit: u32) {
             None => last,
         };
         match last.as_str() {
-            "tcpip.sys" | "tcpip6.sys" => only_value_and_checksum(old, new, None, limit),
-            // Damage may have given a driver another name: then it is none.
+            "tcpip.sys" | "tcpip6.sys" => {
+                assert_only_value_and_checksum_differ(old, new, None, limit)
+            }
+            // A driver that damage gave another name counts as another file.
             _ => assert_eq!(old, new, "{name}"),
         }
     }
 }
 
-/// One of each, with reserved bytes.
+/// A sound cabinet with all methods and reserved bytes.
 pub fn sound(no_checksums: bool) -> Vec<u8> {
     let cabinet = Cabinet {
         no_checksums,
@@ -118,23 +123,23 @@ pub fn sound(no_checksums: bool) -> Vec<u8> {
     cabinet.build()
 }
 
-/// **A damaged cabinet is patched right, and restored to the byte, or refused and
-/// left as it is.** Returns whether it was patched.
+/// **A damaged cabinet is patched correctly and restored to the byte, or
+/// refused and left unchanged.** Returns whether it was patched.
 pub fn right_or_refused(damaged: &[u8]) -> bool {
-    let disk = Brittle::with(&[(FILE, damaged)]);
+    let disk = FaultyDisk::with(&[(FILE, damaged)]);
     let done = run(&disk, PATCH);
     let now = disk.content(FILE).expect("the file is there");
     match done.outcome {
         Outcome::Changed => {
             if members(damaged).is_some() {
-                only_drivers_differ(damaged, &now, 100);
+                assert_only_drivers_differ(damaged, &now, 100);
             }
             let restored = run(&disk, RESTORE).outcome;
             assert!(matches!(restored, Outcome::Changed), "{restored:?}");
             assert!(disk.content(FILE).as_deref() == Some(damaged));
             true
         }
-        // Damage has given the limit its new value.
+        // Unchanged: damage gave the limit its new value.
         Outcome::Unchanged | Outcome::Failed(Failure::Refused(_)) => {
             assert!(now == damaged);
             false
@@ -143,9 +148,9 @@ pub fn right_or_refused(damaged: &[u8]) -> bool {
     }
 }
 
-/// The same of a sound cabinet with any bytes in any places: each seven are a
-/// place and what stands there, from its first byte on where the lowest bit is
-/// set, and else anywhere.
+/// Checks a sound cabinet with any edits: each seven bytes are an offset and
+/// the four bytes to put there, near the start if the offset's lowest bit is
+/// set, otherwise anywhere.
 pub fn any_edits(bytes: &[u8]) {
     static SOUND: OnceLock<[Vec<u8>; 2]> = OnceLock::new();
     let both = SOUND.get_or_init(|| [false, true].map(sound));

@@ -1,4 +1,4 @@
-//! What the locator says of a file or of an image in memory, by both searches.
+//! The locator's verdict on a file or on an image in memory, by both searches.
 
 use scanner_core::{
     Evidence, Image, ImageError, Located, Module, NotLocated, NotLocatedReason, Workspace,
@@ -7,23 +7,23 @@ use specimen::Loaded;
 
 use crate::memory;
 
-/// A search takes at most so many steps a byte.
+/// The limit of steps for each byte of a search.
 const STEPS_PER_BYTE: u64 = 32;
 
-/// What the locator says, without what depends on how it was asked.
+/// The locator's result, without details that depend on the kind of search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Found: RVAs of limit, count, queue length and gates.
     Located(oracle::Answer),
-    /// The image is none.
+    /// Not an image.
     NoImage(ImageError),
     /// Not found.
     Refused(NotLocatedReason),
 }
 
 impl Verdict {
-    pub(crate) fn of(answer: Result<&Located, &NotLocated>) -> Verdict {
-        match answer {
+    pub(crate) fn from_result(result: Result<&Located, &NotLocated>) -> Verdict {
+        match result {
             Ok(located) => Verdict::Located(oracle::Answer {
                 threshold: located.threshold().0,
                 count: located.count().0,
@@ -34,7 +34,7 @@ impl Verdict {
         }
     }
 
-    /// Where the limit was found.
+    /// The RVA of the limit.
     pub fn threshold(&self) -> Option<u32> {
         match self {
             Verdict::Located(answer) => Some(answer.threshold),
@@ -42,7 +42,7 @@ impl Verdict {
         }
     }
 
-    /// The evidence that a refusal names.
+    /// The missing evidence in a refusal.
     pub fn missing(&self) -> Vec<Evidence> {
         match self {
             Verdict::Refused(NotLocatedReason::Missing(missing)) => missing.iter().collect(),
@@ -59,9 +59,8 @@ pub fn module(module: specimen::Module) -> Module {
     }
 }
 
-/// What the locator says of a file. Checks that it took no more steps than it
-/// may.
-pub fn of_file(file: &[u8], module: Module) -> Verdict {
+/// The verdict on a file. Checks the limit of steps.
+pub fn file_verdict(file: &[u8], module: Module) -> Verdict {
     let image = match Image::from_file(file) {
         Ok(image) => image,
         Err(error) => return Verdict::NoImage(error),
@@ -69,9 +68,9 @@ pub fn of_file(file: &[u8], module: Module) -> Verdict {
     verdict_within(STEPS_PER_BYTE * file.len() as u64, &image, module)
 }
 
-/// What the locator says of a loaded image, given just the sections that a
-/// driver would give it.
-pub fn of_memory(
+/// The verdict on a loaded image, given only the sections that a driver would
+/// give.
+pub fn memory_verdict(
     headers: &[u8],
     base: u64,
     size: u32,
@@ -92,27 +91,27 @@ pub fn of_memory(
     }
 }
 
-/// What the locator says. Checks that **a search as a driver does it gives the
-/// same answer**, report and all, and that neither takes more steps than allowed.
+/// The verdict. Checks that **the driver's search gives the same answer**,
+/// including its report, and that neither search exceeds the allowed steps.
 fn verdict_within(allowed: u64, image: &Image<'_>, module: Module) -> Verdict {
     let [mut workspace, mut by_table] = [Workspace::new(), Workspace::without_simd()];
     let answer = workspace.locate(image, module);
     assert_eq!(by_table.locate(image, module), answer);
-    let verdict = Verdict::of(answer);
+    let verdict = Verdict::from_result(answer);
     for steps in [workspace.steps(), by_table.steps()] {
         assert!(steps <= allowed, "{steps} steps, {allowed} allowed");
     }
     verdict
 }
 
-/// The same for a file as it would lie at the base that it prefers.
+/// The verdict on a file laid out at its preferred base.
 pub fn as_loaded(file: &[u8], module: Module) -> Verdict {
     let mapped = match memory::map(file) {
         Ok(mapped) => mapped,
         Err(error) => return Verdict::NoImage(error),
     };
     let headers = &file[..mapped.headers.min(file.len())];
-    of_memory(
+    memory_verdict(
         headers,
         mapped.base,
         mapped.size,
@@ -121,8 +120,8 @@ pub fn as_loaded(file: &[u8], module: Module) -> Verdict {
     )
 }
 
-/// The same for a loaded specimen.
-pub fn of_loaded(loaded: &Loaded, module: Module) -> Verdict {
+/// The verdict on a loaded specimen.
+pub fn loaded_verdict(loaded: &Loaded, module: Module) -> Verdict {
     let sections = memory::sections(loaded);
-    of_memory(&loaded.headers, loaded.base, loaded.size, &sections, module)
+    memory_verdict(&loaded.headers, loaded.base, loaded.size, &sections, module)
 }

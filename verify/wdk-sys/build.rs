@@ -1,21 +1,22 @@
-//! Bindings as wdk-sys's build script makes them, with its settings, of the types
-//! that the driver uses, from mingw-w64's headers.
+//! Generates bindings of the types that the driver uses from mingw-w64's
+//! headers, with the settings of wdk-sys's build script.
 
 use std::env;
 use std::path::PathBuf;
 
 use bindgen::{Builder, CodegenConfig, EnumVariation, Formatter, RustEdition, RustTarget};
 
-/// Where Debian and Ubuntu have mingw-w64's headers; drivers' are in `ddk`.
+/// The folder of mingw-w64's headers on Debian and Ubuntu; those for drivers
+/// are in `ddk`.
 const HEADERS: [&str; 2] = [
     "/usr/share/mingw-w64/include/ddk",
     "/usr/share/mingw-w64/include",
 ];
 
-/// wdk-build's `base_headers`, behind definitions that mend mingw-w64's for clang:
-/// functions that it has itself, a structure that ntdef.h and ntifs.h both define,
-/// assertions over offsets that are no constants to it, and an alignment that only
-/// Microsoft's headers have.
+/// wdk-build's `base_headers`, behind definitions that adapt mingw-w64's
+/// headers to clang: builtin functions, a structure that ntdef.h and ntifs.h
+/// both define, assertions over offsets that clang does not treat as constants,
+/// and an alignment that only Microsoft's headers have.
 const INCLUDED: &str = "
 #define __INTRIN_H_
 #define _REPARSE_DATA_BUFFER _NTDEF_REPARSE_DATA_BUFFER
@@ -32,7 +33,7 @@ struct __declspec(align(16)) _DEVICE_OBJECT;
 #include <ntddk.h>
 ";
 
-/// The types that `types_wdk` names, and whatever these refer to.
+/// The types that `types_wdk` names, and the types that they refer to.
 const TYPES: [&str; 11] = [
     "DEVICE_OBJECT",
     "DRIVER_OBJECT",

@@ -1,6 +1,6 @@
-//! The proof that the tests can fail: scanner-core, the driver, and what of the
-//! tool writes to files are broken on purpose, one breakage at a time, in a copy
-//! of the workspace, and a test must notice.
+//! Proves that the tests can fail: makes deliberate mistakes in scanner-core, the
+//! driver and the patcher, one at a time, in a copy of the workspace; a test must
+//! fail for each.
 
 use std::fs;
 use std::process::Command;
@@ -8,53 +8,53 @@ use std::time::Instant;
 
 use crate::command::{self, Failure, tail};
 use crate::executables;
-use crate::figures::Seen;
+use crate::figures::Observations;
 use crate::rustc_wrapper;
 use crate::summary::Outcome;
-use crate::test_counts::Tally;
+use crate::test_counts::TestCounts;
 use crate::workspace::Workspace;
 
 const BREAKAGES: &str = include_str!("../breakages.txt");
 
-/// How a file of the program `rules` begins that is about a piece of evidence.
+/// First words of the `rules` test files about a piece of evidence.
 const EVIDENCE: &str = "//! Evidence: ";
 
-/// The same cases of properties each time, and the first that fails is enough.
-pub(crate) const SAME_CASES: [(&str, &str); 4] = [
+/// Makes property tests deterministic, without shrinking.
+pub(crate) const DETERMINISTIC_ENVIRONMENT: [(&str, &str); 4] = [
     ("RUST_BACKTRACE", "0"),
     ("PROPTEST_RNG_SEED", "4226"),
     ("PROPTEST_MAX_SHRINK_ITERS", "0"),
     ("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1"),
 ];
 
-/// How many breakages to try.
+/// Which breakages to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent<'a> {
-    /// All.
+    /// All breakages.
     Full,
-    /// Those whose file or mistake has this in it.
+    /// Those whose file or description contains this text.
     Only(&'a str),
-    /// One for each kind of test.
+    /// The samples: one for each kind of test.
     Sample,
 }
 
-/// One deliberate mistake.
+/// A deliberate mistake.
 #[derive(Clone, Debug, Default)]
 struct Breakage {
-    /// From the repository's root.
+    /// Path from the repository's root.
     file: &'static str,
-    /// What is then wrong.
-    what: String,
-    /// The tests that must notice: their program, and how their names begin.
+    /// The mistake in words.
+    description: String,
+    /// The tests that must notice it.
     test: Tests,
-    /// It is tried each time.
+    /// Whether every run of `cargo xtask test` tries it.
     is_sample: bool,
-    /// Stands in the file just once.
+    /// The replaced text, which occurs once in the file.
     find: String,
     replace: String,
 }
 
-/// Tests of one program, by the beginning of their names.
+/// Tests of one program, by a prefix of their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Tests {
     program: &'static str,
@@ -62,32 +62,32 @@ struct Tests {
 }
 
 impl Breakage {
-    /// All of them.
+    /// All breakages of the table.
     ///
     /// # Errors
-    /// A line that is none of theirs.
+    /// An invalid line.
     fn all(workspace: &Workspace) -> Result<Vec<Self>, Failure> {
-        let pieces = evidence(workspace)?;
+        let pieces = evidence_modules(workspace)?;
         let lines = BREAKAGES.lines().filter(|line| !line.starts_with('#'));
         let lines: Vec<&str> = lines.collect();
         let blocks = lines.split(|line| line.is_empty());
         let mut all = Vec::new();
         for block in blocks.filter(|block| !block.is_empty()) {
-            let breakage = Self::of(block)?;
-            match breakage.what.contains("EVIDENCE") {
-                true => all.extend(pieces.iter().map(|piece| breakage.with(piece))),
+            let breakage = Self::parse(block)?;
+            match breakage.description.contains("EVIDENCE") {
+                true => all.extend(pieces.iter().map(|piece| breakage.for_evidence(piece))),
                 false => all.push(breakage),
             }
         }
         Ok(all)
     }
 
-    /// The same for one piece of evidence, of which the module is named.
-    fn with(&self, module: &str) -> Self {
+    /// The breakage for one piece of evidence, by the module of its tests.
+    fn for_evidence(&self, module: &str) -> Self {
         let words = module.split('_');
         let name: String = words.map(capitalized).collect();
         Self {
-            what: self.what.replace("EVIDENCE", &name),
+            description: self.description.replace("EVIDENCE", &name),
             test: Tests {
                 names: self.test.names.replace("evidence", module),
                 ..self.test
@@ -97,14 +97,14 @@ impl Breakage {
         }
     }
 
-    fn of(block: &[&'static str]) -> Result<Self, Failure> {
+    fn parse(block: &[&'static str]) -> Result<Self, Failure> {
         let mut breakage = Self::default();
         let (mut find, mut replace) = (Vec::new(), Vec::new());
         for line in block {
             let (key, value) = line.split_once(' ').unwrap_or((line, ""));
             match key {
                 "file" => breakage.file = value,
-                "what" => breakage.what = value.into(),
+                "mistake" => breakage.description = value.into(),
                 "test" | "sample" => {
                     let named = value.split_once('/');
                     let (program, names) = named.ok_or_else(|| Failure(value.into()))?;
@@ -116,7 +116,7 @@ impl Breakage {
                 }
                 "-" => find.push(value),
                 "+" => replace.push(value),
-                _ => return Err(Failure(format!("breakages.txt: {line}"))),
+                _ => return Err(Failure(format!("breakages.txt: invalid line: {line}"))),
             }
         }
         breakage.find = find.join("\n");
@@ -124,21 +124,21 @@ impl Breakage {
         Ok(breakage)
     }
 
-    /// The file's text with the mistake in it.
-    fn in_text(&self, text: &str) -> Result<String, Failure> {
+    /// The file's text with the mistake.
+    fn apply(&self, text: &str) -> Result<String, Failure> {
         match text.matches(&self.find).count() {
             1 => Ok(text.replacen(&self.find, &self.replace, 1)),
             count => Err(Failure(format!(
-                "{}: `{}` stands there {count} times, not once",
+                "{}: `{}` occurs {count} times, must occur once",
                 self.file, self.find
             ))),
         }
     }
 }
 
-/// The modules of the tests of each piece of evidence: a test of theirs sees that
-/// there is one for each.
-fn evidence(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+/// The test modules of the pieces of evidence. A test of scanner-core checks that each
+/// piece has one.
+fn evidence_modules(workspace: &Workspace) -> Result<Vec<String>, Failure> {
     let mut modules = Vec::new();
     for entry in fs::read_dir(workspace.path("scanner-core/tests/rules"))? {
         let path = entry?.path();
@@ -156,72 +156,78 @@ fn capitalized(word: &str) -> String {
     first.to_uppercase() + rest
 }
 
-/// Tries the breakages, once the unbroken copy has passed the same tests.
+/// Tries the breakages after the unchanged copy has passed the same tests.
 pub(crate) fn run(
     workspace: &Workspace,
     extent: Extent<'_>,
-    seen: &mut Seen,
+    observations: &mut Observations,
 ) -> Result<Outcome, Failure> {
     let all = Breakage::all(workspace)?;
     let is_tried = |it: &&Breakage| match extent {
         Extent::Full => true,
-        Extent::Only(words) => it.what.contains(words) || it.file.contains(words),
+        Extent::Only(words) => it.description.contains(words) || it.file.contains(words),
         Extent::Sample => it.is_sample,
     };
     let tried: Vec<&Breakage> = all.iter().filter(is_tried).collect();
     if tried.is_empty() {
-        return Err(Failure("no breakage has that in it".into()));
+        return Err(Failure("no breakage matches".into()));
     }
-    let tree = workspace.copy(workspace.made("broken/tree"))?;
+    let tree = workspace.copy(workspace.target("broken/tree"))?;
     let mut tests: Vec<&Tests> = tried.iter().map(|it| &it.test).collect();
     tests.sort_unstable();
     tests.dedup();
     for tests in tests.chunk_by(|one, next| one.program == next.program) {
-        let unbroken = test(workspace, &tree, tests)?;
+        let unbroken = failing_tests(workspace, &tree, tests)?;
         if !unbroken.is_empty() {
             let failed = unbroken.join(", ");
-            return Err(Failure(format!("unbroken, and fails: {failed}")));
+            return Err(Failure(format!("tests fail without a breakage: {failed}")));
         }
     }
 
-    let mut tally = Tally::default();
+    let mut counts = TestCounts::default();
     for breakage in &tried {
         let start = Instant::now();
         let path = tree.path(breakage.file);
         let whole = fs::read_to_string(&path)?;
-        fs::write(&path, breakage.in_text(&whole)?)?;
-        let result = test(workspace, &tree, &[&breakage.test]);
+        fs::write(&path, breakage.apply(&whole)?)?;
+        let result = failing_tests(workspace, &tree, &[&breakage.test]);
         fs::write(&path, whole)?;
         let (how, by) = match result {
-            Ok(failed) if !failed.is_empty() => ("a test fails", failed.join("\n")),
-            Ok(_) => ("IT SURVIVED", breakage.test.names.clone()),
-            Err(failure) => ("IT WAS NOT TRIED", failure.to_string()),
+            Ok(failed) if !failed.is_empty() => ("caught", failed.join("\n")),
+            Ok(_) => ("SURVIVED", breakage.test.names.clone()),
+            Err(failure) => ("NOT TRIED", failure.to_string()),
         };
-        let is_caught = how == "a test fails";
-        tally.passed += usize::from(is_caught);
-        tally.failed += usize::from(!is_caught);
+        let is_caught = how == "caught";
+        counts.passed += usize::from(is_caught);
+        counts.failed += usize::from(!is_caught);
         println!(
-            "{how:<16}{:>5.1} s  {}: {}{}",
+            "{how:<10}{:>5.1} s  {}: {}{}",
             start.elapsed().as_secs_f64(),
             breakage.file,
-            breakage.what,
+            breakage.description,
             tail(&by),
         );
     }
-    seen.figure("breakages tried", tried.len());
-    seen.figure("breakages caught", tally.passed);
-    seen.figure("breakages in the table", all.len());
+    observations.figure("breakages tried", tried.len());
+    observations.figure("breakages caught", counts.passed);
+    observations.figure("breakages in the table", all.len());
     let note = match extent {
         Extent::Full => String::new(),
-        Extent::Only(_) | Extent::Sample => format!("of {}: cargo xtask broken", all.len()),
+        Extent::Only(_) | Extent::Sample => {
+            format!("of {}; cargo xtask broken tries all", all.len())
+        }
     };
-    Ok(Outcome::Tested(tally, note))
+    Ok(Outcome::Tested(counts, note))
 }
 
-/// The names of those of one program that failed in the copy. That they don't build, or that one
-/// of them is not there, is no finding but a failure.
-fn test(workspace: &Workspace, tree: &Workspace, tests: &[&Tests]) -> Result<Vec<String>, Failure> {
-    let said = command::listen(&mut cargo_test(workspace, tree, tests)?)?;
+/// The names of the tests of one program that failed in the copy. A failed build, or a
+/// missing test, is an error.
+fn failing_tests(
+    workspace: &Workspace,
+    tree: &Workspace,
+    tests: &[&Tests],
+) -> Result<Vec<String>, Failure> {
+    let output = command::capture(&mut cargo_test(workspace, tree, tests)?)?;
     let ran = |line: &'_ str| {
         Some(
             line.strip_prefix("test ")?
@@ -230,22 +236,24 @@ fn test(workspace: &Workspace, tree: &Workspace, tests: &[&Tests]) -> Result<Vec
                 .to_owned(),
         )
     };
-    let names: Vec<String> = said.out.lines().filter_map(ran).collect();
+    let names: Vec<String> = output.out.lines().filter_map(ran).collect();
     if let Some(test) = tests
         .iter()
         .find(|it| !names.iter().any(|name| name.starts_with(&it.names)))
     {
-        let (name, said) = (&test.names, tail(&said.err));
-        return Err(Failure(format!("{name}: no test ran{said}")));
+        let (name, output) = (&test.names, tail(&output.err));
+        return Err(Failure(format!(
+            "no test with the prefix {name} ran{output}"
+        )));
     }
-    let failed = said
+    let failed = output
         .out
         .lines()
         .filter(|line| line.ends_with(" ... FAILED"));
     Ok(failed.filter_map(ran).collect())
 }
 
-/// Dependencies are those of the sound workspace.
+/// Shares the compiled dependencies with the workspace.
 fn cargo_test(
     workspace: &Workspace,
     tree: &Workspace,
@@ -253,14 +261,16 @@ fn cargo_test(
 ) -> Result<Command, Failure> {
     let mut cargo = workspace.cargo(&["test", "--locked", "--test"]);
     cargo.args(tests.first().map(|it| it.program));
-    cargo.args(executables::whole(workspace)).arg("--");
+    cargo
+        .args(executables::workspace_arguments(workspace))
+        .arg("--");
     cargo.args(tests.iter().map(|it| &it.names));
-    rustc_wrapper::keep_apart(workspace, &mut cargo)?;
+    rustc_wrapper::build_separately(workspace, &mut cargo)?;
     cargo
         .current_dir(tree.path(""))
-        .env("CARGO_TARGET_DIR", workspace.made(""))
+        .env("CARGO_TARGET_DIR", workspace.target(""))
         .env("CARGO_INCREMENTAL", "1")
-        .envs(SAME_CASES);
+        .envs(DETERMINISTIC_ENVIRONMENT);
     Ok(cargo)
 }
 
@@ -268,7 +278,7 @@ fn cargo_test(
 mod tests {
     use super::*;
 
-    /// Programs of tests by their names, and where the modules of each are.
+    /// Test programs and the folders of their modules.
     const PROGRAMS: [(&str, &str); 3] = [
         ("driver", "driver/tests/driver"),
         ("proof", "verify/tests/proof"),
@@ -276,14 +286,14 @@ mod tests {
     ];
 
     #[test]
-    fn what_is_to_be_broken_is_there_just_once() {
-        let workspace = Workspace::of_this_crate();
+    fn every_search_text_stands_in_its_file_once() {
+        let workspace = Workspace::current();
         let all = Breakage::all(&workspace).unwrap();
         assert!(all.len() > 50 && all.iter().any(|it| it.is_sample));
         for breakage in all {
             let text = fs::read_to_string(workspace.path(breakage.file)).unwrap();
-            let broken = breakage.in_text(&text).unwrap();
-            assert_ne!(broken, text, "{}", breakage.what);
+            let broken = breakage.apply(&text).unwrap();
+            assert_ne!(broken, text, "{}", breakage.description);
             let Tests { program, names } = &breakage.test;
             let (module, _) = names.split_once("::").unwrap();
             let program = PROGRAMS.iter().find(|it| it.0 == *program).unwrap();
@@ -293,16 +303,18 @@ mod tests {
     }
 
     #[test]
-    fn each_piece_of_evidence_is_made_to_hold_always() {
-        let all = Breakage::all(&Workspace::of_this_crate()).unwrap();
-        let always = all.iter().filter(|it| it.what.ends_with(" always holds"));
+    fn each_piece_of_evidence_has_a_breakage_that_always_holds() {
+        let all = Breakage::all(&Workspace::current()).unwrap();
+        let always = all
+            .iter()
+            .filter(|it| it.description.ends_with(" always holds"));
         let always: Vec<_> = always.collect();
         assert!(always.len() >= 14, "{}", always.len());
         for breakage in always {
             assert!(
                 breakage
                     .replace
-                    .contains(breakage.what.split(' ').next().unwrap())
+                    .contains(breakage.description.split(' ').next().unwrap())
             );
             assert_eq!(breakage.test.program, "rules");
         }

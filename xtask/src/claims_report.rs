@@ -1,20 +1,20 @@
-//! `cargo xtask report`: docs/claims.md with what the last run of `cargo xtask
-//! test` saw of each piece of evidence, and all of its steps and tests.
+//! `cargo xtask report`: docs/claims.md with the results of the last `cargo xtask test`
+//! for each piece of evidence, and all of its steps and tests.
 //!
-//! Without a run, or with one of other sources, every claim is shown as not run.
+//! Without a run of the current sources, every claim is shown as not run.
 
 use std::fs;
 
 use crate::command::Failure;
 use crate::figures::{End, Suite};
-use crate::last_run::{Record, Sources, Step, Verdict};
+use crate::last_run::{LastRun, Sources, Step, Verdict};
 use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
-/// The claims, and which parts of a run are the evidence for each.
+/// The claims, each with the parts of a run that are its evidence.
 const CLAIMS: &str = "docs/claims.md";
 
-/// What a claim, or a piece of evidence, comes to. The later, the worse.
+/// The standing of a claim or a piece of evidence, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
     Holds,
@@ -23,12 +23,12 @@ enum Standing {
     Failed,
 }
 
-/// Part of a run that must have passed.
+/// A part of a run that must have passed.
 #[derive(Debug, PartialEq)]
 enum Evidence<'a> {
     /// A crate's own tests, or `PROGRAM::MODULE` of integration tests.
     Tests(&'a str),
-    /// A step, and the numbers that it must have said.
+    /// A step, and the figures that it must have reported.
     Step(&'a str, Vec<&'a str>),
 }
 
@@ -36,17 +36,17 @@ enum Evidence<'a> {
 pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
     let claims = fs::read_to_string(workspace.path(CLAIMS))?;
     let now = Sources::now(workspace)?;
-    let record = Record::read(workspace)?.filter(|record| record.sources == now);
+    let record = LastRun::read(workspace)?.filter(|record| record.sources == now);
     let (page, counts) = page(&claims, record.as_ref());
-    let path = workspace.made("report/claims.md");
-    fs::create_dir_all(workspace.made("report"))?;
+    let path = workspace.target("report/claims.md");
+    fs::create_dir_all(workspace.target("report"))?;
     fs::write(&path, page)?;
     println!("{}", path.display());
     Ok(Outcome::Passed(counts))
 }
 
-/// The page, and how many claims hold, in words.
-fn page(claims: &str, record: Option<&Record>) -> (String, String) {
+/// The page, and the number of claims that hold, in words.
+fn page(claims: &str, record: Option<&LastRun>) -> (String, String) {
     let mut sections = claims.split("\n### ");
     let head = sections.next().unwrap_or_default();
     let (title, introduction) = head.split_once('\n').unwrap_or((head, ""));
@@ -57,9 +57,13 @@ fn page(claims: &str, record: Option<&Record>) -> (String, String) {
         for line in section.lines().skip(1) {
             match Evidence::of(line) {
                 Some(evidence) => {
-                    let (standing, said) = evidence.judge(record);
+                    let (standing, details) = evidence.evaluate(record);
                     worst = worst.max(Some(standing));
-                    lines.push(format!("* **{}**: {}{said}", standing.words(), &line[2..]));
+                    lines.push(format!(
+                        "* **{}**: {}{details}",
+                        standing.label(),
+                        &line[2..]
+                    ));
                 }
                 None => lines.push(line.to_owned()),
             }
@@ -67,7 +71,7 @@ fn page(claims: &str, record: Option<&Record>) -> (String, String) {
         let standing = worst.unwrap_or(Standing::NotRun);
         counts[standing as usize] += 1;
         let title = section.lines().next().unwrap_or_default();
-        body += &format!("\n### {title}: {}\n", standing.words());
+        body += &format!("\n### {title}: {}\n", standing.label());
         body += &(lines.join("\n") + "\n");
     }
     let [holds, skipped, not_run, failed] = counts;
@@ -76,75 +80,76 @@ fn page(claims: &str, record: Option<&Record>) -> (String, String) {
         counts.iter().sum::<usize>(),
         skipped + not_run
     );
-    let about = record.map_or_else(
+    let run = record.map_or_else(
         || "There is no run of these sources; `cargo xtask test` makes one.".into(),
-        about,
+        describe_run,
     );
     let rest = record.map_or_else(String::new, |record| steps(record) + &tests(record));
-    (
-        format!("{title}\n\n{counts}.\n{about}\n{body}{rest}"),
-        counts,
-    )
+    (format!("{title}\n\n{counts}.\n{run}\n{body}{rest}"), counts)
 }
 
-/// What ran, and whether it came to its end.
-fn about(record: &Record) -> String {
+/// The run, and whether it completed.
+fn describe_run(record: &LastRun) -> String {
     let sum = record.sum();
     let end = match record.complete {
         true => "",
-        false => " The run has not ended: what comes later is not here.",
+        false => " The run is incomplete: later steps are missing.",
     };
     format!(
         "The run, of {} with {}: {} passed, {} failed.{end}",
         record.sources.describe(),
-        plain(&record.compiler),
+        escape_markdown(&record.compiler),
         sum.passed,
         sum.failed
     )
 }
 
-fn steps(record: &Record) -> String {
+fn steps(record: &LastRun) -> String {
     let mut text = "\n## Steps\n\n| step | | seconds | result |\n|---|---|---|---|\n".to_owned();
     for step in &record.steps {
-        let figures = step.seen.figures.iter();
+        let figures = step.observations.figures.iter();
         let figures: Vec<String> = figures
             .map(|it| format!("{}: {}", it.name, it.value))
             .collect();
         text += &format!(
             "| {} | {} | {:.1} | {} |\n",
             step.name,
-            Standing::of(step.verdict).words(),
+            Standing::of(step.verdict).label(),
             step.seconds,
-            plain(&format!("{} {}", step.note, figures.join("; ")))
+            escape_markdown(&format!("{} {}", step.note, figures.join("; ")))
         );
     }
     text
 }
 
-fn tests(record: &Record) -> String {
+fn tests(record: &LastRun) -> String {
     let mut text = "\n## Tests\n".to_owned();
-    for suite in record.steps.iter().flat_map(|step| &step.seen.suites) {
-        let (standing, counts) = judge(suite);
+    for suite in record
+        .steps
+        .iter()
+        .flat_map(|step| &step.observations.suites)
+    {
+        let (standing, counts) = suite_standing(suite);
         text += &format!(
             "\n### {}: {}, {counts}\n\n",
-            plain(&suite.name),
-            standing.words()
+            escape_markdown(&suite.name),
+            standing.label()
         );
         for test in &suite.tests {
             let end = match test.end {
                 End::Passed => "",
                 End::Failed => "**failed**: ",
-                End::Ignored => "left out: ",
+                End::Ignored => "ignored: ",
             };
-            text += &format!("* {end}{}\n", plain(&test.name.replace('_', " ")));
+            text += &format!("* {end}{}\n", escape_markdown(&test.name.replace('_', " ")));
         }
     }
     text
 }
 
 impl<'a> Evidence<'a> {
-    /// A line of the claims, if it names evidence: "* tests `NAME`", or
-    /// "* step `NAME`: NUMBER; NUMBER".
+    /// Parses a line of the claims that names evidence: "* tests `NAME`", or
+    /// "* step `NAME`: FIGURE; FIGURE".
     fn of(line: &'a str) -> Option<Self> {
         if let Some(name) = line.strip_prefix("* tests `") {
             return name.strip_suffix('`').map(Self::Tests);
@@ -156,15 +161,15 @@ impl<'a> Evidence<'a> {
         Some(Self::Step(name, figures.unwrap_or_default()))
     }
 
-    /// What it comes to, and what the run said of it.
-    fn judge(&self, record: Option<&Record>) -> (Standing, String) {
+    /// Its standing, and the run's results.
+    fn evaluate(&self, record: Option<&LastRun>) -> (Standing, String) {
         let found = match (self, record) {
             (Self::Tests(name), Some(record)) => record.suite(name).map(|suite| {
-                let (standing, counts) = judge(suite);
+                let (standing, counts) = suite_standing(suite);
                 (standing, format!(": {counts}"))
             }),
             (Self::Step(name, figures), Some(record)) => {
-                record.step(name).map(|step| said(step, figures))
+                record.step(name).map(|step| step_standing(step, figures))
             }
             (_, None) => None,
         };
@@ -172,10 +177,10 @@ impl<'a> Evidence<'a> {
     }
 }
 
-fn judge(suite: &Suite) -> (Standing, String) {
-    let tally = suite.tally();
-    let counts = format!("{} passed, {} failed", tally.passed, tally.failed);
-    match (tally.passed, tally.failed) {
+fn suite_standing(suite: &Suite) -> (Standing, String) {
+    let tests = suite.counts();
+    let counts = format!("{} passed, {} failed", tests.passed, tests.failed);
+    match (tests.passed, tests.failed) {
         _ if !suite.finished => (Standing::Failed, format!("{counts}, then crashed")),
         (0, 0) => (Standing::NotRun, counts),
         (_, 0) => (Standing::Holds, counts),
@@ -183,13 +188,13 @@ fn judge(suite: &Suite) -> (Standing, String) {
     }
 }
 
-/// A step that says fewer numbers than it must has not shown all of it.
-fn said(step: &Step, figures: &[&str]) -> (Standing, String) {
+/// The standing of a step; a missing figure counts as not run.
+fn step_standing(step: &Step, figures: &[&str]) -> (Standing, String) {
     let mut standing = Standing::of(step.verdict);
-    let mut text = format!("\n  * {}", plain(&step.note));
+    let mut text = format!("\n  * {}", escape_markdown(&step.note));
     for name in figures {
         let value = match step.figure(name) {
-            Some(figure) => plain(&figure.value),
+            Some(figure) => escape_markdown(&figure.value),
             None => {
                 standing = standing.max(Standing::NotRun);
                 "not in this run".into()
@@ -209,7 +214,7 @@ impl Standing {
         }
     }
 
-    fn words(self) -> &'static str {
+    fn label(self) -> &'static str {
         match self {
             Self::Holds => "holds",
             Self::Skipped => "skipped",
@@ -219,19 +224,19 @@ impl Standing {
     }
 }
 
-/// What a program said, as one line without marks of Markdown or HTML.
-fn plain(text: &str) -> String {
-    let mut plain = String::new();
+/// A text as one line, with Markdown and HTML escaped.
+fn escape_markdown(text: &str) -> String {
+    let mut escaped = String::new();
     for character in text.trim().chars() {
         match character {
-            '\n' | '\r' => plain.push(' '),
-            '<' => plain += "&lt;",
-            '&' => plain += "&amp;",
-            '|' | '*' | '_' | '`' | '[' | '\\' => plain.extend(['\\', character]),
-            _ => plain.push(character),
+            '\n' | '\r' => escaped.push(' '),
+            '<' => escaped += "&lt;",
+            '&' => escaped += "&amp;",
+            '|' | '*' | '_' | '`' | '[' | '\\' => escaped.extend(['\\', character]),
+            _ => escaped.push(character),
         }
     }
-    plain
+    escaped
 }
 
 #[cfg(test)]
@@ -246,17 +251,17 @@ mod tests {
     const TWO: &str = "# Title\n\nWords.\n\n## Group\n\n### first\n\nHow.\n\n* tests `proof::one`\n\
                        \n### second\n\n* tests `proof::one`\n* step `emulator`: runs; writes\n";
 
-    fn run(end: &str, verdict: &str, figures: &[&str]) -> Record {
+    fn run(end: &str, verdict: &str, figures: &[&str]) -> LastRun {
         let figure = |name: &&str| json!({ "name": name, "value": "70001" });
         let figures: Vec<_> = figures.iter().map(figure).collect();
         let suite = json!({
             "name": "proof::one", "finished": end != "crashed",
             "tests": [{ "name": "it_holds", "end": if end == "failed" { end } else { "passed" } }],
         });
-        let step = |name: &str, verdict: &str, seen| {
+        let step = |name: &str, verdict: &str, observations| {
             json!({
                 "name": name, "verdict": verdict, "seconds": 1.0, "note": "a <note>",
-                "passed": 0, "failed": 0, "ignored": 0, "seen": seen,
+                "passed": 0, "failed": 0, "ignored": 0, "observations": observations,
             })
         };
         let run = json!({
@@ -271,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_is_as_good_as_the_worst_of_its_evidence() {
+    fn a_claim_has_the_worst_standing_of_its_evidence() {
         let both: &[&str] = &["runs", "writes"];
         for (end, verdict, figures, first, second) in [
             ("passed", "passed", both, "holds", "holds"),
@@ -296,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_the_claims_name_exists() {
+    fn all_evidence_that_the_claims_name_exists() {
         fn sources(folder: &Path, text: &mut String) {
             for entry in fs::read_dir(folder).unwrap().flatten() {
                 let path = entry.path();
@@ -309,7 +314,7 @@ mod tests {
                 }
             }
         }
-        let workspace = Workspace::of_this_crate();
+        let workspace = Workspace::current();
         let mut text = String::new();
         for folder in [
             "xtask/src",
@@ -346,14 +351,14 @@ mod tests {
                 Evidence::Step(name, figures) => {
                     assert!(STEPS.iter().any(|step| step.name == name), "{name}");
                     for figure in figures {
-                        // What is before the colon differs from file to file.
-                        let said = figure.rsplit(": ").next().unwrap();
-                        let said = [
-                            format!("\"{said}\""),
-                            format!(": {said}\""),
-                            format!(": {said} = "),
+                        // The part before the colon is filled in at run time.
+                        let name = figure.rsplit(": ").next().unwrap();
+                        let texts = [
+                            format!("\"{name}\""),
+                            format!(": {name}\""),
+                            format!(": {name} = "),
                         ];
-                        assert!(said.iter().any(|it| text.contains(it)), "{figure}");
+                        assert!(texts.iter().any(|it| text.contains(it)), "{figure}");
                     }
                 }
             }
@@ -361,8 +366,8 @@ mod tests {
     }
 
     #[test]
-    fn every_claim_of_the_readme_is_there_with_evidence() {
-        let workspace = Workspace::of_this_crate();
+    fn every_claim_of_the_readme_has_evidence() {
+        let workspace = Workspace::current();
         let claims = fs::read_to_string(workspace.path(CLAIMS)).unwrap();
         for section in claims.split("\n### ").skip(1) {
             assert!(

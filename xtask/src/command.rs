@@ -1,10 +1,10 @@
-//! Running other programs, with a failure that says which one and why.
+//! Runs other programs; a failure names the program and the reason.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Command, ExitStatus, Stdio};
 
-/// Why a step failed, in a sentence.
+/// The reason of a failure, in a sentence.
 #[derive(Debug)]
 pub(crate) struct Failure(pub(crate) String);
 
@@ -20,16 +20,16 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// What a program that was listened to has said.
+/// The captured output of a program.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct Output {
     pub(crate) status: ExitStatus,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl Said {
-    /// Its standard output, or a failure with the end of its error output.
+impl Output {
+    /// The standard output, or a failure with the end of the error output.
     pub(crate) fn success(self, what: &str) -> Result<String, Failure> {
         if self.status.success() {
             return Ok(self.out);
@@ -46,78 +46,78 @@ impl Said {
 pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     let status = command
         .status()
-        .map_err(|error| Failure(format!("{}: {error}", name(command))))?;
+        .map_err(|error| Failure(format!("{}: {error}", command_line(command))))?;
     if status.success() {
         return Ok(());
     }
-    Err(Failure(format!("{}: {status}", name(command))))
+    Err(Failure(format!("{}: {status}", command_line(command))))
 }
 
-/// Runs the command and keeps what it says; nothing reaches the terminal.
-pub(crate) fn listen(command: &mut Command) -> Result<Said, Failure> {
+/// Runs the command and captures both outputs.
+pub(crate) fn capture(command: &mut Command) -> Result<Output, Failure> {
     let output = command
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| Failure(format!("{}: {error}", name(command))))?;
-    Ok(Said {
+        .map_err(|error| Failure(format!("{}: {error}", command_line(command))))?;
+    Ok(Output {
         status: output.status,
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
 }
 
-/// Runs the command, shows its standard output as it comes, and keeps it too.
-/// Its error output goes straight to the terminal.
-pub(crate) fn overhear(command: &mut Command) -> Result<Said, Failure> {
+/// Runs the command, prints its standard output as it comes, and captures it. The
+/// error output goes to the terminal.
+pub(crate) fn tee(command: &mut Command) -> Result<Output, Failure> {
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|error| Failure(format!("{}: {error}", name(command))))?;
+        .map_err(|error| Failure(format!("{}: {error}", command_line(command))))?;
     let out = match child.stdout.take() {
-        Some(pipe) => show(pipe)?,
+        Some(pipe) => tee_lines(pipe)?,
         None => String::new(),
     };
-    Ok(Said {
+    Ok(Output {
         status: child.wait()?,
         out,
         err: String::new(),
     })
 }
 
-/// The same with both outputs in one, in the order in which they are written.
-pub(crate) fn overhear_all(command: &mut Command) -> Result<Said, Failure> {
+/// The same with both outputs merged in their order.
+pub(crate) fn tee_merged(command: &mut Command) -> Result<Output, Failure> {
     let (reader, writer) = io::pipe()?;
     let mut child = command
         .stdout(writer.try_clone()?)
         .stderr(writer)
         .spawn()
-        .map_err(|error| Failure(format!("{}: {error}", name(command))))?;
-    // Else the command keeps the pipe open, and it never ends.
+        .map_err(|error| Failure(format!("{}: {error}", command_line(command))))?;
+    // Otherwise `command` keeps the pipe open, and reading never ends.
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    Ok(Said {
-        out: show(reader)?,
+    Ok(Output {
+        out: tee_lines(reader)?,
         status: child.wait()?,
         err: String::new(),
     })
 }
 
-/// Runs the command and keeps its standard output, of which nothing reaches the
-/// terminal; its error output goes straight there.
-pub(crate) fn capture(command: &mut Command) -> Result<Said, Failure> {
+/// Runs the command and captures its standard output; the error output goes to the
+/// terminal.
+pub(crate) fn capture_stdout(command: &mut Command) -> Result<Output, Failure> {
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
-        .map_err(|error| Failure(format!("{}: {error}", name(command))))?;
-    Ok(Said {
+        .map_err(|error| Failure(format!("{}: {error}", command_line(command))))?;
+    Ok(Output {
         status: output.status,
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::new(),
     })
 }
 
-/// Prints what comes, line by line, and keeps it.
-fn show(pipe: impl Read) -> io::Result<String> {
+/// Prints and returns the lines of a pipe.
+fn tee_lines(pipe: impl Read) -> io::Result<String> {
     let mut lines = BufReader::new(pipe);
     let (mut out, mut line) = (String::new(), Vec::new());
     while lines.read_until(b'\n', &mut line)? > 0 {
@@ -129,7 +129,7 @@ fn show(pipe: impl Read) -> io::Result<String> {
     Ok(out)
 }
 
-/// The last few lines, indented below what is said before them.
+/// The last lines of a text, each on a new line and indented.
 pub(crate) fn tail(text: &str) -> String {
     const LINES: usize = 12;
     let lines: Vec<&str> = text.trim_end().lines().collect();
@@ -142,8 +142,8 @@ pub(crate) fn tail(text: &str) -> String {
         .collect()
 }
 
-/// The command as a person would have typed it.
-fn name(command: &Command) -> String {
+/// The command as one would type it.
+fn command_line(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy()];
     words.extend(command.get_args().map(|word| word.to_string_lossy()));
     words.join(" ")
@@ -163,19 +163,19 @@ mod tests {
     }
 
     #[test]
-    fn both_outputs_are_heard_in_their_order() {
+    fn both_outputs_are_captured_in_their_order() {
         let mut cargo = Command::new(env!("CARGO"));
-        // What it says of an unknown command goes to the one, help to the other.
-        let said = overhear_all(cargo.arg("no-such-command")).unwrap();
-        assert!(!said.status.success() && said.out.contains("no-such-command"));
-        let said = overhear_all(Command::new(env!("CARGO")).arg("--version")).unwrap();
-        assert!(said.status.success() && said.out.starts_with("cargo "));
+        // cargo prints errors to the error output, and its version to the standard output.
+        let output = tee_merged(cargo.arg("no-such-command")).unwrap();
+        assert!(!output.status.success() && output.out.contains("no-such-command"));
+        let output = tee_merged(Command::new(env!("CARGO")).arg("--version")).unwrap();
+        assert!(output.status.success() && output.out.starts_with("cargo "));
     }
 
     #[test]
     fn a_command_is_named_as_it_would_be_typed() {
         let mut command = Command::new("cargo");
         command.args(["test", "--locked"]);
-        assert_eq!(name(&command), "cargo test --locked");
+        assert_eq!(command_line(&command), "cargo test --locked");
     }
 }

@@ -1,5 +1,5 @@
-//! Who can build for targets without a standard library or floats: the two UEFI
-//! targets, which are also what the driver is built for.
+//! Compilers for the two UEFI targets, for which the driver is built: without a
+//! standard library and without floats.
 
 use std::env;
 use std::fmt;
@@ -12,34 +12,34 @@ use crate::workspace::Workspace;
 /// Both are soft-float, without SSE, MMX or x87.
 pub(crate) const TARGETS: [&str; 2] = ["i686-unknown-uefi", "x86_64-unknown-uefi"];
 
-/// What to tell a person whose machine has no such compiler.
-pub(crate) const WAYS: &str = "any of these brings a compiler for i686-unknown-uefi and \
+/// How to get such a compiler.
+pub(crate) const INSTALL_HINT: &str = "each of these installs a compiler for i686-unknown-uefi and \
     x86_64-unknown-uefi: \
     rustup target add i686-unknown-uefi x86_64-unknown-uefi; \
     rustup component add rust-src (stable or nightly); \
     on Debian: apt-get install rustc-web cargo-web rust-web-src lld-22";
 
-/// A compiler, and where it has its `core` from.
+/// A compiler and the origin of its `core`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compiler {
-    /// The one in use, with `core` built for both targets.
+    /// The default compiler, with a prebuilt `core` for both targets.
     Prebuilt,
-    /// The one in use, with the source of `core`.
+    /// The default compiler, with the source of `core`.
     Source,
-    /// Debian's, which brings the source in a package of its own.
+    /// Debian's compiler, with the source from a separate package.
     Debian,
 }
 
 impl Compiler {
-    /// All that this machine has, the first choice first.
+    /// All compilers on this machine, the preferred one first.
     pub(crate) fn all(workspace: &Workspace) -> Vec<Self> {
         [Self::Prebuilt, Self::Source, Self::Debian]
             .into_iter()
-            .filter(|compiler| compiler.is_here(workspace))
+            .filter(|compiler| compiler.is_available(workspace))
             .collect()
     }
 
-    fn is_here(self, workspace: &Workspace) -> bool {
+    fn is_available(self, workspace: &Workspace) -> bool {
         match self {
             Self::Prebuilt => self.sysroot(workspace).is_some_and(|sysroot| {
                 let libraries = sysroot.join("lib/rustlib");
@@ -54,7 +54,7 @@ impl Compiler {
         }
     }
 
-    /// `cargo build`, before the words that all compilers share.
+    /// `cargo build`, to be followed by the arguments that all compilers share.
     pub(crate) fn build(self, workspace: &Workspace) -> Command {
         let mut command = self.cargo(workspace, "build");
         if self.builds_core() {
@@ -63,7 +63,7 @@ impl Compiler {
         command
     }
 
-    /// Its cargo, told to do this for another target.
+    /// A cargo command of this compiler, for another target.
     pub(crate) fn cargo(self, workspace: &Workspace, verb: &str) -> Command {
         let mut command = match self {
             Self::Prebuilt | Self::Source => workspace.cargo(&[verb]),
@@ -77,25 +77,25 @@ impl Compiler {
             }
         };
         if self.builds_core() {
-            // Building `core` is not stable; the language stays the stable one.
+            // Building `core` is unstable; the language stays stable.
             command.env("RUSTC_BOOTSTRAP", "1");
         }
         command
-            // Flags for the host's processor mean nothing to these targets.
+            // Flags for the host do not apply to these targets.
             .env_remove("RUSTFLAGS")
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
             .env_remove("RUSTC_WRAPPER");
         command
     }
 
-    /// Whether `core` and `alloc` are compiled along.
+    /// Whether it compiles `core` and `alloc` from source.
     pub(crate) fn builds_core(self) -> bool {
         self != Self::Prebuilt
     }
 
-    /// A linker for PE files: the compiler's own, or LLVM's of the same age.
+    /// A linker for PE files: the compiler's own, or LLVM's of the same version.
     pub(crate) fn linker(self, workspace: &Workspace) -> Option<PathBuf> {
-        // Debian's compiler comes without one, but a rustup toolchain's will do.
+        // Debian's compiler has none, but that of a rustup toolchain works.
         let own = [self, Self::Prebuilt]
             .into_iter()
             .find_map(|compiler| rust_lld(&compiler.sysroot(workspace)?));
@@ -106,22 +106,22 @@ impl Compiler {
         })
     }
 
-    /// What its linker calls itself, if that is no part of the compiler.
+    /// The version of its linker; `None` if it prints none.
     pub(crate) fn linker_version(self, workspace: &Workspace) -> Option<String> {
         let linker = self.linker(workspace)?;
         let mut ask = workspace.command(&linker.to_string_lossy());
-        let said = command::listen(ask.arg("--version")).ok()?;
-        said.status.success().then_some(said.out)
+        let output = command::capture(ask.arg("--version")).ok()?;
+        output.status.success().then_some(output.out)
     }
 
-    /// What it calls itself: `rustc 1.95.0 (…)`.
+    /// Its version: `rustc 1.95.0 (…)`.
     pub(crate) fn version(self, workspace: &Workspace) -> Result<String, Failure> {
         let mut ask = workspace.command(self.rustc());
-        let said = command::listen(ask.arg("--version"))?.success("rustc --version")?;
-        Ok(said.trim().into())
+        let output = command::capture(ask.arg("--version"))?.success("rustc --version")?;
+        Ok(output.trim().into())
     }
 
-    /// Of all that this machine has.
+    /// Versions of all compilers on this machine.
     pub(crate) fn versions(workspace: &Workspace) -> Vec<String> {
         let all = Self::all(workspace).into_iter();
         all.filter_map(|it| it.version(workspace).ok()).collect()
@@ -134,13 +134,14 @@ impl Compiler {
         }
     }
 
-    /// Where its libraries are.
+    /// Folder of its libraries.
     fn sysroot(self, workspace: &Workspace) -> Option<PathBuf> {
         let mut print = workspace.command(self.rustc());
-        let said = command::listen(print.args(["--print", "sysroot"])).ok()?;
-        said.status
+        let output = command::capture(print.args(["--print", "sysroot"])).ok()?;
+        output
+            .status
             .success()
-            .then(|| PathBuf::from(said.out.trim()))
+            .then(|| PathBuf::from(output.out.trim()))
     }
 }
 
@@ -160,7 +161,7 @@ fn has_source(sysroot: &Path) -> bool {
         .is_file()
 }
 
-/// A toolchain keeps its linker in the folder of its host's name.
+/// The linker of a toolchain, in the folder named by its host.
 fn rust_lld(sysroot: &Path) -> Option<PathBuf> {
     let name = format!("bin/rust-lld{}", env::consts::EXE_SUFFIX);
     let hosts = sysroot.join("lib/rustlib").read_dir().ok()?;
@@ -170,22 +171,23 @@ fn rust_lld(sysroot: &Path) -> Option<PathBuf> {
         .find(|linker| linker.is_file())
 }
 
-/// Debian's compiler counts when it is at least the workspace's minimum and its
+/// Whether Debian's compiler has at least the workspace's minimum version, and its
 /// library source is installed.
 fn debian_is_new_enough() -> bool {
     if !has_source(Path::new("/usr")) || !Path::new("/usr/bin/cargo").exists() {
         return false;
     }
-    command::listen(Command::new("/usr/bin/rustc").arg("--version"))
-        .is_ok_and(|said| minor_version(&said.out) >= minor_version(MINIMUM))
+    command::capture(Command::new("/usr/bin/rustc").arg("--version"))
+        .is_ok_and(|output| minor_version(&output.out) >= minor_version(MINIMUM))
 }
 
 /// The workspace's `rust-version`.
 const MINIMUM: &str = concat!("rustc ", env!("CARGO_PKG_RUST_VERSION"));
 
 /// The 95 of `rustc 1.95.0 (…)`.
-fn minor_version(said: &str) -> Option<u32> {
-    said.strip_prefix("rustc 1.")?
+fn minor_version(output: &str) -> Option<u32> {
+    output
+        .strip_prefix("rustc 1.")?
         .split('.')
         .next()?
         .parse()

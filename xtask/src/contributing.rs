@@ -1,11 +1,11 @@
-//! CONTRIBUTING.md names functions by the file that has them: each must be there.
+//! Checks that every function named in CONTRIBUTING.md exists in its file.
 
 use std::fs;
 
 use crate::workspace::Workspace;
 
 /// Each `` `FILE.rs::NAME` `` in a text.
-fn named(text: &str) -> impl Iterator<Item = (&str, &str)> {
+fn function_references(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let quoted = text.split('`').skip(1).step_by(2);
     quoted.filter_map(|quoted| {
         let (file, name) = quoted.split_once(".rs::")?;
@@ -24,11 +24,11 @@ fn defines(source: &str, name: &str) -> bool {
 }
 
 #[test]
-fn every_function_that_contributing_names_is_there() {
-    let workspace = Workspace::of_this_crate();
+fn every_function_that_contributing_names_exists() {
+    let workspace = Workspace::current();
     let text = fs::read_to_string(workspace.path("CONTRIBUTING.md")).unwrap();
     let mut count = 0;
-    for (file, name) in named(&text) {
+    for (file, name) in function_references(&text) {
         let source = fs::read_to_string(workspace.path(&format!("{file}.rs")));
         let source = source.unwrap_or_else(|error| panic!("{file}.rs: {error}"));
         assert!(defines(&source, name), "{file}.rs has no function {name}");
@@ -38,10 +38,10 @@ fn every_function_that_contributing_names_is_there() {
 }
 
 #[test]
-fn a_function_is_one_of_just_that_name() {
+fn a_function_is_found_by_its_whole_name() {
     let source = "fn replaced() {} pub fn keep<T>() {} // calls replace()";
     assert!(defines(source, "replaced") && defines(source, "keep"));
     assert!(!defines(source, "replace") && !defines(source, "kee"));
-    let named: Vec<_> = named("a `x/y.rs::f` and `z.rs` and ``").collect();
+    let named: Vec<_> = function_references("a `x/y.rs::f` and `z.rs` and ``").collect();
     assert_eq!(named, [("x/y", "f")]);
 }

@@ -1,10 +1,9 @@
-//! The time that processors have worked for a step, whatever else the machine
-//! did meanwhile.
+//! The processor time of a step.
 
 use std::time::Duration;
 
-/// What this process has used so far, and the programs that it has started and
-/// waited for; nothing on systems that do not say.
+/// Processor time of this process and of the children that it has waited for; `None`
+/// on systems without that figure.
 #[cfg(unix)]
 pub(crate) fn time() -> Option<Duration> {
     use nix::sys::resource::{UsageWho, getrusage};
@@ -35,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_program_used_counts_once_it_has_been_waited_for() {
+    fn a_childs_time_counts_once_it_has_been_waited_for() {
         let before = time().unwrap();
         let busy = Command::new("sh")
             .args(["-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"])

@@ -1,5 +1,5 @@
-//! The tool for files, checked by the compiler for the systems it is for and that
-//! this machine is not: macOS and Windows.
+//! Compiles the tool for files for its other systems, macOS and Windows, without
+//! linking.
 
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
@@ -10,8 +10,8 @@ use crate::workspace::Workspace;
 
 const TARGETS: [&str; 2] = ["aarch64-apple-darwin", "x86_64-pc-windows-gnu"];
 
-/// What is compiled, and how.
-pub(crate) const READ: [&str; 8] = [
+/// The compiled sources, and the code that compiles them.
+pub(crate) const INPUTS: [&str; 8] = [
     "Cargo.lock",
     "Cargo.toml",
     "cli",
@@ -22,17 +22,22 @@ pub(crate) const READ: [&str; 8] = [
     "xtask/src/cross_check.rs",
 ];
 
-/// Checks types and lifetimes for each of them, with a standard library from
-/// source, and links nothing; loudly skipped without that source.
+/// Checks the tool for each target with a standard library from source; skipped
+/// without that source.
 pub(crate) fn run(workspace: &Workspace, may_be_recorded: bool) -> Result<Outcome, Failure> {
-    let inputs = Inputs::of(workspace, "systems", &READ, &Compiler::versions(workspace));
+    let inputs = Inputs::of(
+        workspace,
+        "systems",
+        &INPUTS,
+        &Compiler::versions(workspace),
+    );
     inputs.unless_recorded(may_be_recorded, || check(workspace))
 }
 
 fn check(workspace: &Workspace) -> Result<Outcome, Failure> {
     let compilers = Compiler::all(workspace);
     let Some(compiler) = compilers.into_iter().find(|it| it.builds_core()) else {
-        let why = "no source of the standard library: cargo xtask setup";
+        let why = "no source of the standard library; cargo xtask setup installs it";
         return Ok(Outcome::Skipped(why.into()));
     };
     let mut check = compiler.cargo(workspace, "check");
@@ -40,9 +45,9 @@ fn check(workspace: &Workspace) -> Result<Outcome, Failure> {
         .args(["--locked", "--package", "tcplimit", "--lib", "--bins"])
         .arg("-Zbuild-std=std,panic_unwind,panic_abort")
         .args(TARGETS.iter().flat_map(|target| ["--target", target]))
-        // Nothing of it runs but macros, some of which the driver has had built.
+        // Only macros run, and the driver's build shares some of them.
         .args(["--profile", "driver", "--target-dir"])
-        .arg(workspace.made(driver::BUILD));
+        .arg(workspace.target(driver::BUILD));
     command::run(&mut check)?;
     Ok(Outcome::Passed(format!(
         "{} with {compiler}",

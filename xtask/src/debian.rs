@@ -1,4 +1,4 @@
-//! Debian's package manager: programs for the whole system.
+//! Debian's package manager.
 
 use std::fs;
 use std::process::Command;
@@ -6,13 +6,13 @@ use std::process::Command;
 use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 
-/// Whether this is Debian itself: others have apt, but not the same packages.
-pub(crate) fn is_this(workspace: &Workspace) -> bool {
+/// Whether this is Debian itself: its derivatives have apt, but other packages.
+pub(crate) fn is_debian(workspace: &Workspace) -> bool {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     release.lines().any(|line| line == "ID=debian") && workspace.has_program("apt-get")
 }
 
-/// Installs packages for the whole system, with sudo when this is not root.
+/// Installs packages, with sudo unless this is root.
 pub(crate) fn install(workspace: &Workspace, packages: &[&str]) -> Result<(), Failure> {
     command::run(as_root(workspace).args(["apt-get", "update"]))?;
     let mut install = as_root(workspace);
@@ -22,10 +22,10 @@ pub(crate) fn install(workspace: &Workspace, packages: &[&str]) -> Result<(), Fa
     command::run(&mut install)
 }
 
-/// `env` or `sudo env`: both take the command as their next words.
+/// `env` or `sudo env`: both take a command as arguments.
 fn as_root(workspace: &Workspace) -> Command {
-    let root =
-        command::listen(workspace.command("id").arg("-u")).is_ok_and(|said| said.out.trim() == "0");
+    let root = command::capture(workspace.command("id").arg("-u"))
+        .is_ok_and(|output| output.out.trim() == "0");
     let mut command = workspace.command(if root { "env" } else { "sudo" });
     if !root {
         command.arg("env");

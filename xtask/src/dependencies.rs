@@ -1,5 +1,5 @@
-//! What the workspace depends on: licences, duplicates and sources, by the rules
-//! in `deny.toml`, and the direction of its own arrows.
+//! Checks dependencies: licences, duplicates and sources by `deny.toml`, and the
+//! directions between the workspace's own crates.
 
 use serde_json::Value;
 
@@ -7,16 +7,18 @@ use crate::command::{self, Failure};
 use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
-/// What others are compared with, so that it imports nothing of this workspace.
+/// Crates that others are compared with: they import nothing of this workspace.
 const INDEPENDENT: [&str; 2] = ["specimen", "oracle"];
 
-/// The arrows, then cargo-deny; offline, so without the advisories.
+/// Checks the directions, then runs cargo-deny offline, that is without advisories.
 pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
-    arrows(&metadata(workspace)?)?;
+    check_directions(&metadata(workspace)?)?;
     if !workspace.has_program("cargo-deny") {
-        return Ok(Outcome::Skipped("no cargo-deny: cargo xtask setup".into()));
+        return Ok(Outcome::Skipped(
+            "no cargo-deny; cargo xtask setup installs it".into(),
+        ));
     }
-    // A build fetches what this system needs; the rules are for every system.
+    // A build fetches the crates for this system; the rules are for every system.
     command::run(&mut workspace.cargo(&["fetch", "--locked", "--quiet"]))?;
     command::run(&mut workspace.cargo(&[
         "deny",
@@ -28,42 +30,41 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
         "bans",
         "sources",
     ]))?;
-    let what = "arrows, licences, duplicates, sources";
+    let what = "directions, licences, duplicates, sources";
     Ok(Outcome::Passed(what.into()))
 }
 
-/// What cargo says of the workspace's own crates.
+/// cargo's metadata of the workspace's own crates.
 fn metadata(workspace: &Workspace) -> Result<Value, Failure> {
     let mut metadata = workspace.cargo(&["metadata", "--no-deps", "--format-version=1"]);
-    let said = command::listen(&mut metadata)?.success("cargo metadata")?;
-    serde_json::from_str(&said).map_err(|error| Failure(format!("cargo metadata: {error}")))
+    let output = command::capture(&mut metadata)?.success("cargo metadata")?;
+    serde_json::from_str(&output).map_err(|error| Failure(format!("cargo metadata: {error}")))
 }
 
-/// A crate that ships may depend on one that does not (`publish = false`) in
-/// its tests only. Specimens and oracle depend on no other crate of this
-/// workspace.
-fn arrows(metadata: &Value) -> Result<(), Failure> {
+/// A shipped crate may depend on one that is not shipped (`publish = false`) in its
+/// tests only. Specimens and oracle depend on no other crate of this workspace.
+fn check_directions(metadata: &Value) -> Result<(), Failure> {
     let never_ships = |package: &&Value| package["publish"].as_array().is_some_and(Vec::is_empty);
     let (proof, shipped): (Vec<&Value>, Vec<&Value>) =
-        each(&metadata["packages"]).partition(never_ships);
+        array_elements(&metadata["packages"]).partition(never_ships);
     for package in shipped {
-        for dependency in each(&package["dependencies"]) {
+        for dependency in array_elements(&package["dependencies"]) {
             let names = |package: &&Value| package["name"] == dependency["name"];
             if dependency["kind"] != "dev" && proof.iter().any(names) {
                 let (from, to) = (&package["name"], &dependency["name"]);
                 return Err(Failure(format!(
-                    "{from} ships, and needs {to}, which must not"
+                    "{from} is shipped and depends on {to}, which is not"
                 )));
             }
         }
     }
-    // The second opinions would be none.
+    // Otherwise they would not be independent.
     for package in proof {
-        let ours = each(&package["dependencies"]).find(|it| !it["path"].is_null());
+        let ours = array_elements(&package["dependencies"]).find(|it| !it["path"].is_null());
         if let Some(ours) = ours.filter(|_| INDEPENDENT.iter().any(|it| package["name"] == *it)) {
             let (from, to) = (&package["name"], &ours["name"]);
             return Err(Failure(format!(
-                "{from} imports nothing of ours, and needs {to}"
+                "{from} must not depend on the workspace's {to}"
             )));
         }
     }
@@ -71,7 +72,7 @@ fn arrows(metadata: &Value) -> Result<(), Failure> {
 }
 
 /// The elements of a JSON list.
-pub(crate) fn each(list: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn array_elements(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
 
@@ -91,18 +92,18 @@ mod tests {
     }
 
     #[test]
-    fn what_ships_may_see_the_proof_in_its_tests_only() {
-        assert!(arrows(&workspace(&json!("dev"))).is_ok());
-        assert!(arrows(&workspace(&Value::Null)).is_err());
-        assert!(arrows(&workspace(&json!("build"))).is_err());
+    fn a_shipped_crate_may_depend_on_an_unshipped_one_in_its_tests_only() {
+        assert!(check_directions(&workspace(&json!("dev"))).is_ok());
+        assert!(check_directions(&workspace(&Value::Null)).is_err());
+        assert!(check_directions(&workspace(&json!("build"))).is_err());
     }
 
     #[test]
-    fn what_others_are_compared_with_imports_nothing_of_ours() {
+    fn independent_crates_depend_on_no_crate_of_the_workspace() {
         let needs = |path: &Value| {
             let dependency = json!({ "name": "scanner-core", "kind": "dev", "path": path });
             let oracle = json!({ "name": "oracle", "publish": [], "dependencies": [dependency] });
-            arrows(&json!({ "packages": [oracle] }))
+            check_directions(&json!({ "packages": [oracle] }))
         };
         assert!(needs(&Value::Null).is_ok());
         assert!(needs(&json!("/r/scanner-core")).is_err());

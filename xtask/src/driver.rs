@@ -1,5 +1,5 @@
-//! `tcplimit.sys` and `tcplimit.exe` for x86 and x64, from any system: built,
-//! built again elsewhere if wanted, and checked.
+//! Builds and checks `tcplimit.sys`, `tcplimit.exe` and `tcplimitw.exe` for x86 and
+//! x64 on any system, optionally a second time in another folder.
 
 use std::env;
 use std::fs;
@@ -7,21 +7,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{self, Failure};
-use crate::compiler::{Compiler, WAYS};
+use crate::compiler::{Compiler, INSTALL_HINT};
 use crate::executables;
-use crate::figures::Seen;
+use crate::figures::Observations;
 use crate::linker_wrapper;
 use crate::recorded::{self, Inputs};
 use crate::summary::Outcome;
 use crate::workspace::{Workspace, copy};
 
-/// The target folder of what is built without the standard library.
+/// The target folder of builds without the standard library.
 pub(crate) const BUILD: &str = "driver-build";
 
 /// A processor that the driver is built for.
 #[derive(Debug)]
 pub(crate) struct Processor {
-    /// The folder of the result.
+    /// Name of the result's folder.
     pub(crate) name: &'static str,
     pub(crate) target: &'static str,
     flags: &'static [&'static str],
@@ -37,42 +37,42 @@ pub(crate) const PROCESSORS: [Processor; 2] = [
     Processor {
         name: "x64",
         target: "x86_64-unknown-uefi",
-        // NT walks the stack by these tables, say for a crash dump.
+        // NT walks the stack with these tables, for example for a crash dump.
         flags: &["-Cforce-unwind-tables=yes", NO_JUMP_TABLES],
     },
 ];
 
-/// What is built another time in another folder, and compared.
+/// The part that is built a second time in another folder and compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Again {
-    Not,
-    /// The same as `Ours`, unless the bytes are those that were recorded, of the
-    /// same sources by the same compiler in another folder.
-    Unrecorded,
-    /// Our crates. Others' sources, `core` among them, are in the same place
-    /// both times, and what was made of them is taken over.
-    Ours,
+pub(crate) enum Rebuild {
+    Never,
+    /// `OwnCrates`, unless the digests equal those recorded for the same sources and
+    /// compiler.
+    UnlessRecorded,
+    /// The workspace's crates. Other sources, including `core`, have the same path both
+    /// times, so their build is reused.
+    OwnCrates,
     Everything,
 }
 
-impl Again {
-    /// As `--twice` says.
-    pub(crate) fn of(twice: bool) -> Self {
-        if twice { Self::Everything } else { Self::Not }
+impl Rebuild {
+    /// By the switch `--twice`.
+    pub(crate) fn requested(twice: bool) -> Self {
+        if twice { Self::Everything } else { Self::Never }
     }
 }
 
-/// What a product is.
+/// The kind of a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ProductKind {
     Driver,
     Program,
     /// A program with a window.
     Window,
 }
 
-impl Kind {
-    /// As the checks call it.
+impl ProductKind {
+    /// Its name for the checker.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Driver => "driver",
@@ -82,13 +82,13 @@ impl Kind {
     }
 }
 
-/// What is built for each processor.
+/// A file that is built for each processor.
 #[derive(Debug)]
 pub(crate) struct Product {
-    /// The file's name, where it is shipped.
+    /// Name of the shipped file.
     pub(crate) file: &'static str,
-    /// What the checks take it for.
-    pub(crate) kind: Kind,
+    /// Its kind for the checker.
+    pub(crate) kind: ProductKind,
     pub(crate) package: &'static str,
     program: &'static str,
 }
@@ -96,26 +96,26 @@ pub(crate) struct Product {
 pub(crate) const PRODUCTS: [Product; 3] = [
     Product {
         file: "tcplimit.sys",
-        kind: Kind::Driver,
+        kind: ProductKind::Driver,
         package: "tcplimit-driver",
         program: "tcplimit-sys",
     },
     Product {
         file: "tcplimit.exe",
-        kind: Kind::Program,
+        kind: ProductKind::Program,
         package: "tcplimit-xp",
         program: "tcplimit-exe",
     },
     Product {
         file: "tcplimitw.exe",
-        kind: Kind::Window,
+        kind: ProductKind::Window,
         package: "tcplimit-xp",
         program: "tcplimitw-exe",
     },
 ];
 
-/// What they are built of, and how.
-pub(crate) const READ: [&str; 9] = [
+/// The compiled sources, and the code that builds them.
+pub(crate) const INPUTS: [&str; 9] = [
     "Cargo.lock",
     "Cargo.toml",
     "cli",
@@ -127,52 +127,52 @@ pub(crate) const READ: [&str; 9] = [
     "xtask/src/linker_wrapper.rs",
 ];
 
-/// The portable code of SHA-256, and the shorter form of it: the other one is
-/// for processors that XP's need not be.
+/// The portable, compact code of SHA-256: the other needs newer processors than XP
+/// does.
 const PORTABLE: [&str; 2] = [
     "--cfg=sha2_256_backend=\"soft\"",
     "--cfg=sha2_backend_soft=\"compact\"",
 ];
 
-/// A jump through a table leads where no check of the file can follow it.
+/// The checker can't follow jumps through a table.
 const NO_JUMP_TABLES: &str = "-Cjump-tables=no";
 
-/// compiler_builtins in as many objects as it has functions, as in the library
-/// that rustup brings: else one use of memcpy links all of its assembler code.
+/// Builds compiler_builtins with one object per function, like rustup's library:
+/// otherwise one use of memcpy links all of its assembler code.
 const BUILTINS: [&str; 2] = [
     "--config",
     "profile.driver.package.compiler_builtins.codegen-units=10000",
 ];
 
-/// Builds and checks. The `core` that rustup brings is compiled for newer
-/// processors than the driver; where some of that gets into the file the checks
-/// find it, and only a `core` that is built here will do.
+/// Builds and checks the products. rustup's `core` is compiled for newer processors than
+/// the driver's; if the checker finds such code in a file, a compiler that builds `core`
+/// is tried.
 pub(crate) fn run(
     workspace: &Workspace,
-    again: Again,
-    seen: &mut Seen,
+    rebuild: Rebuild,
+    observations: &mut Observations,
 ) -> Result<Outcome, Failure> {
-    let mut failure = Failure(format!("no compiler: {WAYS}"));
+    let mut failure = Failure(format!("no compiler: {INSTALL_HINT}"));
     for compiler in Compiler::all(workspace) {
         println!("--- {compiler}");
         let files = build(workspace, compiler)?;
-        let shipped = ship(workspace, &files)?;
-        // So that whoever builds the same can use the same.
+        let shipped = copy_products(workspace, &files)?;
+        // For those who reproduce the build.
         let version = compiler.version(workspace)?;
-        fs::write(workspace.made("driver/compiler.txt"), version + "\n")?;
-        let reproduced = reproduce(workspace, compiler, again, &files)?;
-        let checked = check(workspace, &shipped);
-        if let Ok(said) = &checked {
-            seen.figure("compiler of the driver", compiler);
-            seen.figures_of(said);
+        fs::write(workspace.target("driver/compiler.txt"), version + "\n")?;
+        let reproduced = reproduce(workspace, compiler, rebuild, &files)?;
+        let checked = check_products(workspace, &shipped);
+        if let Ok(output) = &checked {
+            observations.figure("compiler of the driver", compiler);
+            observations.read_figures(output);
         }
         match checked {
             Ok(_) => return Ok(Outcome::Passed(format!("{compiler}{reproduced}"))),
             Err(fault) if compiler.builds_core() => return Err(fault),
             Err(fault) => {
-                println!("--- perhaps for the prebuilt core: {fault}");
+                println!("--- possibly because of the prebuilt core: {fault}");
                 failure = Failure(format!(
-                    "{fault}, and there is no compiler to try that builds core: {WAYS}"
+                    "{fault}, and no compiler here builds core: {INSTALL_HINT}"
                 ));
             }
         }
@@ -180,23 +180,25 @@ pub(crate) fn run(
     Err(failure)
 }
 
-/// As a step among others: loudly skipped without a compiler.
+/// The step of `cargo xtask test`; skipped without a compiler.
 pub(crate) fn step(
     workspace: &Workspace,
     may_be_recorded: bool,
-    seen: &mut Seen,
+    observations: &mut Observations,
 ) -> Result<Outcome, Failure> {
     if Compiler::all(workspace).is_empty() {
-        return Ok(Outcome::Skipped("no compiler: cargo xtask setup".into()));
+        return Ok(Outcome::Skipped(
+            "no compiler; cargo xtask setup installs one".into(),
+        ));
     }
-    let again = match may_be_recorded {
-        true => Again::Unrecorded,
-        false => Again::Ours,
+    let rebuild = match may_be_recorded {
+        true => Rebuild::UnlessRecorded,
+        false => Rebuild::OwnCrates,
     };
-    run(workspace, again, seen)
+    run(workspace, rebuild, observations)
 }
 
-/// The files as the linker wrote them: the products of each processor, in the
+/// Builds the products; returns the linker's files, by processor and product in the
 /// order of the tables.
 fn build(workspace: &Workspace, compiler: Compiler) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
@@ -212,7 +214,7 @@ fn build(workspace: &Workspace, compiler: Compiler) -> Result<Vec<PathBuf>, Fail
     Ok(files)
 }
 
-/// Products for one processor, from sources that may lie elsewhere in the workspace.
+/// Builds products for one processor, from sources that may be a copy in the workspace.
 pub(crate) fn build_from(
     workspace: &Workspace,
     compiler: Compiler,
@@ -221,23 +223,26 @@ pub(crate) fn build_from(
     sources: &Path,
 ) -> Result<Vec<PathBuf>, Failure> {
     let Some(linker) = compiler.linker(workspace) else {
-        let what = "no rust-lld (it comes with rustup's compilers) and no lld-link-22";
-        return Err(Failure(format!("{what}: apt-get install lld-22")));
+        let problem = "no rust-lld (part of rustup's compilers) and no lld-link-22";
+        return Err(Failure(format!("{problem}: apt-get install lld-22")));
     };
     let mut build = build_for(workspace, compiler, processor);
     build.current_dir(sources);
     for product in products {
         build.args(["--package", product.package, "--bin", product.program]);
     }
-    linker_wrapper::use_for(&mut build, processor.target, &linker)?;
+    linker_wrapper::configure(&mut build, processor.target, &linker)?;
     command::run(&mut build)?;
-    let made = workspace.made(BUILD).join(processor.target).join("driver");
+    let made = workspace
+        .target(BUILD)
+        .join(processor.target)
+        .join("driver");
     let efi = |product: &Product| made.join(format!("{}.efi", product.program));
     Ok(products.iter().map(efi).collect())
 }
 
-/// `cargo build` for a processor, before what says of what: the same each time,
-/// so that `core` is built once.
+/// `cargo build` for a processor, without a package: always the same flags, so that
+/// `core` is built once.
 pub(crate) fn build_for(
     workspace: &Workspace,
     compiler: Compiler,
@@ -248,7 +253,7 @@ pub(crate) fn build_for(
         .args(["--locked", "--profile", "driver"])
         .args(["--target", processor.target])
         .arg("--target-dir")
-        .arg(workspace.made(BUILD))
+        .arg(workspace.target(BUILD))
         .env("CARGO_ENCODED_RUSTFLAGS", flags(workspace, processor));
     if compiler.builds_core() {
         build.args(BUILTINS);
@@ -256,45 +261,44 @@ pub(crate) fn build_for(
     build
 }
 
-/// The compiler's flags, separated as cargo wants them.
+/// The compiler's flags, separated as in CARGO_ENCODED_RUSTFLAGS.
 fn flags(workspace: &Workspace, processor: &Processor) -> String {
     let flags = processor.flags.iter().chain(&PORTABLE);
     let flags = flags.map(ToString::to_string);
-    let flags: Vec<String> = flags.chain(remapped(workspace)).collect();
+    let flags: Vec<String> = flags.chain(remap_flags(workspace)).collect();
     flags.join("\u{1f}")
 }
 
-/// The flags that keep paths of this machine out of a file.
-pub(crate) fn remapped(workspace: &Workspace) -> Vec<String> {
-    folders(workspace)
+/// The flags that keep this machine's paths out of a file.
+pub(crate) fn remap_flags(workspace: &Workspace) -> Vec<String> {
+    source_folders(workspace)
         .into_iter()
         .map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()))
         .collect()
 }
 
-/// Folders of this machine that sources are compiled from, and what a file names
-/// in place of each.
-pub(crate) fn folders(workspace: &Workspace) -> Vec<(PathBuf, &'static str)> {
+/// Folders of sources on this machine, each with its replacement in files.
+pub(crate) fn source_folders(workspace: &Workspace) -> Vec<(PathBuf, &'static str)> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
     let sources = home.map(|home| (home, "cargo"));
-    // The flags are the same in both folders, or nothing could be taken over.
-    let ours = workspace.both().map(|folder| (folder, "tcplimit"));
+    // The same flags in both folders, so that the second build can reuse the first.
+    let ours = workspace.build_folders().map(|folder| (folder, "tcplimit"));
     ours.into_iter().chain(sources).collect()
 }
 
 /// Every product of every processor.
-fn each() -> impl Iterator<Item = (&'static Processor, &'static Product)> {
+fn products() -> impl Iterator<Item = (&'static Processor, &'static Product)> {
     let products = |processor| PRODUCTS.iter().map(move |product| (processor, product));
     PROCESSORS.iter().flat_map(products)
 }
 
-/// Copies the files to where the documentation says they are.
-fn ship(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+/// Copies the files to `target/driver`.
+fn copy_products(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut shipped = Vec::new();
-    for ((processor, product), file) in each().zip(files) {
+    for ((processor, product), file) in products().zip(files) {
         let inside = format!("driver/{}/{}", processor.name, product.file);
-        let to = workspace.made(&inside);
+        let to = workspace.target(&inside);
         if let Some(folder) = to.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -306,65 +310,73 @@ fn ship(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failur
     Ok(shipped)
 }
 
-/// The checks of what ships: imports, instructions, headers, stack; what they
-/// said.
-fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
+/// Checks the shipped files: imports, instructions, headers, stack; returns the output.
+fn check_products(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
     let mut out = String::new();
-    let mut wrong = false;
-    let checks = executables::program(workspace, executables::Kind::Program, executables::CHECKER)?;
-    for ((processor, product), file) in each().zip(files) {
+    let mut has_violation = false;
+    let checks = executables::program(
+        workspace,
+        executables::ExecutableKind::Program,
+        executables::CHECKER,
+    )?;
+    for ((processor, product), file) in products().zip(files) {
         let mut check = workspace.command(&checks.to_string_lossy());
         check
             .arg(product.kind.name())
             .args([processor.name.as_ref(), file.as_os_str()]);
-        let said = command::overhear(&mut check)?;
-        wrong |= !said.status.success();
-        out += &said.out;
+        let output = command::tee(&mut check)?;
+        has_violation |= !output.status.success();
+        out += &output.out;
     }
-    if wrong {
-        return Err(Failure("the checks found fault".into()));
+    if has_violation {
+        return Err(Failure("the checker found violations".into()));
     }
     Ok(out)
 }
 
-/// Holds the files against another build of the same, in another folder or, as it
-/// was recorded, on another machine; what to say of it.
+/// Compares the files with a second build in another folder, or with the recorded
+/// digests; returns a note.
 fn reproduce(
     workspace: &Workspace,
     compiler: Compiler,
-    again: Again,
+    rebuild: Rebuild,
     files: &[PathBuf],
 ) -> Result<&'static str, Failure> {
-    if again == Again::Not {
+    if rebuild == Rebuild::Never {
         return Ok("");
     }
     let mut versions = vec![compiler.version(workspace)?];
     versions.extend(compiler.linker_version(workspace));
-    let inputs = Inputs::of(workspace, "driver", &READ, &versions);
+    let inputs = Inputs::of(workspace, "driver", &INPUTS, &versions);
     let digests = recorded::digests(workspace, files)?;
-    if again == Again::Unrecorded && inputs.recorded().as_ref() == Some(&digests) {
-        return Ok("; the bytes that were recorded");
+    if rebuild == Rebuild::UnlessRecorded && inputs.recorded().as_ref() == Some(&digests) {
+        return Ok("; same bytes as recorded");
     }
-    elsewhere(workspace, compiler, again, files)?;
+    rebuild_and_compare(workspace, compiler, rebuild, files)?;
     inputs.record(&digests)?;
-    Ok("; twice the same")
+    Ok("; built twice, same bytes")
 }
 
-/// Builds a copy of the sources in another folder, and compares.
-fn elsewhere(
+/// Builds a copy of the sources in another folder and compares.
+fn rebuild_and_compare(
     workspace: &Workspace,
     compiler: Compiler,
-    again: Again,
+    rebuild: Rebuild,
     files: &[PathBuf],
 ) -> Result<(), Failure> {
-    let elsewhere = workspace.elsewhere()?;
-    println!("--- the same in {}", elsewhere.path("").display());
-    let build_folder = elsewhere.made(BUILD);
+    let elsewhere = workspace.copy_elsewhere()?;
+    println!("--- building again in {}", elsewhere.path("").display());
+    let build_folder = elsewhere.target(BUILD);
     if build_folder.exists() {
         fs::remove_dir_all(&build_folder)?;
     }
-    if again != Again::Everything {
-        copy(&workspace.made(BUILD), &build_folder, true, &is_ours)?;
+    if rebuild != Rebuild::Everything {
+        copy(
+            &workspace.target(BUILD),
+            &build_folder,
+            true,
+            &is_workspace_crate,
+        )?;
     }
     for (one, other) in files.iter().zip(build(&elsewhere, compiler)?) {
         compare(one, &other)?;
@@ -372,27 +384,27 @@ fn elsewhere(
     Ok(())
 }
 
-/// Whether cargo made this of a crate of the workspace.
-fn is_ours(path: &Path) -> bool {
+/// Whether a file in cargo's target folder belongs to a crate of the workspace.
+fn is_workspace_crate(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let crates = ["scanner-core", "scanner_core", "tcplimit"];
     crates.iter().any(|ours| name.contains(ours))
 }
 
-/// Both files must hold the same bytes.
+/// Both files must have the same bytes.
 pub(crate) fn compare(one: &Path, other: &Path) -> Result<(), Failure> {
     let (bytes, others) = (fs::read(one)?, fs::read(other)?);
     match first_difference(&bytes, &others) {
         None => Ok(()),
         Some(offset) => Err(Failure(format!(
-            "not reproducible: {} and {} differ from offset {offset:#x} on",
+            "not reproducible: {} and {} differ at offset {offset:#x}",
             one.display(),
             other.display()
         ))),
     }
 }
 
-/// Where the two are no longer the same; the end of the shorter counts.
+/// The offset of the first difference; the end of the shorter slice counts as one.
 fn first_difference(one: &[u8], other: &[u8]) -> Option<usize> {
     let differs = one.iter().zip(other).position(|(one, other)| one != other);
     differs.or_else(|| (one.len() != other.len()).then(|| one.len().min(other.len())))
@@ -412,12 +424,12 @@ mod tests {
 
     #[test]
     fn flags_are_separated_so_that_paths_may_hold_spaces() {
-        let workspace = Workspace::of_this_crate();
+        let workspace = Workspace::current();
         let flags = flags(&workspace, &PROCESSORS[0]);
         let flags: Vec<&str> = flags.split('\u{1f}').collect();
         assert_eq!(flags[0], "-Ctarget-cpu=pentium");
-        let remapped =
+        let is_remapped =
             |flag: &&str| flag.starts_with("--remap-path-prefix=") && flag.ends_with("=tcplimit");
-        assert_eq!(flags.iter().filter(|flag| remapped(flag)).count(), 2);
+        assert_eq!(flags.iter().filter(|flag| is_remapped(flag)).count(), 2);
     }
 }

@@ -1,8 +1,8 @@
-//! The shipped drivers in an emulated processor: see `verify/emulator`.
+//! Runs the shipped drivers in an emulated processor: see `verify/emulator`.
 //!
-//! The emulator is unicorn, in C: it takes a minute to compile, and wants cmake
-//! and libclang. So the crate is empty without its feature, and a machine
-//! without them skips this step and no other.
+//! The emulator, unicorn, is written in C, takes minutes to compile, and needs cmake and
+//! libclang. The crate is empty without its feature, so a machine without them skips
+//! this step only.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,43 +12,43 @@ use clap::Args;
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
 use crate::driver;
-use crate::emulator::{FOLDER, is_possible};
-use crate::executables::{self, Kind};
-use crate::figures::Seen;
+use crate::emulator::{FOLDER, can_build};
+use crate::executables::{self, ExecutableKind};
+use crate::figures::Observations;
 use crate::summary::Outcome;
-use crate::test::{self, Tested};
-use crate::test_counts::Tally;
-use crate::workspace::{Workspace, newest};
+use crate::test::{self, TestRun};
+use crate::test_counts::TestCounts;
+use crate::workspace::{Workspace, last_modified};
 
-/// The crate with its feature, and no other.
-const ALONE: [&str; 4] = ["--package", "emulator", "--features", "unicorn"];
-/// Its exit code when nothing could be run.
-const UNFIT: i32 = 2;
-/// What to run.
+/// Arguments that select the emulator's crate with its feature.
+const SELECTION: [&str; 4] = ["--package", "emulator", "--features", "unicorn"];
+/// Exit code of `emulate` if nothing could be run.
+const NOT_RUN: i32 = 2;
+/// Options of `cargo xtask emulate`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Options {
-    /// Five times as many runs of the campaign. What goes wrong is told at once, with how to repeat it.
+    /// Make five times as many random runs; a failure is printed at once with the command that repeats it.
     #[arg(long)]
     long: bool,
-    /// Only the campaign, from this number on: to repeat a run, or for other ones.
+    /// Make only the random runs, with seeds from N on: to repeat a run, or to try other seeds.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// So many runs for each driver.
+    /// Number of random runs per driver.
     #[arg(long, value_name = "N", conflicts_with = "long")]
     runs: Option<u64>,
-    /// Write what a query costs into verify/emulator/cost.toml.
+    /// Write the cost of a query to verify/emulator/cost.toml.
     #[arg(long)]
     record: bool,
-    /// Print which functions of the driver the cost is in.
+    /// Print the driver's most expensive functions.
     #[arg(long)]
     profile: bool,
-    /// Only these: files of tcpip.sys or tcpip6.sys to run the driver beside.
+    /// Run the driver only beside these tcpip.sys or tcpip6.sys files.
     files: Vec<PathBuf>,
 }
 
 impl Options {
-    /// A third of the campaign, for every test run; the nightly workflow has all of it.
-    pub(crate) fn short() -> Self {
+    /// A third of the campaign, for `cargo xtask test`; the nightly workflow runs all of it.
+    pub(crate) fn quick() -> Self {
         Self {
             runs: Some(400),
             ..Self::default()
@@ -56,40 +56,46 @@ impl Options {
     }
 }
 
-/// Its own tests, the campaign and the cost; loudly skipped where the emulator
-/// can't be compiled or there is no driver.
+/// Runs the emulator's own tests, the campaign and the cost measurement; skipped if the
+/// emulator can't be compiled or there is no driver.
 pub(crate) fn run(
     workspace: &Workspace,
     options: &Options,
-    seen: &mut Seen,
+    observations: &mut Observations,
 ) -> Result<Outcome, Failure> {
-    if !is_possible(workspace) {
-        let why = "no cmake or no libclang: cargo xtask setup";
+    if !can_build(workspace) {
+        let why = "no cmake or no libclang; cargo xtask setup installs them";
         return Ok(Outcome::Skipped(why.into()));
     }
-    let drivers = workspace.made("driver");
+    let drivers = workspace.target("driver");
     if is_stale(workspace, &drivers) {
         if Compiler::all(workspace).is_empty() {
-            return Ok(Outcome::Skipped("no compiler: cargo xtask setup".into()));
+            return Ok(Outcome::Skipped(
+                "no compiler; cargo xtask setup installs one".into(),
+            ));
         }
-        driver::run(workspace, driver::Again::Not, &mut Seen::default())?;
+        driver::run(
+            workspace,
+            driver::Rebuild::Never,
+            &mut Observations::default(),
+        )?;
     }
-    let mut tally = Tally::default();
+    let mut counts = TestCounts::default();
     if options.files.is_empty() && options.seed.is_none() {
         let folder = workspace.path(FOLDER);
         let shipped = drivers.display().to_string();
-        let mut tested = Tested::default();
-        for program in executables::tests(workspace, &ALONE)? {
+        let mut tested = TestRun::default();
+        for program in executables::tests(workspace, &SELECTION)? {
             if program.package == folder {
                 tested += test::run_program(workspace, &program, &[], &[("DRIVERS", &shipped)])?;
             }
         }
-        match tested.outcome(seen)? {
-            Outcome::Tested(counted, _) if counted.failed == 0 => tally = counted,
+        match tested.outcome(observations)? {
+            Outcome::Tested(counted, _) if counted.failed == 0 => counts = counted,
             _ => return Err(Failure("the emulator's own tests failed".into())),
         }
     }
-    let program = executables::program(workspace, Kind::Program, "emulate")?;
+    let program = executables::program(workspace, ExecutableKind::Program, "emulate")?;
     let mut emulate = workspace.command(&program.to_string_lossy());
     emulate.arg("--drivers").arg(&drivers);
     if let Some(compiler) = compiler(workspace) {
@@ -113,51 +119,53 @@ pub(crate) fn run(
             Failure(format!("{file}: {error}"))
         })?);
     }
-    let said = command::overhear(&mut emulate)?;
-    seen.figures_of(&said.out);
-    match said.status.code() {
+    let output = command::tee(&mut emulate)?;
+    observations.read_figures(&output.out);
+    match output.status.code() {
         Some(0) => {}
-        Some(UNFIT) => return Err(Failure("it could not be run: see above".into())),
-        _ => return Err(Failure("the driver did what it may not".into())),
+        Some(NOT_RUN) => return Err(Failure("nothing could be run: see above".into())),
+        _ => {
+            return Err(Failure(
+                "the driver violated a rule, or too little was tested: see above".into(),
+            ));
+        }
     }
     if !options.files.is_empty() {
         let files = options.files.len();
         return Ok(Outcome::Passed(format!("{files} files")));
     }
-    let campaign = said
+    let campaign = output
         .out
         .lines()
         .find(|line| line.starts_with("campaign: ") && line.contains(" a second"));
-    let seen = campaign
+    let summary = campaign
         .and_then(|line| line.split(':').nth(1))
         .unwrap_or_default();
-    Ok(Outcome::Tested(tally, seen.trim().into()))
+    Ok(Outcome::Tested(counts, summary.trim().into()))
 }
 
-/// Whether a driver is missing, or older than what it is made of: its source
-/// runs beside it, and the two must be the same.
+/// Whether a driver is missing or older than its sources, which run beside it.
 fn is_stale(workspace: &Workspace, drivers: &Path) -> bool {
-    let built = ["x86", "x64"].map(|arch| newest(&drivers.join(arch).join("tcplimit.sys")));
+    let built = ["x86", "x64"].map(|arch| last_modified(&drivers.join(arch).join("tcplimit.sys")));
     let made_of = ["driver", "scanner-core", "Cargo.lock", "Cargo.toml"];
     let newest = made_of
         .iter()
-        .filter_map(|path| newest(&workspace.path(path)));
+        .filter_map(|path| last_modified(&workspace.path(path)));
     let newest = newest.max();
     built.iter().any(|file| file.is_none() || *file < newest)
 }
 
-/// What the compiler that built the drivers calls itself: cargo keeps it beside
-/// what it built.
+/// The version of the compiler that built the drivers, from cargo's cache.
 fn compiler(workspace: &Workspace) -> Option<String> {
-    let kept = workspace.made("driver-build/.rustc_info.json");
+    let kept = workspace.target("driver-build/.rustc_info.json");
     version(&fs::read_to_string(kept).ok()?)
 }
 
-/// The first line of `rustc -vV` in cargo's notes.
+/// The first line of `rustc -vV` in cargo's cache.
 fn version(notes: &str) -> Option<String> {
     let notes: serde_json::Value = serde_json::from_str(notes).ok()?;
-    let said = notes["outputs"].as_object()?.values();
-    let mut lines = said.filter_map(|output| output["stdout"].as_str()?.lines().next());
+    let output = notes["outputs"].as_object()?.values();
+    let mut lines = output.filter_map(|output| output["stdout"].as_str()?.lines().next());
     lines
         .find(|line| line.starts_with("rustc "))
         .map(str::to_owned)
@@ -168,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_compiler_is_told_by_what_cargo_notes_of_it() {
+    fn the_compiler_is_read_from_cargos_cache() {
         let notes = r#"{ "outputs": {
             "1": { "stdout": "___\nlib___.rlib\n" },
             "2": { "stdout": "rustc 1.96.0 (abc 2026-05-25)\nbinary: rustc\n" }

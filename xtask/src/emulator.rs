@@ -1,4 +1,4 @@
-//! The crate of the emulator: where it is, and whether it can be compiled here.
+//! The emulator's crate, and whether it can be compiled here.
 
 use std::env;
 use std::fs;
@@ -6,26 +6,26 @@ use std::path::{Path, PathBuf};
 
 use crate::workspace::Workspace;
 
-/// What Debian calls what it needs.
+/// Debian packages that it needs.
 pub(crate) const PACKAGES: &[&str] = &["cmake", "libclang-dev", "make"];
-/// Where its crate is.
+/// Folder of its crate.
 pub(crate) const FOLDER: &str = "verify/emulator";
-/// Where libclang is found, besides where LIBCLANG_PATH says.
+/// Folders in which libclang is searched, besides LIBCLANG_PATH.
 const LIBRARIES: [&str; 4] = [
     "/usr/lib",
     "/usr/lib64",
     "/usr/local/lib",
     "/opt/homebrew/lib",
 ];
-/// Its names; Debian's comes with the headers that the compiler wants too.
+/// File names of libclang; Debian's package also has the headers that bindgen needs.
 const LIBCLANG: [&str; 3] = ["libclang.so", "libclang.dylib", "libclang.dll"];
 
 /// Whether the emulator can be compiled here.
-pub(crate) fn is_possible(workspace: &Workspace) -> bool {
+pub(crate) fn can_build(workspace: &Workspace) -> bool {
     workspace.has_program("cmake") && has_libclang()
 }
 
-/// Whether libclang is here, which bindgen loads.
+/// Whether libclang, which bindgen loads, is installed.
 pub(crate) fn has_libclang() -> bool {
     let named = env::var_os("LIBCLANG_PATH").map(PathBuf::from);
     let llvm = LIBRARIES.iter().flat_map(|folder| {
@@ -37,10 +37,10 @@ pub(crate) fn has_libclang() -> bool {
         .into_iter()
         .chain(own)
         .chain(llvm)
-        .any(|folder| holds_libclang(&folder))
+        .any(|folder| contains_libclang(&folder))
 }
 
-fn holds_libclang(folder: &Path) -> bool {
+fn contains_libclang(folder: &Path) -> bool {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.any(|name| LIBCLANG.contains(&name.as_str()))

@@ -1,8 +1,8 @@
-//! The programs that cargo makes of the workspace, for steps that run them.
+//! The workspace's executables, for steps that run them.
 //!
-//! `cargo xtask test` has them built once, all together: of one crate alone
-//! cargo would build dependencies anew, with other features. The steps find
-//! them in a list; by itself, a step has what it needs built.
+//! `cargo xtask test` builds them once, all together: for a single crate cargo would
+//! build dependencies again with other features. The steps read a list of them; a step
+//! run alone builds what it needs.
 
 use std::env;
 use std::fs;
@@ -16,7 +16,8 @@ use crate::emulator;
 use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
-/// Where the list is, for the steps of `cargo xtask test`.
+/// The environment variable with the path of the list, for the steps of
+/// `cargo xtask test`.
 pub(crate) const LIST: &str = "TCPLIMIT_XTASK_BUILT";
 
 /// The program that checks the shipped files.
@@ -25,40 +26,40 @@ pub(crate) const CHECKER: &str = "checker";
 /// The tool for files.
 pub(crate) const WORKBENCH: &str = "tcplimit";
 
-/// What a program is.
+/// The kind of an executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Kind {
+pub(crate) enum ExecutableKind {
     Program,
     Example,
-    /// Tests, of a library or a program or of their own.
+    /// Tests: of a library, a program, or integration tests.
     Tests,
 }
 
-/// One that was built.
+/// An executable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Executable {
-    /// The folder of its crate.
+    /// Folder of its crate.
     pub(crate) package: PathBuf,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ExecutableKind,
     pub(crate) name: String,
-    /// Its source, as cargo names it when it runs tests.
+    /// Its main source file, as cargo prints it when it runs tests.
     pub(crate) source: PathBuf,
     pub(crate) path: PathBuf,
 }
 
 impl Executable {
-    /// From a line of cargo's JSON; `None` for all else that it says.
-    fn of_message(line: &str) -> Option<Self> {
+    /// Parses a line of cargo's JSON; `None` for other messages.
+    fn from_message(line: &str) -> Option<Self> {
         let message: Value = serde_json::from_str(line).ok()?;
         let path = message["executable"].as_str()?;
         let target = &message["target"];
         let kind = if message["profile"]["test"] == true {
-            Kind::Tests
+            ExecutableKind::Tests
         } else if target["kind"][0] == "example" {
-            Kind::Example
+            ExecutableKind::Example
         } else {
-            Kind::Program
+            ExecutableKind::Program
         };
         let package = Path::new(message["manifest_path"].as_str()?).parent()?;
         let source = Path::new(target["src_path"].as_str()?);
@@ -72,50 +73,50 @@ impl Executable {
     }
 }
 
-/// What selects the workspace as a whole, with the emulator if it can be
-/// compiled here: the same each time, so that nothing is built twice.
-pub(crate) fn whole(workspace: &Workspace) -> Vec<&'static str> {
+/// Arguments that select the whole workspace, with the emulator if it can be compiled
+/// here: always the same, so that nothing is built twice.
+pub(crate) fn workspace_arguments(workspace: &Workspace) -> Vec<&'static str> {
     let mut words = vec!["--workspace"];
-    if emulator::is_possible(workspace) {
+    if emulator::can_build(workspace) {
         words.extend(["--features", "emulator/unicorn"]);
     }
     words
 }
 
-/// What selects all that needs no other compiler than Rust's.
-pub(crate) const PLAIN: [&str; 3] = ["--workspace", "--exclude", "fuzz"];
+/// Arguments that select the crates that need only Rust's compiler.
+pub(crate) const RUST_ONLY: [&str; 3] = ["--workspace", "--exclude", "fuzz"];
 
-/// Has cargo build, and says what came of it.
+/// Runs a cargo build; returns the executables.
 fn build(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<Executable>, Failure> {
     let mut cargo = workspace.cargo(arguments);
     cargo.args(["--locked", "--message-format", "json-render-diagnostics"]);
-    let said = command::capture(&mut cargo)?;
-    if !said.status.success() {
+    let output = command::capture_stdout(&mut cargo)?;
+    if !output.status.success() {
         let words = arguments.join(" ");
-        return Err(Failure(format!("cargo {words}: {}", said.status)));
+        return Err(Failure(format!("cargo {words}: {}", output.status)));
     }
-    let lines = said.out.lines();
-    Ok(lines.filter_map(Executable::of_message).collect())
+    let lines = output.out.lines();
+    Ok(lines.filter_map(Executable::from_message).collect())
 }
 
-/// Builds the program that checks what ships, before all others, and lists it: the
-/// driver, which other steps wait for, needs no other program. And the tool, by which
-/// Wine's step finds the places in the targets that it has built.
-pub(crate) fn checker(workspace: &Workspace) -> Result<Outcome, Failure> {
-    // The list of an earlier run is not this one's.
-    let _ = fs::remove_file(list(workspace));
-    let whole = whole(workspace);
+/// Builds the checker of shipped files first, since the driver's step needs only it and
+/// other steps wait for the driver; and the tool for files, with which Wine's step
+/// locates the limits in its targets.
+pub(crate) fn build_checker(workspace: &Workspace) -> Result<Outcome, Failure> {
+    // The list of an earlier run is stale.
+    let _ = fs::remove_file(list_path(workspace));
+    let whole = workspace_arguments(workspace);
     let words = ["build", "--bin", CHECKER, "--bin", WORKBENCH];
     let built = build(workspace, &[&words, &whole[..]].concat())?;
     write(workspace, &built)?;
     Ok(Outcome::Passed(CHECKER.into()))
 }
 
-/// All tests, examples and programs, and the list of them.
-pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
-    let whole = whole(workspace);
+/// Builds all tests, examples and programs, and writes the list.
+pub(crate) fn build_all(workspace: &Workspace) -> Result<Outcome, Failure> {
+    let whole = workspace_arguments(workspace);
     let mut all = build(workspace, &[&["test", "--no-run"], &whole[..]].concat())?;
-    // Tests have had those built that they run.
+    // Building tests has built the programs that they run.
     let pack = build(
         workspace,
         &[&["build", "--bin", "pack"], &whole[..]].concat(),
@@ -125,60 +126,70 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
     Ok(Outcome::Passed(format!("{} programs", all.len())))
 }
 
-/// Writes the list, at once: other steps may be reading it.
+/// Writes the list atomically: other steps may be reading it.
 fn write(workspace: &Workspace, all: &[Executable]) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(all).map_err(|error| Failure(error.to_string()))?;
-    let list = list(workspace);
+    let list = list_path(workspace);
     let staged = list.with_extension("new");
-    fs::create_dir_all(workspace.made("report"))?;
+    fs::create_dir_all(workspace.target("report"))?;
     fs::write(&staged, text + "\n")?;
     fs::rename(staged, list)?;
     Ok(())
 }
 
-/// Where the list is.
-pub(crate) fn list(workspace: &Workspace) -> PathBuf {
-    workspace.made("report/built.json")
+/// Path of the list.
+pub(crate) fn list_path(workspace: &Workspace) -> PathBuf {
+    workspace.target("report/built.json")
 }
 
-/// What the step of `cargo xtask test` has built; `None` where there was none.
-fn listed() -> Result<Option<Vec<Executable>>, Failure> {
+/// The list of this `cargo xtask test`; `None` outside of one.
+fn read_list() -> Result<Option<Vec<Executable>>, Failure> {
     let Some(list) = env::var_os(LIST) else {
         return Ok(None);
     };
-    let text = fs::read_to_string(list)
-        .map_err(|error| Failure(format!("nothing was built, see the step `build`: {error}")))?;
+    let text = fs::read_to_string(list).map_err(|error| {
+        Failure(format!(
+            "no list of executables: did the step `build` fail? {error}"
+        ))
+    })?;
     let all = serde_json::from_str(&text).map_err(|error| Failure(error.to_string()))?;
     Ok(Some(all))
 }
 
-/// A program or an example: from the list, or built now.
-pub(crate) fn program(workspace: &Workspace, kind: Kind, name: &str) -> Result<PathBuf, Failure> {
-    let all = match listed()? {
+/// The path of a program or an example, from the list or built now.
+pub(crate) fn program(
+    workspace: &Workspace,
+    kind: ExecutableKind,
+    name: &str,
+) -> Result<PathBuf, Failure> {
+    let all = match read_list()? {
         Some(all) => all,
         None => {
             let select = match kind {
-                Kind::Example => "--example",
-                Kind::Program | Kind::Tests => "--bin",
+                ExecutableKind::Example => "--example",
+                ExecutableKind::Program | ExecutableKind::Tests => "--bin",
             };
             let words = ["build", "--quiet", select, name];
-            build(workspace, &[&words, &whole(workspace)[..]].concat())?
+            build(
+                workspace,
+                &[&words, &workspace_arguments(workspace)[..]].concat(),
+            )?
         }
     };
     let mut found = all.into_iter();
     found
         .find(|it| it.kind == kind && it.name == name)
         .map(|it| it.path)
-        .ok_or_else(|| Failure(format!("cargo has built no {name}")))
+        .ok_or_else(|| Failure(format!("cargo built no {name}")))
 }
 
-/// Programs of tests: from the list, or built now as cargo selects them.
+/// Test programs, from the list or built now with these arguments.
 pub(crate) fn tests(workspace: &Workspace, select: &[&str]) -> Result<Vec<Executable>, Failure> {
-    let mut all = match listed()? {
+    let mut all = match read_list()? {
         Some(all) => all,
         None => build(workspace, &[&["test", "--no-run"], select].concat())?,
     };
-    all.retain(|it| it.kind == Kind::Tests);
+    all.retain(|it| it.kind == ExecutableKind::Tests);
     Ok(all)
 }
 
@@ -187,26 +198,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_executable_is_known_by_what_cargo_says_of_it() {
+    fn an_executable_is_known_by_its_line_of_cargo_json() {
         let line = r#"{"reason":"compiler-artifact","manifest_path":"/r/verify/Cargo.toml",
             "target":{"kind":["test"],"name":"proof","src_path":"/r/verify/tests/proof/main.rs"},
             "profile":{"test":true},"executable":"/r/target/debug/deps/proof-01"}"#;
         let expected = Executable {
             package: "/r/verify".into(),
-            kind: Kind::Tests,
+            kind: ExecutableKind::Tests,
             name: "proof".into(),
             source: "tests/proof/main.rs".into(),
             path: "/r/target/debug/deps/proof-01".into(),
         };
-        assert_eq!(Executable::of_message(line), Some(expected));
+        assert_eq!(Executable::from_message(line), Some(expected));
         let library = line.replace(r#""/r/target/debug/deps/proof-01""#, "null");
-        assert_eq!(Executable::of_message(&library), None);
-        assert_eq!(Executable::of_message("not JSON"), None);
+        assert_eq!(Executable::from_message(&library), None);
+        assert_eq!(Executable::from_message("not JSON"), None);
         let example = line.replace("\"test\":true", "\"test\":false");
         let example = example.replace("[\"test\"]", "[\"example\"]");
         assert_eq!(
-            Executable::of_message(&example).unwrap().kind,
-            Kind::Example
+            Executable::from_message(&example).unwrap().kind,
+            ExecutableKind::Example
         );
     }
 }

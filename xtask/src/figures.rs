@@ -1,23 +1,22 @@
-//! What a step saw, besides that it passed: numbers with a name, and which tests
-//! ran. `cargo xtask report` shows them.
+//! Figures and tests of a step, for `cargo xtask report`.
 
 use serde::{Deserialize, Serialize};
 
-use crate::test_counts::Tally;
+use crate::test_counts::TestCounts;
 
-/// A line of a program that says a number, as `figure: NAME = VALUE`.
+/// The prefix of a line `figure: NAME = VALUE` in a program's output.
 const FIGURE: &str = "figure: ";
 
-/// All that a step saw.
+/// The figures and tests of a step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Seen {
-    /// In the order in which they were said.
+pub(crate) struct Observations {
+    /// In the order of the output.
     pub(crate) figures: Vec<Figure>,
     /// In the order in which they ran.
     pub(crate) suites: Vec<Suite>,
 }
 
-/// A number, or another short fact, with its name.
+/// A number or another short value, with its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Figure {
     pub(crate) name: String,
@@ -31,14 +30,14 @@ pub(crate) struct Suite {
     /// The crate's name, or `PROGRAM::MODULE`.
     pub(crate) name: String,
     pub(crate) tests: Vec<Test>,
-    /// It came to its end; else it crashed, and not all of its tests are here.
+    /// Whether it completed; otherwise it crashed, and tests are missing.
     pub(crate) finished: bool,
 }
 
 /// One test.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Test {
-    /// With the modules that it is in.
+    /// Name with its modules.
     pub(crate) name: String,
     pub(crate) end: End,
 }
@@ -52,8 +51,8 @@ pub(crate) enum End {
     Ignored,
 }
 
-impl Seen {
-    /// Notes a number.
+impl Observations {
+    /// Adds a figure.
     pub(crate) fn figure(&mut self, name: &str, value: impl ToString) {
         self.figures.push(Figure {
             name: name.into(),
@@ -61,29 +60,29 @@ impl Seen {
         });
     }
 
-    /// Notes the numbers that a program has said.
-    pub(crate) fn figures_of(&mut self, output: &str) {
-        let said = output.lines().filter_map(|line| line.strip_prefix(FIGURE));
-        for (name, value) in said.filter_map(|said| said.split_once(" = ")) {
+    /// Adds the figures of a program's output.
+    pub(crate) fn read_figures(&mut self, output: &str) {
+        let lines = output.lines().filter_map(|line| line.strip_prefix(FIGURE));
+        for (name, value) in lines.filter_map(|lines| lines.split_once(" = ")) {
             self.figure(name, value);
         }
     }
 
-    /// Notes the tests that ran, from what `cargo test` prints: which program
-    /// it runs, and then the program's own lines.
-    pub(crate) fn suites_of(&mut self, output: &str) {
+    /// Adds the tests of an output of `cargo test`: the line that announces each program,
+    /// followed by the program's own lines.
+    pub(crate) fn read_suites(&mut self, output: &str) {
         let mut program: Option<Program> = None;
-        // Of this program, in `suites`.
+        // Indexes of this program's suites.
         let mut running: Vec<usize> = Vec::new();
         for line in output.lines() {
-            if let Some(next) = Program::of_line(line) {
+            if let Some(next) = Program::parse(line) {
                 program = Some(next);
                 running.clear();
             } else if line.starts_with("test result: ") {
                 for at in running.drain(..) {
                     self.suites[at].finished = true;
                 }
-            } else if let (Some(program), Some(test)) = (&program, Test::of_line(line)) {
+            } else if let (Some(program), Some(test)) = (&program, Test::parse(line)) {
                 let at = self.suite(program.suite(&test));
                 if !running.contains(&at) {
                     running.push(at);
@@ -94,7 +93,7 @@ impl Seen {
         }
     }
 
-    /// Where the suite of that name is, which may run for another time.
+    /// The index of the suite with this name, which may have run before.
     fn suite(&mut self, name: String) -> usize {
         let at = self.suites.iter().position(|suite| suite.name == name);
         at.unwrap_or_else(|| {
@@ -108,10 +107,10 @@ impl Seen {
 }
 
 impl Suite {
-    /// How many ended how.
-    pub(crate) fn tally(&self) -> Tally {
+    /// Counts by ending.
+    pub(crate) fn counts(&self) -> TestCounts {
         let count = |end| self.tests.iter().filter(|test| test.end == end).count();
-        Tally {
+        TestCounts {
             passed: count(End::Passed),
             failed: count(End::Failed),
             ignored: count(End::Ignored),
@@ -121,7 +120,7 @@ impl Suite {
 
 impl Test {
     /// `test NAME ... ok`, and the like.
-    fn of_line(line: &str) -> Option<Self> {
+    fn parse(line: &str) -> Option<Self> {
         let (name, end) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
         let end = match end.split([',', ' ']).next()? {
             "ok" => End::Passed,
@@ -129,7 +128,7 @@ impl Test {
             "ignored" => End::Ignored,
             _ => return None,
         };
-        // That it should panic is how the test works, not what it says.
+        // "should panic" is not part of the name.
         let name = name.strip_suffix(" - should panic").unwrap_or(name);
         Some(Self {
             name: name.into(),
@@ -138,19 +137,18 @@ impl Test {
     }
 }
 
-/// A program of tests that cargo runs.
+/// A test program that cargo runs.
 #[derive(Debug)]
 struct Program {
     name: String,
-    /// One binary for all integration tests of a crate: its modules are the
-    /// suites.
+    /// Whether it has all integration tests of a crate: then its modules are the suites.
     is_integration: bool,
 }
 
 impl Program {
     /// As cargo announces it: `Running tests/proof/main.rs
     /// (target/debug/deps/proof-0123)`, `Doc-tests scanner_core`.
-    fn of_line(line: &str) -> Option<Self> {
+    fn parse(line: &str) -> Option<Self> {
         let line = line.trim_start();
         if let Some(documented) = line.strip_prefix("Doc-tests ") {
             return Some(Self {
@@ -167,7 +165,7 @@ impl Program {
         })
     }
 
-    /// The name of the suite that a test of it belongs to.
+    /// The name of the suite of a test.
     fn suite(&self, test: &Test) -> String {
         match test.name.split_once("::") {
             Some((module, _)) if self.is_integration => format!("{}::{module}", self.name),
@@ -188,20 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_the_lines_that_say_so() {
-        let mut seen = Seen::default();
-        seen.figures_of("campaign: 7 runs\nfigure: runs = 7\nfigure: none\n figure: a = b\n");
+    fn figures_are_read_from_lines_with_the_prefix() {
+        let mut observations = Observations::default();
+        observations
+            .read_figures("campaign: 7 runs\nfigure: runs = 7\nfigure: none\n figure: a = b\n");
         let expected = Figure {
             name: "runs".into(),
             value: "7".into(),
         };
-        assert_eq!(seen.figures, [expected]);
+        assert_eq!(observations.figures, [expected]);
     }
 
     #[test]
     fn each_test_belongs_to_the_program_that_cargo_named_last_and_to_its_module() {
-        let mut seen = Seen::default();
-        seen.suites_of(
+        let mut observations = Observations::default();
+        observations.read_suites(
             "test of_nobody ... ok\n\
              \x20    Running unittests src/lib.rs (target/debug/deps/scanner_core-0a1b)\n\
              test gate::tests::reads ... ok\n\
@@ -250,7 +249,7 @@ mod tests {
                 true,
             ),
         ];
-        assert_eq!(seen.suites, expected);
-        assert_eq!(seen.suites[1].tally().failed, 1);
+        assert_eq!(observations.suites, expected);
+        assert_eq!(observations.suites[1].counts().failed, 1);
     }
 }

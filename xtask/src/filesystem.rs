@@ -1,4 +1,4 @@
-//! Files, folders of them, and archives.
+//! Files, folders and archives.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -27,9 +27,14 @@ pub(crate) fn unpack(workspace: &Workspace, file: &Path, folder: &Path) -> Resul
             command.arg("-xzf").arg(file).arg("-C").arg(folder);
             command
         }
-        _ => return Err(Failure(format!("unknown archive: {}", file.display()))),
+        _ => {
+            return Err(Failure(format!(
+                "unknown archive format: {}",
+                file.display()
+            )));
+        }
     };
-    command::listen(&mut command)?.success("unpacking")?;
+    command::capture(&mut command)?.success("unpacking")?;
     Ok(())
 }
 
@@ -45,22 +50,22 @@ fn python(workspace: &Workspace) -> Result<&'static str, Failure> {
         .ok_or_else(|| Failure("no Python".into()))
 }
 
-/// Copies a file, and says which it was if that fails.
+/// Copies a file; a failure names it.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
     fs::copy(from, to)
         .map(|_| ())
         .map_err(|error| Failure(format!("{}: {error}", from.display())))
 }
 
-/// Makes the folder, empty.
-pub(crate) fn fresh(folder: &Path) -> Result<(), Failure> {
+/// Creates the folder, or empties it.
+pub(crate) fn recreate_folder(folder: &Path) -> Result<(), Failure> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
     Ok(fs::create_dir_all(folder)?)
 }
 
-/// The files of a folder with their lengths, by name.
+/// The entries of a folder with their lengths, by name.
 pub(crate) fn list(folder: &Path) -> Result<Vec<(String, u64)>, Failure> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -72,8 +77,8 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<(String, u64)>, Failure> {
     Ok(files)
 }
 
-/// The text of a file of the workspace.
-pub(crate) fn text(path: &Path) -> Result<String, Failure> {
+/// Reads a text file; a failure names it.
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))
 }
 

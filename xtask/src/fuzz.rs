@@ -1,5 +1,5 @@
-//! A while of fuzzing for each target, from the committed seeds; whatever it
-//! finds lands in `target/fuzz`.
+//! Fuzzes each target for some time, from the committed seeds; findings go to
+//! `target/fuzz`.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -10,26 +10,26 @@ use std::thread;
 
 use crate::command::{self, Failure, tail};
 use crate::executables;
-use crate::figures::Seen;
+use crate::figures::Observations;
 use crate::rustc_wrapper;
 use crate::summary::Outcome;
-use crate::test_counts::Tally;
+use crate::test_counts::TestCounts;
 use crate::workspace::Workspace;
 
-/// Seeds for every target, committed.
+/// Seeds for every target.
 const SPECIMENS: &str = "corpus/specimens";
-/// Specimens in cabinets, stored and compressed; committed.
+/// Specimens in cabinets, stored and compressed.
 const CABINETS: &str = "corpus/cabinets";
-/// Inputs that once failed, a folder for each target, committed.
+/// Inputs that once failed, in a folder per target.
 const REGRESSIONS: &str = "corpus/regressions";
 
-/// Builds the targets, then runs them side by side, one on each core.
+/// Builds the targets, then runs them in parallel, one per core.
 pub(crate) fn run(
     workspace: &Workspace,
     only: Option<&str>,
     seconds: u64,
     seed: u32,
-    seen: &mut Seen,
+    observations: &mut Observations,
 ) -> Result<Outcome, Failure> {
     if cfg!(windows) {
         return Ok(Outcome::Skipped(
@@ -40,33 +40,33 @@ pub(crate) fn run(
     if let Some(only) = only {
         if !targets.iter().any(|target| target == only) {
             let known = targets.join(", ");
-            return Err(Failure(format!("no target {only}; there are {known}")));
+            return Err(Failure(format!("unknown target {only}; known are {known}")));
         }
         targets.retain(|target| target == only);
     }
     build(workspace, &targets)?;
-    let binaries = workspace.made("debug");
+    let binaries = workspace.target("debug");
 
     println!("{} for {seconds} s each", targets.join(", "));
     let next = AtomicUsize::new(0);
-    let lanes = thread::available_parallelism()?.get().min(targets.len());
+    let workers = thread::available_parallelism()?.get().min(targets.len());
     let results: Vec<(&str, Result<String, Failure>)> = thread::scope(|scope| {
-        let lane = || {
+        let worker = || {
             let mut done = Vec::new();
             while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let result = smoke(workspace, &binaries.join(target), target, seconds, seed);
+                let result = fuzz_target(workspace, &binaries.join(target), target, seconds, seed);
                 done.push((target.as_str(), result));
             }
             done
         };
-        let lanes: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
-        lanes
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        workers
             .into_iter()
-            .flat_map(|lane| lane.join().unwrap_or_default())
+            .flat_map(|worker| worker.join().unwrap_or_default())
             .collect()
     });
 
-    seen.figure(
+    observations.figure(
         "seed",
         if seed == 0 {
             "random".into()
@@ -74,26 +74,26 @@ pub(crate) fn run(
             seed.to_string()
         },
     );
-    seen.figure("seconds for each target", seconds);
-    let mut tally = Tally::default();
+    observations.figure("seconds for each target", seconds);
+    let mut counts = TestCounts::default();
     for (target, result) in &results {
         match result {
             Ok(last) => {
-                tally.passed += 1;
-                if let Some(inputs) = inputs(last) {
-                    seen.figure(&format!("{target}: inputs"), inputs);
+                counts.passed += 1;
+                if let Some(input_count) = input_count(last) {
+                    observations.figure(&format!("{target}: inputs"), input_count);
                 }
                 println!("{target}: {last}");
             }
             Err(failure) => {
-                tally.failed += 1;
+                counts.failed += 1;
                 println!("{target}: {failure}");
             }
         }
     }
-    // A lane that panicked has said so itself, and its targets are missing here.
-    tally.failed += targets.len() - results.len();
-    Ok(Outcome::Tested(tally, format!("{seconds} s each")))
+    // The targets of a worker that panicked have no result.
+    counts.failed += targets.len() - results.len();
+    Ok(Outcome::Tested(counts, format!("{seconds} s each")))
 }
 
 /// The targets' names, which are their files' names.
@@ -109,15 +109,15 @@ fn targets(workspace: &Workspace) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// Builds the targets, guided by coverage of our crates but without a
-/// sanitizer: the code has no `unsafe` for one to watch, the fuzzer is several
-/// times faster, and any compiler will do. `fuzz/README.md` says how to have one.
+/// Builds the targets with coverage of the workspace's crates but without a sanitizer:
+/// the code has no `unsafe`, the fuzzer is several times faster, and any compiler works.
+/// `fuzz/README.md` explains how to use one.
 ///
-/// Dependencies are those of the tests; cargo keeps crates of the workspace
-/// apart that another compiler's name is given for.
+/// The build shares its dependencies with the tests; cargo builds the workspace's crates
+/// separately, since the compiler's name differs.
 fn build(workspace: &Workspace, targets: &[String]) -> Result<(), Failure> {
     let mut build = workspace.cargo(&["build", "--locked"]);
-    build.args(executables::whole(workspace));
+    build.args(executables::workspace_arguments(workspace));
     for target in targets {
         build.args(["--bin", target]);
     }
@@ -125,22 +125,22 @@ fn build(workspace: &Workspace, targets: &[String]) -> Result<(), Failure> {
     command::run(&mut build)
 }
 
-/// Runs one target, and returns the fuzzer's closing line.
-fn smoke(
+/// Runs one target; returns the fuzzer's closing line.
+fn fuzz_target(
     workspace: &Workspace,
     binary: &Path,
     target: &str,
     seconds: u64,
     seed: u32,
 ) -> Result<String, Failure> {
-    let finds = workspace.made("fuzz/corpus").join(target);
-    let artifacts = workspace.made("fuzz/artifacts").join(target);
+    let finds = workspace.target("fuzz/corpus").join(target);
+    let artifacts = workspace.target("fuzz/artifacts").join(target);
     fs::create_dir_all(&finds)?;
     fs::create_dir_all(&artifacts)?;
     let mut prefix = OsString::from("-artifact_prefix=");
     prefix.push(&artifacts);
     prefix.push("/");
-    let log = workspace.made("fuzz").join(format!("{target}.log"));
+    let log = workspace.target("fuzz").join(format!("{target}.log"));
 
     let mut fuzzer = workspace.command(&binary.to_string_lossy());
     fuzzer
@@ -155,22 +155,22 @@ fn smoke(
         .stdout(Stdio::null())
         .stderr(File::create(&log)?);
     let status = fuzzer.status()?;
-    let said = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
+    let output = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
     if !status.success() {
         let at = artifacts.display();
-        return Err(Failure(format!("{status}, input in {at}{}", tail(&said))));
+        return Err(Failure(format!("{status}, input in {at}{}", tail(&output))));
     }
-    let closing = said.lines().rev().find(|line| line.contains("DONE"));
+    let closing = output.lines().rev().find(|line| line.contains("DONE"));
     Ok(closing.unwrap_or("done").trim().to_owned())
 }
 
-/// How many inputs were tried, as the fuzzer's closing line says: `#N DONE …`.
-fn inputs(closing: &str) -> Option<u64> {
+/// The number of inputs in the fuzzer's closing line: `#N DONE …`.
+fn input_count(closing: &str) -> Option<u64> {
     let number = closing.strip_prefix('#')?.split_ascii_whitespace().next()?;
     number.parse().ok()
 }
 
-/// The committed folders of seeds that exist for a target.
+/// The existing folders of seeds for a target.
 fn seeds(workspace: &Workspace, target: &str) -> Vec<PathBuf> {
     let regressions = workspace.path(REGRESSIONS).join(target);
     [
@@ -188,9 +188,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_closing_line_says_how_many_inputs_there_were() {
+    fn the_input_count_is_read_from_the_closing_line() {
         let closing = "#51274\tDONE   cov: 1234 ft: 5678 corp: 90/1234b exec/s: 840 rss: 90Mb";
-        assert_eq!(inputs(closing), Some(51_274));
-        assert_eq!(inputs("done"), None);
+        assert_eq!(input_count(closing), Some(51_274));
+        assert_eq!(input_count("done"), None);
     }
 }

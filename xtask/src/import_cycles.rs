@@ -1,6 +1,6 @@
-//! No module of a crate imports in a circle: each can be read before those that
-//! use it. What a module only hands on, by `pub use`, counts for the module that
-//! has it; tests don't count.
+//! Checks that the modules of a crate have no import cycle, so that each can be read
+//! before its users. A name re-exported by `pub use` counts for the module that defines
+//! it; tests do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ use syn::{ItemUse, UseTree, Visibility};
 
 use crate::workspace::Workspace;
 
-/// The sources of crates without a circle; others are added as they lose theirs.
+/// The sources of crates without a cycle.
 const CRATES: [&str; 13] = [
     "cli/report/src",
     "cli/src",
@@ -28,19 +28,19 @@ const CRATES: [&str; 13] = [
     "xtask/src",
 ];
 
-/// A module, or an item of one, from the root of the crate on.
+/// The path of a module or an item from the crate's root.
 type Name = Vec<String>;
 
-/// What the modules of a crate take from each other.
+/// The imports between the modules of a crate.
 #[derive(Default)]
 struct Imports {
-    /// The paths in each module.
+    /// The paths used in each module.
     of: BTreeMap<Name, Vec<Name>>,
-    /// What `pub use` calls a name, and what that is.
-    handed_on: BTreeMap<Name, Name>,
+    /// Re-exported names and their origins.
+    reexports: BTreeMap<Name, Name>,
 }
 
-/// The paths in one file.
+/// Collects the paths of one file.
 struct Paths<'a> {
     module: &'a Name,
     imports: &'a mut Imports,
@@ -74,8 +74,8 @@ impl Imports {
         Paths { module, imports }.visit_file(&syn::parse_file(source).unwrap());
     }
 
-    /// The module that has what a path in `module` names.
-    fn home(&self, module: &Name, path: &[String]) -> Option<Name> {
+    /// The module that defines the item of a path in `module`.
+    fn defining_module(&self, module: &Name, path: &[String]) -> Option<Name> {
         let (first, mut rest) = path.split_first()?;
         let mut at = match first.as_str() {
             "crate" => Vec::new(),
@@ -88,11 +88,11 @@ impl Imports {
         };
         while let Some((name, behind)) = rest.split_first() {
             let next = [&at[..], std::slice::from_ref(name)].concat();
-            match (name.as_str(), self.handed_on.get(&next)) {
+            match (name.as_str(), self.reexports.get(&next)) {
                 ("super", _) => drop(at.pop()?),
                 ("self", _) => {}
                 _ if self.of.contains_key(&next) => at = next,
-                (_, Some(from)) => return self.home(&at, &[from, behind].concat()),
+                (_, Some(from)) => return self.defining_module(&at, &[from, behind].concat()),
                 _ => break,
             }
             rest = behind;
@@ -100,14 +100,16 @@ impl Imports {
         Some(at)
     }
 
-    /// The modules of a circle, if there is one.
-    fn circle(&self) -> Option<Vec<String>> {
+    /// The modules of a cycle, if there is one.
+    fn cycle(&self) -> Option<Vec<String>> {
         let mut below: BTreeMap<&Name, BTreeSet<Name>> = BTreeMap::new();
         for (module, paths) in &self.of {
-            let homes = paths.iter().filter_map(|path| self.home(module, path));
+            let homes = paths
+                .iter()
+                .filter_map(|path| self.defining_module(module, path));
             below.insert(module, homes.filter(|home| home != module).collect());
         }
-        // Whoever takes from none of the others, or gives to none, is in no circle.
+        // A module that imports none of the others, or that none imports, is in no cycle.
         loop {
             let is_taken = |name: &Name| below.values().any(|taken| taken.contains(name));
             let takes = |name: &Name| below[name].iter().any(|it| below.contains_key(it));
@@ -134,13 +136,13 @@ impl<'a> Visit<'a> for Paths<'_> {
         self.tree(&item.tree, &[], is_public);
     }
 
-    /// `pub(super)` takes nothing.
+    /// `pub(super)` imports nothing.
     fn visit_visibility(&mut self, _: &'a Visibility) {}
 
     fn visit_path(&mut self, path: &'a syn::Path) {
         let segments = path.segments.iter();
         let names: Name = segments.map(|it| it.ident.to_string()).collect();
-        // A name by itself is one of this module, or was imported.
+        // A single name is local, or was imported.
         if names.len() > 1 {
             self.take(names);
         }
@@ -174,40 +176,40 @@ impl Paths<'_> {
             return self.take(path);
         }
         let called = [&self.module[..], &[called.to_string()]].concat();
-        self.imports.handed_on.insert(called, path);
+        self.imports.reexports.insert(called, path);
     }
 }
 
 #[test]
-fn no_module_imports_in_a_circle() {
-    let workspace = Workspace::of_this_crate();
+fn no_crate_has_an_import_cycle() {
+    let workspace = Workspace::current();
     for folder in CRATES {
         let mut imports = Imports::default();
         imports.read(&workspace.path(folder), &[]);
         assert!(imports.of.len() > 5, "{folder}: {:?}", imports.of.keys());
-        assert_eq!(imports.circle(), None, "{folder}");
+        assert_eq!(imports.cycle(), None, "{folder}");
     }
 }
 
 #[test]
-fn a_circle_is_found_by_whatever_way_a_name_is_written() {
-    let circle = |sources: &[(&str, &str)]| {
+fn a_cycle_is_found_however_a_name_is_written() {
+    let cycle = |sources: &[(&str, &str)]| {
         let mut imports = Imports::default();
         for (module, source) in sources {
             let module = module.split("::").filter(|name| !name.is_empty());
             imports.add(&module.map(str::to_owned).collect(), source);
         }
-        imports.circle()
+        imports.cycle()
     };
     let below = (
         "b",
         "pub(super) struct B; #[cfg(test)] mod tests { use crate::a::A; }",
     );
     assert_eq!(
-        circle(&[("", "mod a; mod b;"), ("a", "use crate::b::B;"), below]),
+        cycle(&[("", "mod a; mod b;"), ("a", "use crate::b::B;"), below]),
         None
     );
-    for again in [
+    for import in [
         "use crate::a::A;",
         "use super::a::{self};",
         "fn f() { super::a::f() }",
@@ -216,17 +218,17 @@ fn a_circle_is_found_by_whatever_way_a_name_is_written() {
         "pub(super) struct B(crate::a::A);",
     ] {
         let root = ("", "mod a; mod b; pub use a::A; fn f() { b::f() }");
-        let sources = [root, ("a", "use crate::b::{B};"), ("b", again)];
-        assert!(circle(&sources).is_some(), "{again}");
+        let sources = [root, ("a", "use crate::b::{B};"), ("b", import)];
+        assert!(cycle(&sources).is_some(), "{import}");
     }
     let parent = ("a", "mod c; pub use c::C; fn f() { c::f() }");
     assert_eq!(
-        circle(&[
+        cycle(&[
             parent,
             ("a::c", "use crate::b::B;"),
             ("b", "use super::c::X;")
         ]),
         None
     );
-    assert!(circle(&[parent, ("a::c", "use super::f;")]).is_some());
+    assert!(cycle(&[parent, ("a::c", "use super::f;")]).is_some());
 }

@@ -1,5 +1,5 @@
-//! The last run of `cargo xtask test`, kept in `target/report/run.json` for
-//! `cargo xtask report`: what was tested, when, by what, and what came of it.
+//! The last run of `cargo xtask test`, in `target/report/run.json` for
+//! `cargo xtask report`: sources, compiler and results.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,57 +8,56 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::command::{self, Failure};
-use crate::figures::{Figure, Seen, Suite};
-use crate::test_counts::Tally;
+use crate::figures::{Figure, Observations, Suite};
+use crate::test_counts::TestCounts;
 use crate::workspace::Workspace;
 
-/// Changes when a field comes to mean something else.
+/// Changes with the meaning of a field.
 const SCHEMA: u32 = 2;
 
-/// Where the records of steps are that need not run again.
+/// Folder with the records of steps that need not run again.
 pub(crate) const RECORDED: &str = "xtask/recorded";
 
 /// The step that runs the workspace's tests.
 pub(crate) const TESTS: &str = "tests";
 
-/// A run, as far as it went.
+/// A run, possibly incomplete.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub(crate) struct LastRun {
     schema: u32,
     pub(crate) sources: Sources,
-    /// What `rustc --version` says.
+    /// The output of `rustc --version`.
     pub(crate) compiler: String,
-    /// It came to its end; else it was interrupted, or is still at it.
+    /// Whether it completed; otherwise it was interrupted or is still running.
     pub(crate) complete: bool,
     pub(crate) steps: Vec<Step>,
 }
 
-/// What stood in the repository.
+/// The state of the repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sources {
-    /// The commit, in hexadecimal; `None` where git can't say.
+    /// The commit, in hexadecimal; `None` without git.
     pub(crate) commit: Option<String>,
-    /// A hash of what was changed since and is not committed; `None` when
-    /// nothing was.
+    /// A hash of the uncommitted changes; `None` without changes.
     pub(crate) changed: Option<String>,
 }
 
-/// A step, and how it ended.
+/// A step with its result.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Step {
     pub(crate) name: String,
     pub(crate) verdict: Verdict,
-    /// From begin to end.
+    /// Elapsed time.
     pub(crate) seconds: f64,
-    /// Of the processors' time; `None` where the system does not say.
+    /// Processor time; `None` where the system has no such figure.
     pub(crate) processor_seconds: Option<f64>,
-    /// What there is to say, as in the table at the end of the run.
+    /// The note of the table at the end of the run.
     pub(crate) note: String,
-    /// Of the tests or checks that it counts.
+    /// Counts of its tests or checks.
     pub(crate) passed: usize,
     pub(crate) failed: usize,
     pub(crate) ignored: usize,
-    pub(crate) seen: Seen,
+    pub(crate) observations: Observations,
 }
 
 /// How a step ended.
@@ -71,11 +70,11 @@ pub(crate) enum Verdict {
     Skipped,
 }
 
-impl Record {
-    /// A run that begins now.
+impl LastRun {
+    /// Begins a run.
     pub(crate) fn begin(workspace: &Workspace) -> Result<Self, Failure> {
         let mut rustc = workspace.command("rustc");
-        let compiler = command::listen(rustc.arg("--version"))?.success("rustc")?;
+        let compiler = command::capture(rustc.arg("--version"))?.success("rustc")?;
         Ok(Self {
             schema: SCHEMA,
             sources: Sources::now(workspace)?,
@@ -85,21 +84,21 @@ impl Record {
         })
     }
 
-    /// The last run; `None` when there was none.
+    /// The last run; `None` if there is none.
     ///
     /// # Errors
-    /// When its file can't be read, or is of another version of this program.
+    /// Its file can't be read, or is of another version of this program.
     pub(crate) fn read(workspace: &Workspace) -> Result<Option<Self>, Failure> {
         let path = path(workspace);
         if !path.is_file() {
             return Ok(None);
         }
-        Self::of_text(&fs::read_to_string(&path)?)
+        Self::parse(&fs::read_to_string(&path)?)
             .map(Some)
             .map_err(|why| Failure(format!("{}: {why}", path.display())))
     }
 
-    fn of_text(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, String> {
         let record: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if record.schema != SCHEMA {
             return Err(format!("schema {}, not {SCHEMA}", record.schema));
@@ -107,10 +106,10 @@ impl Record {
         Ok(record)
     }
 
-    /// Keeps it, in place of the last one.
+    /// Writes it in place of the last one.
     pub(crate) fn write(&self, workspace: &Workspace) -> Result<(), Failure> {
         let path = path(workspace);
-        fs::create_dir_all(workspace.made("report"))?;
+        fs::create_dir_all(workspace.target("report"))?;
         let text = serde_json::to_string_pretty(self).map_err(|error| {
             let path = path.display();
             Failure(format!("{path}: {error}"))
@@ -122,25 +121,24 @@ impl Record {
         self.steps.iter().find(|step| step.name == name)
     }
 
-    /// A program of the workspace's tests, by its name.
+    /// A suite of the workspace's tests, by name.
     pub(crate) fn suite(&self, name: &str) -> Option<&Suite> {
-        let mut suites = self.step(TESTS)?.seen.suites.iter();
+        let mut suites = self.step(TESTS)?.observations.suites.iter();
         suites.find(|suite| suite.name == name)
     }
 
-    /// Tests, checks and steps together, as the run's last line counts them.
-    pub(crate) fn sum(&self) -> Tally {
+    /// Tests, checks and steps together, as in the run's last line.
+    pub(crate) fn sum(&self) -> TestCounts {
         sum(&self.steps)
     }
 }
 
-/// Tests, checks and steps together: what was left out, as a whole or in part,
-/// counts as ignored.
-pub(crate) fn sum(steps: &[Step]) -> Tally {
-    let mut sum = Tally::default();
+/// Tests, checks and steps together; skipped steps and ignored tests count as ignored.
+pub(crate) fn sum(steps: &[Step]) -> TestCounts {
+    let mut sum = TestCounts::default();
     for step in steps {
         let ended = |verdict| usize::from(step.verdict == verdict);
-        sum += Tally {
+        sum += TestCounts {
             passed: step.passed + ended(Verdict::Passed),
             failed: step.failed + ended(Verdict::Failed),
             ignored: step.ignored + ended(Verdict::Skipped),
@@ -150,41 +148,41 @@ pub(crate) fn sum(steps: &[Step]) -> Tally {
 }
 
 impl Step {
-    /// One that another process has written.
+    /// Reads a step that another process wrote.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let text = fs::read_to_string(path)?;
         serde_json::from_str(&text).map_err(|error| Failure(error.to_string()))
     }
 
-    /// For another process to read.
+    /// Writes the step for another process.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_string(self).map_err(|error| Failure(error.to_string()))?;
         Ok(fs::write(path, text)?)
     }
 
     pub(crate) fn figure(&self, name: &str) -> Option<&Figure> {
-        let mut figures = self.seen.figures.iter();
+        let mut figures = self.observations.figures.iter();
         figures.find(|figure| figure.name == name)
     }
 }
 
 fn path(workspace: &Workspace) -> PathBuf {
-    workspace.made("report/run.json")
+    workspace.target("report/run.json")
 }
 
 impl Sources {
-    /// What stands there now.
+    /// The current state.
     ///
     /// # Errors
-    /// When git fails though there is a commit.
+    /// git fails although there is a commit.
     pub(crate) fn now(workspace: &Workspace) -> Result<Self, Failure> {
         let git = |arguments: &[&str]| {
             let mut git = workspace.command("git");
-            command::listen(git.args(arguments))
+            command::capture(git.args(arguments))
         };
         let commit = match git(&["rev-parse", "--verify", "HEAD"]) {
-            Ok(said) if said.status.success() => said.out.trim().to_owned(),
-            // No git, or the sources without their history.
+            Ok(output) if output.status.success() => output.out.trim().to_owned(),
+            // No git, or no repository.
             _ => {
                 return Ok(Self {
                     commit: None,
@@ -192,7 +190,7 @@ impl Sources {
                 });
             }
         };
-        // A run writes its own records, and is a run of the same sources.
+        // Records that the run itself writes do not count as changes.
         let but = format!(":!{RECORDED}");
         let changes = git(&["diff", "HEAD", "--binary", "--", ".", &but])?.success("git diff")?;
         let new = [
@@ -216,14 +214,14 @@ impl Sources {
         })
     }
 
-    /// It in words.
+    /// The state in words.
     pub(crate) fn describe(&self) -> String {
         let commit = self.commit.as_deref().map_or_else(
             || "sources without a commit".into(),
             |commit| format!("commit {}", commit.get(..12).unwrap_or(commit)),
         );
         match self.changed {
-            Some(_) => format!("{commit}, with changes that are not committed"),
+            Some(_) => format!("{commit} with uncommitted changes"),
             None => commit,
         }
     }
@@ -234,8 +232,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_reads_as_it_was_written_and_no_other_version_does() {
-        let record = Record {
+    fn a_written_run_is_read_back_and_other_versions_are_refused() {
+        let record = LastRun {
             schema: SCHEMA,
             sources: Sources {
                 commit: Some("0123456789abcdef".into()),
@@ -252,17 +250,17 @@ mod tests {
                 passed: 3,
                 failed: 1,
                 ignored: 0,
-                seen: Seen::default(),
+                observations: Observations::default(),
             }],
         };
         let text = serde_json::to_string(&record).unwrap();
-        let read = Record::of_text(&text).unwrap();
+        let read = LastRun::parse(&text).unwrap();
         assert_eq!(read.sources, record.sources);
         assert_eq!(read.step("tests").unwrap().note, "<one> failed");
         // Three tests; one that failed, and its step.
         assert_eq!((read.sum().passed, read.sum().failed), (3, 2));
-        assert!(Record::of_text(&text.replace("\"schema\":2", "\"schema\":1")).is_err());
-        assert!(Record::of_text("{").is_err());
+        assert!(LastRun::parse(&text.replace("\"schema\":2", "\"schema\":1")).is_err());
+        assert!(LastRun::parse("{").is_err());
     }
 
     #[test]
@@ -277,6 +275,6 @@ mod tests {
         };
         assert_ne!(commit, changed);
         assert_eq!(commit.describe(), "commit 0123456789ab");
-        assert!(changed.describe().ends_with("not committed"));
+        assert!(changed.describe().ends_with("with uncommitted changes"));
     }
 }

@@ -1,12 +1,11 @@
-//! The linker of `cargo xtask driver`: this program, in front of the real one.
+//! The linker of `cargo xtask driver`: this program, as a wrapper of the real one.
 //!
-//! For the UEFI targets rustc ends the linker's arguments with one that wants
-//! debug information, after everything that a build script can add. The image
-//! would then name a PDB file by a hash of the linker's command line, with all
-//! its paths, and no two folders would build the same driver. So one more
-//! argument is needed, and only a linker of our own can add it.
+//! For the UEFI targets rustc's last argument to the linker requests debug information,
+//! after everything that a build script can add. The image would then name a PDB file by
+//! a hash of the linker's command line with all its paths, and two folders would not
+//! build the same driver. Only a wrapper can add a further argument.
 //!
-//! Cargo does not link anew when this file changes: remove `target/driver-build`.
+//! Cargo does not link again when this file changes: remove `target/driver-build`.
 
 use std::env;
 use std::ffi::OsString;
@@ -15,22 +14,23 @@ use std::process::{Command, ExitCode};
 
 use crate::workspace::Workspace;
 
-/// Set for rustc, it makes this program a linker, and is the path of the real.
-const REAL: &str = "TCPLIMIT_XTASK_LINKER";
+/// The environment variable that turns this program into a linker: the path of the real
+/// one.
+const REAL_LINKER: &str = "TCPLIMIT_XTASK_LINKER";
 
-/// Tells a build of cargo's to link with this program.
-pub(crate) fn use_for(build: &mut Command, target: &str, real: &Path) -> std::io::Result<()> {
+/// Makes a cargo build link with this program.
+pub(crate) fn configure(build: &mut Command, target: &str, real: &Path) -> std::io::Result<()> {
     let target = target.to_uppercase().replace('-', "_");
-    let linker = Workspace::itself()?;
+    let linker = Workspace::own_executable()?;
     build
         .env(format!("CARGO_TARGET_{target}_LINKER"), linker)
-        .env(REAL, real);
+        .env(REAL_LINKER, real);
     Ok(())
 }
 
-/// Links, if this is the linker now. To be called before all else.
-pub(crate) fn run() -> Option<ExitCode> {
-    let real = env::var_os(REAL)?;
+/// Links, if this program was started as the linker. Must be called first.
+pub(crate) fn run_as_linker() -> Option<ExitCode> {
+    let real = env::var_os(REAL_LINKER)?;
     let mut link = Command::new(&real);
     link.args(arguments(env::args_os().skip(1)));
     Some(match link.status() {
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_word_on_debug_information_is_none() {
+    fn the_last_argument_disables_debug_information() {
         let given = ["-flavor", "link", "/DEBUG:NODWARF"].map(OsString::from);
         assert_eq!(
             arguments(given.into_iter()).last(),

@@ -1,25 +1,25 @@
-//! Format and lints: no finding is let through.
+//! Format and lints; every finding is an error.
 
 use crate::command::{self, Failure};
 use crate::executables;
 use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
-/// rustfmt with its defaults, over every crate.
+/// Runs rustfmt with its defaults on every crate.
 pub(crate) fn format(workspace: &Workspace) -> Result<Outcome, Failure> {
     command::run(&mut workspace.cargo(&["fmt", "--all", "--check"]))?;
     Ok(Outcome::Passed(String::new()))
 }
 
-/// clippy over every target of every crate, the emulator's too if it can be
-/// compiled here.
+/// Runs clippy on every target of every crate, and on the emulator if it can be compiled
+/// here.
 pub(crate) fn clippy(workspace: &Workspace) -> Result<Outcome, Failure> {
-    lint(workspace, &executables::whole(workspace))
+    lint(workspace, &executables::workspace_arguments(workspace))
 }
 
-/// The same over what needs no other compiler.
+/// The same for crates that need only Rust's compiler.
 pub(crate) fn quick(workspace: &Workspace) -> Result<Outcome, Failure> {
-    lint(workspace, &executables::PLAIN)
+    lint(workspace, &executables::RUST_ONLY)
 }
 
 fn lint(workspace: &Workspace, select: &[&str]) -> Result<Outcome, Failure> {

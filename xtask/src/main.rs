@@ -1,10 +1,10 @@
-//! `cargo xtask …`: everything a person would otherwise type twice.
+//! `cargo xtask …`: the workspace's checks, builds and set-up.
 //!
-//! `cargo xtask test` is the one that matters: it installs what is missing
-//! (asking first), runs every check of the repository, and ends with a table and
-//! a line that counts. The other commands are its single steps.
+//! `cargo xtask test` installs missing programs (asking first), runs every check of the
+//! repository, and ends with a table and a line of counts. Most other commands are its
+//! single steps.
 //!
-//! Whatever is fetched or made lands in `target/`.
+//! All downloads and results go to `target/`.
 
 mod breakages;
 mod claims_report;
@@ -54,10 +54,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::breakages::Extent;
-use crate::summary::{Outcome, Report};
+use crate::summary::{Outcome, Summary};
 use crate::workspace::Workspace;
 
-/// Checks, proofs and set-up of the tcplimit workspace.
+/// Checks, builds and set-up of the tcplimit workspace.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 struct Arguments {
@@ -67,157 +67,169 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Install what the checks need and this machine lacks.
+    /// Install programs that the checks need and this machine lacks.
     Setup {
         /// Install without asking (CI=true does the same).
         #[arg(long, short)]
         yes: bool,
     },
-    /// Run every check, or the steps that are named; --quick after each edit.
+    /// Run every check, or only some steps; use --quick after each edit.
     Test(plan::Options),
-    /// Run one step of `test`, and write what it came to into a file.
+    /// Run one step of `test`, and write its result to a file.
     #[command(hide = true)]
     Step(plan::StepOptions),
-    /// Break scanner-core, driver and patcher in a copy, in each way of breakages.txt, and see a test fail.
+    /// Make each deliberate mistake of breakages.txt in a copy, and check that a test fails.
     Broken {
-        /// Only those whose file or description has this in it.
+        /// Try only the breakages whose file or description contains this text.
         words: Option<String>,
-        /// Only the few that each run of the tests tries.
+        /// Try only the samples, as each run of `test` does.
         #[arg(long, conflicts_with = "words")]
         sample: bool,
     },
-    /// Change one operator, value or function of a package at a time, and see a test fail.
+    /// Change one operator, value or function of a package at a time, and check that a test fails.
     Mutants(mutants::Options),
-    /// Fuzz every target, or the one named, for a while.
+    /// Fuzz every target, or one of them, for some time.
     Fuzz {
-        /// One of the targets in fuzz/fuzz_targets.
+        /// A target in fuzz/fuzz_targets [default: all].
         target: Option<String>,
-        /// How long to fuzz each target, in seconds.
+        /// Seconds per target.
         #[arg(long, value_name = "N", default_value_t = 60)]
         seconds: u64,
-        /// Where the fuzzer's randomness begins; 0 for somewhere else each time.
+        /// Seed of the fuzzer's random numbers; 0 for a random seed.
         #[arg(long, value_name = "N", default_value_t = 0)]
         seed: u32,
     },
     /// Prove that no public function of scanner-core can panic.
     PanicFree,
-    /// Write the specimens of corpus/specimens anew, after a change of the builder.
+    /// Rebuild corpus/specimens after a change of their builder.
     Specimens,
-    /// Write the generated tables of docs/ and CONTRIBUTING.md anew.
+    /// Regenerate the tables of docs/ and CONTRIBUTING.md.
     Docs,
-    /// Check that the tool for files compiles for macOS and Windows.
+    /// Check that tcplimit, the tool for files, compiles for macOS and Windows.
     Systems,
-    /// Build tcplimit.sys for x86 and x64 into target/driver, and check the files.
+    /// Build tcplimit.sys, tcplimit.exe and tcplimitw.exe for x86 and x64 into target/driver, and check them.
     Driver {
-        /// Build it again in another folder, and compare the bytes.
+        /// Build everything again in another folder, and compare the bytes.
         #[arg(long)]
         twice: bool,
     },
-    /// Make the releases into target/dist: archives, lists of components, sums; and try them.
+    /// Make the releases in target/dist (archives, lists of components, sums) and try them.
     Dist {
-        /// Build all of it again in another folder, and compare the bytes.
+        /// Build everything again in another folder, and compare the bytes.
         #[arg(long)]
         twice: bool,
-        /// Only pack and try what was built before, as `test` does: no release comes of it.
+        /// Only pack and try existing builds, as `test` does; this makes no release.
         #[arg(long, conflicts_with = "twice")]
         trial: bool,
     },
-    /// Run tcplimit.sys in an emulated processor, beside thousands of modules, and count what it takes.
+    /// Run tcplimit.sys in an emulated processor beside thousands of modules, and measure its cost.
     Emulate(emulate::Options),
-    /// Write a page with every claim of safety and the evidence of the last `cargo xtask test`.
+    /// Write a page with every safety claim and its evidence from the last `cargo xtask test`.
     Report,
-    /// Compare the driver's layouts of NT's structures with mingw-w64's headers.
+    /// Compare the driver's layouts of NT structures with mingw-w64's headers.
     Offsets,
-    /// Check the driver's feature `wdk`, with a stand-in for wdk-sys.
+    /// Check the driver's feature `wdk` with a stand-in for wdk-sys.
     Wdk,
-    /// Load tcplimit.sys in Wine beside a driver with a limiter, and try all that programs can do.
+    /// Load tcplimit.sys in Wine beside a driver with a limiter, and test it with programs.
     Wine(wine::Options),
-    /// Check licences, duplicate dependencies and who depends on whom.
+    /// Check licences, duplicate dependencies, and which crates depend on which.
     Dependencies,
-    /// Run `tcplimit probe` over genuine Windows files, fetched by package managers.
+    /// Run `tcplimit probe` on genuine Windows files, downloaded by package managers.
     RealInput {
-        /// Fetch without asking (CI=true does the same).
+        /// Download without asking (CI=true does the same).
         #[arg(long, short)]
         yes: bool,
     },
 }
 
 fn main() -> ExitCode {
-    // Asked for now, while it is there.
-    let _ = Workspace::itself();
-    if let Some(done) = linker_wrapper::run().or_else(rustc_wrapper::run) {
+    // A later build may replace the executable.
+    let _ = Workspace::own_executable();
+    if let Some(done) = linker_wrapper::run_as_linker().or_else(rustc_wrapper::run_as_rustc) {
         return done;
     }
     let arguments = Arguments::parse();
-    let workspace = Workspace::of_this_crate();
-    let mut report = Report::default();
+    let workspace = Workspace::current();
+    let mut summary = Summary::default();
     match arguments.command {
         Command::Setup { yes } => {
-            report.step("setup", || setup::system(&workspace, yes));
-            report.step("tools", || setup::tools(&workspace, yes));
+            summary.step("setup", || setup::system(&workspace, yes));
+            summary.step("tools", || setup::tools(&workspace, yes));
         }
-        Command::Test(options) => plan::run(&workspace, &options, &mut report),
+        Command::Test(options) => plan::run(&workspace, &options, &mut summary),
         Command::Step(options) => return plan::step(&workspace, &options),
-        Command::Broken { words, sample } => report.seeing("broken", |seen| {
-            let extent = match &words {
-                Some(words) => Extent::Only(words),
-                None if sample => Extent::Sample,
-                None => Extent::Full,
-            };
-            breakages::run(&workspace, extent, seen)
-        }),
+        Command::Broken { words, sample } => {
+            summary.step_with_observations("broken", |observations| {
+                let extent = match &words {
+                    Some(words) => Extent::Only(words),
+                    None if sample => Extent::Sample,
+                    None => Extent::Full,
+                };
+                breakages::run(&workspace, extent, observations)
+            })
+        }
         Command::Mutants(options) => {
-            report.step("mutants", || mutants::run(&workspace, &options));
+            summary.step("mutants", || mutants::run(&workspace, &options));
         }
         Command::Fuzz {
             target,
             seconds,
             seed,
-        } => report.seeing("fuzzing", |seen| {
-            fuzz::run(&workspace, target.as_deref(), seconds, seed, seen)
+        } => summary.step_with_observations("fuzzing", |observations| {
+            fuzz::run(&workspace, target.as_deref(), seconds, seed, observations)
         }),
-        Command::Specimens => report.step("specimens", || specimens(&workspace)),
-        Command::Docs => report.step("docs", || docs(&workspace)),
-        Command::PanicFree => report.step("no panic", || panic_free::run(&workspace)),
-        Command::Systems => report.step("systems", || cross_check::run(&workspace, false)),
+        Command::Specimens => summary.step("specimens", || specimens(&workspace)),
+        Command::Docs => summary.step("docs", || docs(&workspace)),
+        Command::PanicFree => summary.step("no panic", || panic_free::run(&workspace)),
+        Command::Systems => summary.step("systems", || cross_check::run(&workspace, false)),
         Command::Driver { twice } => {
-            report.seeing("driver", |seen| {
-                driver::run(&workspace, driver::Again::of(twice), seen)
+            summary.step_with_observations("driver", |observations| {
+                driver::run(&workspace, driver::Rebuild::requested(twice), observations)
             });
         }
         Command::Emulate(options) => {
-            report.seeing("emulator", |seen| emulate::run(&workspace, &options, seen));
+            summary.step_with_observations("emulator", |observations| {
+                emulate::run(&workspace, &options, observations)
+            });
         }
-        Command::Dist { trial: true, .. } => report.step("dist", || dist::step(&workspace)),
+        Command::Dist { trial: true, .. } => summary.step("dist", || dist::step(&workspace)),
         Command::Dist { twice, .. } => {
-            report.seeing("dist", |seen| dist::run(&workspace, twice, seen));
+            summary.step_with_observations("dist", |observations| {
+                dist::run(&workspace, twice, observations)
+            });
         }
-        Command::Report => report.step("report", || claims_report::run(&workspace)),
-        Command::Offsets => report.seeing("offsets", |seen| offsets::run(&workspace, seen)),
-        Command::Wdk => report.step("wdk", || wdk::run(&workspace, false)),
+        Command::Report => summary.step("report", || claims_report::run(&workspace)),
+        Command::Offsets => summary.step_with_observations("offsets", |observations| {
+            offsets::run(&workspace, observations)
+        }),
+        Command::Wdk => summary.step("wdk", || wdk::run(&workspace, false)),
         Command::Wine(options) => {
-            report.seeing("wine", |seen| wine::run(&workspace, &options, seen));
+            summary.step_with_observations("wine", |observations| {
+                wine::run(&workspace, &options, observations)
+            });
         }
-        Command::Dependencies => report.step("dependencies", || dependencies::run(&workspace)),
+        Command::Dependencies => summary.step("dependencies", || dependencies::run(&workspace)),
         Command::RealInput { yes } => {
-            report.step("fetch", || real_input::fetch(&workspace, yes));
-            report.seeing("real input", |seen| real_input::run(&workspace, seen));
+            summary.step("fetch", || real_input::fetch(&workspace, yes));
+            summary.step_with_observations("real input", |observations| {
+                real_input::run(&workspace, observations)
+            });
         }
     }
-    report.finish()
+    summary.finish()
 }
 
-/// The test that compares the tables writes them where it is asked to.
+/// Makes the test that compares the tables write them.
 fn docs(workspace: &Workspace) -> Result<Outcome, command::Failure> {
     let mut write = workspace.cargo(&["test", "--quiet", "--package", "verify"]);
     write.args(["--test", "proof", "document::generated"]);
     command::run(write.env("TCPLIMIT_WRITE_TABLES", "1"))?;
-    Ok(Outcome::Passed("commit what changed".into()))
+    Ok(Outcome::Passed("commit the changes".into()))
 }
 
-/// `specimen` builds them; a test sees that they were committed.
+/// Runs the builder; a test checks that the results are committed.
 fn specimens(workspace: &Workspace) -> Result<Outcome, command::Failure> {
     let mut write = workspace.cargo(&["run", "--quiet", "--package", "specimen"]);
     command::run(write.args(["--example", "specimens"]))?;
-    Ok(Outcome::Passed("commit what changed".into()))
+    Ok(Outcome::Passed("commit the changes".into()))
 }

@@ -1,27 +1,26 @@
-//! The layouts of NT's structures in `driver/src/nt/layout.rs`, compared with
-//! mingw-w64's headers by a C compiler. The Rust compiler compares the same
-//! table with ours whenever the driver is built.
+//! Compares the layouts of NT structures in `driver/src/nt/layout.rs` with mingw-w64's
+//! headers, with a C compiler. The Rust compiler compares the same table with the
+//! driver's structures in every build.
 
 use std::fmt::Write;
 use std::fs;
 
 use crate::command::{self, Failure, tail};
-use crate::figures::Seen;
+use crate::figures::Observations;
 use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
 const TABLE: &str = "driver/src/nt/layout.rs";
 
-/// The C compilers, for x86 and x64. A folder's headers do not find each other
-/// by themselves.
+/// The C compilers for x86 and x64. Their ddk headers need a search path.
 pub(crate) const COMPILERS: [&str; 2] = ["i686-w64-mingw32-gcc", "x86_64-w64-mingw32-gcc"];
 const HEADERS: [&str; 2] = [
     "/usr/i686-w64-mingw32/include/ddk",
     "/usr/x86_64-w64-mingw32/include/ddk",
 ];
 
-/// A row of the table: a size if there is no member, else an offset. The bytes
-/// are what mingw-w64's headers must say, on x86 and on x64.
+/// A row of the table: the size of a structure, or the offset of a member, in bytes,
+/// expected of mingw-w64's headers on x86 and x64.
 #[derive(Debug, PartialEq, Eq)]
 struct Row<'a> {
     kind: &'a str,
@@ -29,42 +28,48 @@ struct Row<'a> {
     bytes: [u32; 2],
 }
 
-/// Whether mingw-w64 is here.
-pub(crate) fn is_possible(workspace: &Workspace) -> bool {
+/// Whether mingw-w64 is installed.
+pub(crate) fn has_mingw(workspace: &Workspace) -> bool {
     COMPILERS.iter().all(|gcc| workspace.has_program(gcc))
 }
 
-/// Compiles the table for both; loudly skipped without the compilers.
-pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Failure> {
-    if !is_possible(workspace) {
-        let why = "no mingw-w64 (gcc-mingw-w64-i686, gcc-mingw-w64-x86-64): cargo xtask setup";
+/// Compiles the table for both processors; skipped without the compilers.
+pub(crate) fn run(
+    workspace: &Workspace,
+    observations: &mut Observations,
+) -> Result<Outcome, Failure> {
+    if !has_mingw(workspace) {
+        let why = "no mingw-w64 (gcc-mingw-w64-i686, gcc-mingw-w64-x86-64); cargo xtask setup installs it";
         return Ok(Outcome::Skipped(why.into()));
     }
     let source = fs::read_to_string(workspace.path(TABLE))
         .map_err(|error| Failure(format!("{TABLE}: {error}")))?;
     let rows = table(&source)?;
-    let folder = workspace.made("offsets");
+    let folder = workspace.target("offsets");
     fs::create_dir_all(&folder)?;
-    for (which, (gcc, headers)) in COMPILERS.iter().zip(HEADERS).enumerate() {
+    for (processor, (gcc, headers)) in COMPILERS.iter().zip(HEADERS).enumerate() {
         let file = folder.join(format!("{gcc}.c"));
-        fs::write(&file, program(&rows, which))?;
+        fs::write(&file, program(&rows, processor))?;
         let mut compile = workspace.command(gcc);
         compile
             .args(["-fsyntax-only", "-isystem", headers])
             .arg(&file);
-        let said = command::listen(&mut compile)?;
-        if !said.status.success() {
-            return Err(Failure(format!("{gcc} contradicts{}", tail(&said.err))));
+        let output = command::capture(&mut compile)?;
+        if !output.status.success() {
+            return Err(Failure(format!(
+                "{gcc} disagrees with {TABLE}{}",
+                tail(&output.err)
+            )));
         }
     }
     let count = rows.len();
-    seen.figure("sizes and offsets", count);
+    observations.figure("sizes and offsets", count);
     Ok(Outcome::Passed(format!(
         "{count} sizes and offsets, x86 and x64"
     )))
 }
 
-/// The rows of the macro's invocation.
+/// The rows of the macro invocation.
 fn table(source: &str) -> Result<Vec<Row<'_>>, Failure> {
     let (_, rows) = source
         .split_once("\nlayout! {\n")
@@ -75,14 +80,14 @@ fn table(source: &str) -> Result<Vec<Row<'_>>, Failure> {
     rows.lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with("//"))
-        .map(|line| row(line).ok_or_else(|| Failure(format!("{TABLE}: not a row: {line}"))))
+        .map(|line| row(line).ok_or_else(|| Failure(format!("{TABLE}: invalid row: {line}"))))
         .collect()
 }
 
 /// `TYPE field [= C.path] x86, x64 [except mingw x86, x64] [wdk path];`
 fn row(line: &str) -> Option<Row<'_>> {
     let line = line.strip_suffix(';')?;
-    // The path in wdk-sys is for the macro alone.
+    // Only the macro uses the path in wdk-sys.
     let line = line.split_once(" wdk ").map_or(line, |(line, _)| line);
     let (line, except) = match line.split_once(" except mingw ") {
         Some((line, except)) => (line, Some(except)),
@@ -110,11 +115,11 @@ fn row(line: &str) -> Option<Row<'_>> {
     })
 }
 
-/// Assertions in C, for the one processor or the other.
-fn program(rows: &[Row<'_>], which: usize) -> String {
+/// Assertions in C for a processor, by its index.
+fn program(rows: &[Row<'_>], processor: usize) -> String {
     let mut program = String::from("#include <stddef.h>\n#include <ntifs.h>\n");
     for row in rows {
-        let (kind, bytes) = (row.kind, row.bytes[which]);
+        let (kind, bytes) = (row.kind, row.bytes[processor]);
         let (what, name) = match row.member {
             Some(member) => (
                 format!("offsetof({kind}, {member})"),
@@ -160,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_row_is_not_passed_over() {
+    fn a_malformed_row_is_an_error() {
         for line in [
             "IRP IoStatus 24, 48",
             "IRP IoStatus 24;",

@@ -1,5 +1,4 @@
-//! The proof that no public function of scanner-core can panic: see
-//! `verify/panic-free`.
+//! Proves that no public function of scanner-core can panic: see `verify/panic-free`.
 
 use crate::command::{self, Failure, tail};
 use crate::summary::Outcome;
@@ -14,13 +13,13 @@ const BUILD: [&str; 6] = [
     "panic-free",
 ];
 
-/// What the linker misses when a panic can be reached.
+/// The symbol that is undefined if a panic is reachable.
 const SYMBOL: &str = "scanner_core_can_panic";
 
-/// Builds the program, which must link, and then the one with a panic put in
-/// on purpose, which must not: else the first would prove nothing.
+/// Links the program, which must succeed, and then one with a deliberate panic, which
+/// must fail: otherwise the first would prove nothing.
 pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
-    let proof = command::listen(&mut workspace.cargo(&BUILD))?;
+    let proof = command::capture(&mut workspace.cargo(&BUILD))?;
     if !proof.status.success() {
         let why = if proof.err.contains(SYMBOL) {
             "a panic is reachable"
@@ -32,9 +31,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
 
     let mut with_canary = workspace.cargo(&BUILD);
     with_canary.args(["--features", "canary"]);
-    let canary = command::listen(&mut with_canary)?;
+    let canary = command::capture(&mut with_canary)?;
     if canary.status.success() {
-        return Err(Failure("the canary's panic was not noticed".into()));
+        return Err(Failure("the canary links although it can panic".into()));
     }
     if !canary.err.contains(SYMBOL) {
         let end = tail(&canary.err);
@@ -42,5 +41,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
             "the canary failed for another reason{end}"
         )));
     }
-    Ok(Outcome::Passed("it links, and the canary does not".into()))
+    Ok(Outcome::Passed(
+        "the program links, and the canary does not".into(),
+    ))
 }

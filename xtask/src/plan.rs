@@ -1,4 +1,4 @@
-//! The steps of `cargo xtask test`: what each waits for, and what it runs.
+//! The steps of `cargo xtask test`, their order and their code.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use crate::dist;
 use crate::driver;
 use crate::emulate;
 use crate::executables;
-use crate::figures::Seen;
+use crate::figures::Observations;
 use crate::fuzz;
 use crate::lint;
 use crate::offsets;
@@ -25,59 +25,59 @@ use crate::real_input;
 use crate::run_history;
 use crate::schedule::{self, Job};
 use crate::setup;
-use crate::summary::{self, Outcome, Report};
+use crate::summary::{self, Outcome, Summary};
 use crate::test;
 use crate::wdk;
 use crate::wine;
 use crate::workflows;
-use crate::workspace::{Workspace, consent};
+use crate::workspace::{Workspace, ask_consent};
 
-/// A smoke run goes the same way each time, so that what it says is about the
-/// change and not about luck; new ways are for `cargo xtask fuzz`.
+/// A smoke run always has the same seed, so that its result depends on the change and
+/// not on luck; `cargo xtask fuzz` has others.
 const SMOKE_SEED: u32 = 1;
 
-/// Before all others, and at the terminal: a password may be asked for.
+/// Runs before all other steps, and at the terminal: it may ask for a password.
 const SETUP: &str = "setup";
 
 /// The steps of `--quick`.
 const QUICK: [&str; 3] = ["format", "lints", "tests"];
 
-/// What `cargo xtask test` is asked for.
+/// Options of `cargo xtask test`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// Only what one wants after each edit: format, lints, and the tests of what changed.
+    /// Run only format, lints and the tests of changed programs.
     #[arg(long)]
     quick: bool,
-    /// How long to fuzz each target, in seconds.
+    /// Seconds of fuzzing per target.
     #[arg(long, value_name = "N", default_value_t = 20)]
     fuzz_seconds: u64,
-    /// Install and fetch what is missing without asking (CI=true does the same).
+    /// Install and download missing programs and files without asking (CI=true does the same).
     #[arg(long, short)]
     yes: bool,
-    /// Only these steps.
-    #[arg(value_name = "STEP", value_parser = names(), conflicts_with = "quick")]
+    /// Run only these steps.
+    #[arg(value_name = "STEP", value_parser = step_names(), conflicts_with = "quick")]
     only: Vec<String>,
 }
 
-/// A step, as [`schedule`] starts it in a process of its own.
+/// Options of a step that [`schedule`] starts in a separate process.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StepOptions {
-    #[arg(value_parser = names())]
+    #[arg(value_parser = step_names())]
     name: String,
-    /// Where to write what it came to.
+    /// File for the result.
     #[arg(long)]
     result: PathBuf,
     #[arg(long)]
     fuzz_seconds: u64,
     #[arg(long)]
     yes: bool,
-    /// It need not run where nothing has changed since it passed.
+    /// Skip the step if it passed for the same inputs.
     #[arg(long)]
     recorded: bool,
 }
 
-fn names() -> clap::builder::PossibleValuesParser {
-    let names = STEPS.iter().chain([&PAGE]).map(|step| step.name);
+fn step_names() -> clap::builder::PossibleValuesParser {
+    let names = STEPS.iter().chain([&REPORT]).map(|step| step.name);
     names.chain([SETUP]).collect::<Vec<_>>().into()
 }
 
@@ -85,13 +85,13 @@ fn names() -> clap::builder::PossibleValuesParser {
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) name: &'static str,
-    /// Those that must have ended before it begins.
+    /// Steps that must end before it begins.
     after: &'static [&'static str],
-    run: fn(&Workspace, &StepOptions, &mut Seen) -> Result<Outcome, Failure>,
+    run: fn(&Workspace, &StepOptions, &mut Observations) -> Result<Outcome, Failure>,
 }
 
-/// In the order in which they begin where there are few processors: what others
-/// wait for, and what takes long, first.
+/// The steps in the order of their start: first those that others wait for, and those
+/// that take long.
 pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "format",
@@ -101,17 +101,19 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "checker",
         after: &[],
-        run: |workspace, _, _| executables::checker(workspace),
+        run: |workspace, _, _| executables::build_checker(workspace),
     },
     Step {
         name: "driver",
         after: &["checker"],
-        run: |workspace, options, seen| driver::step(workspace, options.recorded, seen),
+        run: |workspace, options, observations| {
+            driver::step(workspace, options.recorded, observations)
+        },
     },
     Step {
         name: "build",
         after: &["checker"],
-        run: |workspace, _, _| executables::step(workspace),
+        run: |workspace, _, _| executables::build_all(workspace),
     },
     Step {
         name: "fetch",
@@ -131,12 +133,12 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "offsets",
         after: &[],
-        run: |workspace, _, seen| offsets::run(workspace, seen),
+        run: |workspace, _, observations| offsets::run(workspace, observations),
     },
     Step {
         name: "tests",
         after: &["build"],
-        run: |workspace, _, seen| test::run(workspace, seen),
+        run: |workspace, _, observations| test::run(workspace, observations),
     },
     Step {
         name: "lints",
@@ -146,31 +148,39 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "wine",
         after: &["driver"],
-        run: |workspace, options, seen| {
-            wine::run(workspace, &wine::Options::short(options.yes), seen)
+        run: |workspace, options, observations| {
+            wine::run(workspace, &wine::Options::quick(options.yes), observations)
         },
     },
     Step {
         name: "emulator",
         after: &["driver", "build"],
-        run: |workspace, _, seen| emulate::run(workspace, &emulate::Options::short(), seen),
+        run: |workspace, _, observations| {
+            emulate::run(workspace, &emulate::Options::quick(), observations)
+        },
     },
     Step {
         name: "fuzzing",
         after: &["lints"],
-        run: |workspace, options, seen| {
-            fuzz::run(workspace, None, options.fuzz_seconds, SMOKE_SEED, seen)
+        run: |workspace, options, observations| {
+            fuzz::run(
+                workspace,
+                None,
+                options.fuzz_seconds,
+                SMOKE_SEED,
+                observations,
+            )
         },
     },
     Step {
         name: "real input",
         after: &["build", "fetch"],
-        run: |workspace, _, seen| real_input::run(workspace, seen),
+        run: |workspace, _, observations| real_input::run(workspace, observations),
     },
     Step {
         name: "broken",
         after: &["fuzzing"],
-        run: |workspace, _, seen| breakages::run(workspace, Extent::Sample, seen),
+        run: |workspace, _, observations| breakages::run(workspace, Extent::Sample, observations),
     },
     Step {
         name: "systems",
@@ -199,89 +209,93 @@ pub(crate) const STEPS: &[Step] = &[
     },
 ];
 
-/// The page with the claims: of all that the others came to.
-const PAGE: Step = Step {
+/// Writes the page with the claims, from the results of all other steps.
+const REPORT: Step = Step {
     name: "report",
     after: &[],
     run: |workspace, _, _| claims_report::run(workspace),
 };
 
-/// Runs what was asked for, and writes the page with the claims.
-pub(crate) fn run<'a>(workspace: &'a Workspace, options: &Options, report: &mut Report<'a>) {
+/// Runs the requested steps, and writes the page with the claims.
+pub(crate) fn run<'a>(workspace: &'a Workspace, options: &Options, summary: &mut Summary<'a>) {
     let start = Instant::now();
     if options.quick {
-        quick(workspace, report);
+        quick(workspace, summary);
     } else {
-        let yes = options.yes || agreed(workspace, options);
+        let yes = options.yes || ask_before_run(workspace, options);
         if options.only.is_empty() {
-            report.keep(workspace);
+            summary.save_for_report(workspace);
         }
-        if options.wants(SETUP) {
-            report.step(SETUP, || setup::system(workspace, yes));
+        if options.includes(SETUP) {
+            summary.step(SETUP, || setup::system(workspace, yes));
         }
-        let chosen: Vec<&Step> = STEPS.iter().filter(|it| options.wants(it.name)).collect();
-        beside(workspace, &chosen, options.fuzz_seconds, yes, report);
+        let chosen: Vec<&Step> = STEPS
+            .iter()
+            .filter(|it| options.includes(it.name))
+            .collect();
+        run_parallel(workspace, &chosen, options.fuzz_seconds, yes, summary);
         if options.only.is_empty() {
-            report.complete();
-            beside(workspace, &[&PAGE], options.fuzz_seconds, yes, report);
+            summary.complete();
+            run_parallel(workspace, &[&REPORT], options.fuzz_seconds, yes, summary);
         }
     }
     if options.only.is_empty() {
         let seconds = start.elapsed().as_secs_f64();
-        match run_history::keep(workspace, options.quick, seconds, report.steps()) {
-            Ok(said) => report.say(said),
-            Err(failure) => println!("This run's times are not kept: {failure}"),
+        match run_history::append(workspace, options.quick, seconds, summary.steps()) {
+            Ok(description) => summary.set_closing_line(description),
+            Err(failure) => println!("This run's times are not saved: {failure}"),
         }
     }
 }
 
-/// One after the other: each wants all processors, and few seconds.
-fn quick(workspace: &Workspace, report: &mut Report<'_>) {
-    report.step("format", || lint::format(workspace));
-    report.step("lints", || lint::quick(workspace));
-    report.seeing("tests", |seen| test::quick(workspace, seen));
+/// Runs the steps of `--quick` one after the other: each uses all processors for a few
+/// seconds.
+fn quick(workspace: &Workspace, summary: &mut Summary<'_>) {
+    summary.step("format", || lint::format(workspace));
+    summary.step("lints", || lint::quick(workspace));
+    summary.step_with_observations("tests", |observations| test::quick(workspace, observations));
     let others = STEPS.iter().map(|step| step.name).chain([SETUP]);
     let others: Vec<&str> = others.filter(|name| !QUICK.contains(name)).collect();
-    let why = format!("--quick: {}", others.join(", "));
-    report.step("the rest", || Ok(Outcome::Skipped(why)));
+    let why = format!("not part of --quick: {}", others.join(", "));
+    summary.step("the rest", || Ok(Outcome::Skipped(why)));
 }
 
-/// Asked before anything runs: later nobody can be.
-fn agreed(workspace: &Workspace, options: &Options) -> bool {
+/// Asks for consent before anything runs, since the steps can't ask.
+fn ask_before_run(workspace: &Workspace, options: &Options) -> bool {
     let mut missing = Vec::new();
-    if options.wants(SETUP) || options.wants("tools") {
+    if options.includes(SETUP) || options.includes("tools") {
         missing.extend(setup::missing(workspace));
     }
-    if options.wants("fetch") {
+    if options.includes("fetch") {
         missing.extend(real_input::missing(workspace));
     }
-    if options.wants("wine") {
+    if options.includes("wine") {
         missing.extend(wine::missing(workspace).map(str::to_owned));
     }
     if missing.is_empty() {
         return true;
     }
     println!("This machine lacks:");
-    for what in missing {
-        println!("  - {what}");
+    for item in missing {
+        println!("  - {item}");
     }
-    consent("Install and fetch what can be?", false)
+    ask_consent("Install and download what is possible?", false)
 }
 
-/// Runs them in processes of their own: one more than there are processors, for
-/// some wait for the network, for Wine or for each other.
-fn beside(
+/// Runs steps in separate processes: one more than there are processors, since some
+/// wait for the network, for Wine or for each other.
+fn run_parallel(
     workspace: &Workspace,
     chosen: &[&Step],
     fuzz_seconds: u64,
     yes: bool,
-    report: &mut Report<'_>,
+    summary: &mut Summary<'_>,
 ) {
-    // Who names a step wants it to run.
+    // A step that is named on the command line always runs.
     let may_be_recorded = chosen.len() == STEPS.len();
     let is_built = chosen
         .iter()
-        .any(|step| step.name == "build" || step.name == PAGE.name);
+        .any(|step| step.name == "build" || step.name == REPORT.name);
     let jobs: Result<Vec<Job>, Failure> = chosen
         .iter()
         .map(|step| {
@@ -292,22 +306,22 @@ fn beside(
             job.command.args(may_be_recorded.then_some("--recorded"));
             if is_built {
                 job.command
-                    .env(executables::LIST, executables::list(workspace));
+                    .env(executables::LIST, executables::list_path(workspace));
             }
             Ok(job)
         })
         .collect();
-    let lanes = thread::available_parallelism().map_or(1, usize::from) + 1;
+    let workers = thread::available_parallelism().map_or(1, usize::from) + 1;
     match jobs {
-        Ok(jobs) => schedule::run(jobs, lanes, report),
-        Err(failure) => report.step("start", || Err(failure)),
+        Ok(jobs) => schedule::run(jobs, workers, summary),
+        Err(failure) => summary.step("start", || Err(failure)),
     }
 }
 
 impl Options {
-    fn wants(&self, step: &str) -> bool {
+    fn includes(&self, step: &str) -> bool {
         let is_named = |wanted: &str| self.only.iter().any(|name| name == wanted);
-        // Without it the driver would find the list of an earlier run.
+        // Otherwise the driver's step would read the list of an earlier run.
         let goes_along = step == "checker" && is_named("build");
         self.only.is_empty() || is_named(step) || goes_along
     }
@@ -316,27 +330,29 @@ impl Options {
 impl Step {
     fn job(&self, workspace: &Workspace) -> Result<Job, Failure> {
         let file = self.name.replace(' ', "-");
-        let result = workspace.made(&format!("report/steps/{file}.json"));
-        let itself = Workspace::itself()?.to_string_lossy();
-        let mut command = workspace.command(&itself);
+        let result = workspace.target(&format!("report/steps/{file}.json"));
+        let program = Workspace::own_executable()?.to_string_lossy();
+        let mut command = workspace.command(&program);
         command.args(["step", self.name, "--result"]).arg(&result);
         Ok(Job {
             name: self.name,
             after: self.after,
             command,
-            log: workspace.made(&format!("report/steps/{file}.log")),
+            log: workspace.target(&format!("report/steps/{file}.log")),
             result,
         })
     }
 }
 
-/// One step, in the process that was started for it.
+/// Runs a step in the process that was started for it.
 pub(crate) fn step(workspace: &Workspace, options: &StepOptions) -> ExitCode {
-    let known = STEPS.iter().chain([&PAGE]);
+    let known = STEPS.iter().chain([&REPORT]);
     let Some(step) = known.into_iter().find(|step| step.name == options.name) else {
         return ExitCode::FAILURE;
     };
-    let step = summary::measured(step.name, |seen| (step.run)(workspace, options, seen));
+    let step = summary::run_timed(step.name, |observations| {
+        (step.run)(workspace, options, observations)
+    });
     match step.write(&options.result) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

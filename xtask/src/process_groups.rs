@@ -1,5 +1,5 @@
-//! Programs that are started in process groups of their own, so that they end
-//! with all that they have started when this one is interrupted.
+//! Starts programs in separate process groups, so that an interrupt of this program ends
+//! them with all their children.
 
 use std::io;
 use std::process::{Child, Command, ExitStatus, exit};
@@ -7,28 +7,28 @@ use std::sync::{Mutex, Once};
 use std::thread;
 use std::time::Duration;
 
-/// The process IDs of those that run, which are those of their groups too.
+/// The IDs of running processes, which are also the IDs of their groups.
 static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
-/// How a program ends that was interrupted: 128 and the number of SIGINT.
+/// The exit code of an interrupted program: 128 plus SIGINT.
 const INTERRUPTED: i32 = 130;
 
-/// How long the groups may take to end by themselves.
+/// Time for the groups to end by themselves.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// From here on an interrupt, or a request to terminate, ends all groups and
-/// then this program.
-pub(crate) fn end_with_this_program() {
+/// From here on an interrupt or termination signal ends all groups and then this
+/// program.
+pub(crate) fn end_on_interrupt() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(handle);
+    ONCE.call_once(install_handler);
 }
 
-fn handle() {
+fn install_handler() {
     let interrupted = || {
-        // Locked until the end, so that nothing more is started.
+        // Stays locked, so that nothing more is started.
         let running = RUNNING.lock();
         let groups: &[u32] = running.as_ref().map_or(&[], |groups| groups);
-        println!("\ninterrupted: ending what runs");
+        println!("\ninterrupted: ending all running steps");
         for &group in groups {
             interrupt(group);
         }
@@ -39,11 +39,11 @@ fn handle() {
         exit(INTERRUPTED);
     };
     if let Err(error) = ctrlc::set_handler(interrupted) {
-        println!("An interrupt will not end what runs: {error}");
+        println!("An interrupt will not end the running steps: {error}");
     }
 }
 
-/// Starts the program in a group of its own.
+/// Starts a program in its own group.
 pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
@@ -53,10 +53,10 @@ pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
     Ok(child)
 }
 
-/// Waits for a program that was started here.
+/// Waits for a program of [`spawn`], and ends its group.
 pub(crate) fn wait(child: &mut Child) -> io::Result<ExitStatus> {
     let status = child.wait();
-    // What it has left behind would run on beside the other steps.
+    // Children that it left would run beside the other steps.
     kill(child.id());
     if let Ok(mut running) = RUNNING.lock() {
         running.retain(|&group| group != child.id());
@@ -74,7 +74,7 @@ fn kill(group: u32) {
     signal(group, nix::sys::signal::Signal::SIGKILL);
 }
 
-/// One that is gone already needs none.
+/// Ignores groups that have ended.
 #[cfg(unix)]
 fn signal(group: u32, signal: nix::sys::signal::Signal) {
     if let Ok(group) = i32::try_from(group) {
@@ -82,7 +82,7 @@ fn signal(group: u32, signal: nix::sys::signal::Signal) {
     }
 }
 
-/// A console's programs are interrupted together.
+/// On a console all programs are interrupted together.
 #[cfg(not(unix))]
 fn interrupt(_group: u32) {}
 
@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    /// Starts a shell that starts another program, and says that one's number.
+    /// Starts a shell that starts another program; returns that program's ID.
     fn with_another(script: &str) -> (Child, i32) {
         use std::io::{BufRead, BufReader};
         let mut shell = Command::new("sh");
@@ -110,7 +110,7 @@ mod tests {
         (shell, line.trim().parse().unwrap())
     }
 
-    /// Waits until the program is gone; whoever inherits it may take a while.
+    /// Waits until the program is gone; its new parent may take some time.
     fn is_gone(id: i32) -> bool {
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(60) {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_leaves_running_ends_with_it() {
+    fn a_programs_children_end_with_it() {
         let (mut shell, other) = with_another("exit 0");
         assert!(wait(&mut shell).unwrap().success());
         assert!(is_gone(other));

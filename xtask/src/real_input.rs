@@ -1,5 +1,5 @@
-//! `tcplimit probe` over genuine Windows files: none of them holds the limit,
-//! so none may be located, whatever module it is claimed to be.
+//! `tcplimit probe` on genuine Windows files: none of them contains the limit, so none
+//! may be located, for either module.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,21 +8,21 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::command::{self, Failure, tail};
-use crate::executables::{self, Kind};
-use crate::figures::Seen;
+use crate::executables::{self, ExecutableKind};
+use crate::figures::Observations;
 use crate::filesystem;
 use crate::summary::Outcome;
-use crate::test_counts::Tally;
-use crate::workspace::{Workspace, consent};
+use crate::test_counts::TestCounts;
+use crate::workspace::{Workspace, ask_consent};
 
-/// Fewer files than this would show little.
+/// Fewer files would prove little.
 const ENOUGH_FILES: usize = 1_000;
 
-/// The tool's exit code for "read, and not located".
+/// Exit code of the tool for "read, not located".
 const NOT_LOCATED: i32 = 1;
 
-/// What each run adds to `probe -r --json DIR`: as it is, and with the claim
-/// forced; as a file, and as the driver would see it.
+/// Arguments that each run adds to `probe -r --json DIR`: without and with a forced
+/// module, as a file and as loaded.
 const RUNS: [&[&str]; 6] = [
     &[],
     &["--as-loaded"],
@@ -32,98 +32,105 @@ const RUNS: [&[&str]; 6] = [
     &["--module", "tcpip6", "--as-loaded"],
 ];
 
-/// Where the files are.
+/// Folder of the files.
 fn folder(workspace: &Workspace) -> PathBuf {
-    workspace.made("real-input/programs")
+    workspace.target("real-input/programs")
 }
 
-/// What fetches them.
+/// The script that downloads them.
 const SCRIPT: &str = "xtask/genuine.sh";
 
-/// Packages of the script that are not here.
-fn absent(workspace: &Workspace) -> usize {
+/// Number of missing packages.
+fn missing_package_count(workspace: &Workspace) -> usize {
     let folder = folder(workspace);
     let packages = include_str!("../genuine.sh").lines();
     let labels = packages.filter_map(|line| line.strip_prefix("package ")?.split(' ').next());
     labels.filter(|label| !folder.join(label).is_dir()).count()
 }
 
-/// What would be fetched, in words; `None` when all is there.
+/// The missing files in words; `None` if there are none.
 pub(crate) fn missing(workspace: &Workspace) -> Option<String> {
-    let packages = absent(workspace);
+    let packages = missing_package_count(workspace);
     (packages > 0).then(|| {
-        format!("genuine Windows files ({packages} packages of 340 MB together), for real input")
+        format!(
+            "genuine Windows files ({packages} packages; all are 340 MB), for the step real input"
+        )
     })
 }
 
-/// Fetches what is missing, if it may.
+/// Downloads missing packages, with consent.
 pub(crate) fn fetch(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure> {
-    let before = absent(workspace);
+    let before = missing_package_count(workspace);
     if before == 0 {
         return Ok(Outcome::Passed("nothing is missing".into()));
     }
-    if !consent("Fetch genuine Windows files (340 MB)?", yes) {
-        return Ok(Outcome::Skipped("nothing was to be fetched".into()));
+    if !ask_consent("Download genuine Windows files (340 MB)?", yes) {
+        return Ok(Outcome::Skipped("no consent to download".into()));
     }
     let programs = folder(workspace);
     fs::create_dir_all(&programs)?;
     let mut script = workspace.command("sh");
     command::run(script.arg(workspace.path(SCRIPT)).arg(&programs))?;
-    let fetched = before - absent(workspace);
+    let fetched = before - missing_package_count(workspace);
     Ok(Outcome::Passed(format!("{fetched} of {before} packages")))
 }
 
-/// Probes all that was fetched, six times, and searches it like drivers.
-pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Failure> {
+/// Probes all files six times, and searches programs like drivers.
+pub(crate) fn run(
+    workspace: &Workspace,
+    observations: &mut Observations,
+) -> Result<Outcome, Failure> {
     let programs = folder(workspace);
     fs::create_dir_all(&programs)?;
     let files = filesystem::files(&programs)?;
     let bytes: u64 = files.iter().map(|(_, size)| size).sum();
     if files.is_empty() {
-        return Ok(Outcome::Skipped("no Windows file could be fetched".into()));
+        return Ok(Outcome::Skipped(
+            "no Windows files; cargo xtask real-input downloads them".into(),
+        ));
     }
     println!("{} files, {} MB", files.len(), bytes / 1_000_000);
 
-    seen.figure("files", files.len());
-    seen.figure("megabytes", bytes / 1_000_000);
-    seen.figure("searches of each file", RUNS.len());
+    observations.figure("files", files.len());
+    observations.figure("megabytes", bytes / 1_000_000);
+    observations.figure("searches of each file", RUNS.len());
 
-    let tool = executables::program(workspace, Kind::Program, executables::WORKBENCH)?;
-    let mut tally = Tally::default();
+    let tool = executables::program(workspace, ExecutableKind::Program, executables::WORKBENCH)?;
+    let mut counts = TestCounts::default();
     for run in RUNS {
         let name = format!("probe -r --json {}", run.join(" "));
         match probe(workspace, &tool, &programs, run, files.len()) {
             Ok(states) => {
-                tally.passed += 1;
+                counts.passed += 1;
                 println!("{name}: none located: {states}");
             }
             Err(failure) => {
-                tally.failed += 1;
+                counts.failed += 1;
                 println!("{name}: {failure}");
             }
         }
     }
-    match search_harder(workspace, &programs, seen) {
-        Ok(said) => {
-            tally.passed += 1;
-            println!("{said}");
+    match search_programs(workspace, &programs, observations) {
+        Ok(output) => {
+            counts.passed += 1;
+            println!("{output}");
         }
         Err(failure) => {
-            tally.failed += 1;
+            counts.failed += 1;
             println!("{failure}");
         }
     }
     let few = if files.len() < ENOUGH_FILES {
-        ", fewer than wanted"
+        ", fewer than needed"
     } else {
         ""
     };
     let note = format!("{} files{few}, {} MB", files.len(), bytes / 1_000_000);
-    Ok(Outcome::Tested(tally, note))
+    Ok(Outcome::Tested(counts, note))
 }
 
-/// One run over all files. Every file must be answered for, and none located;
-/// returns how many files were in which state.
+/// One run on all files: each must have an answer, and none may be located. Returns the
+/// number of files by state.
 fn probe(
     workspace: &Workspace,
     tool: &Path,
@@ -136,10 +143,10 @@ fn probe(
         .args(["probe", "-r", "--json"])
         .args(extra)
         .arg(programs);
-    let said = command::listen(&mut command)?;
+    let output = command::capture(&mut command)?;
     let mut states: BTreeMap<String, usize> = BTreeMap::new();
     let mut located = Vec::new();
-    for line in said.out.lines() {
+    for line in output.out.lines() {
         let answer: Value = serde_json::from_str(line)
             .map_err(|error| Failure(format!("not JSON: {error}: {line}")))?;
         let Some(path) = answer["path"].as_str() else {
@@ -154,12 +161,12 @@ fn probe(
     if !located.is_empty() {
         return Err(Failure(format!("located in {}", located.join(", "))));
     }
-    if said.status.code() != Some(NOT_LOCATED) {
-        return Err(Failure(format!("{}{}", said.status, tail(&said.err))));
+    if output.status.code() != Some(NOT_LOCATED) {
+        return Err(Failure(format!("{}{}", output.status, tail(&output.err))));
     }
     let answered: usize = states.values().sum();
     if answered != files {
-        return Err(Failure(format!("{answered} of {files} files answered for")));
+        return Err(Failure(format!("answers for {answered} of {files} files")));
     }
     let states: Vec<String> = states
         .iter()
@@ -168,17 +175,17 @@ fn probe(
     Ok(states.join(", "))
 }
 
-/// Searches programs like drivers, and compares gates with iced-x86's reading:
-/// the tool itself looks only into drivers. The last line says what was done.
-fn search_harder(
+/// Searches programs like drivers, which the tool itself does not, and compares gates
+/// with iced-x86's decoding. Returns the last line, a summary.
+fn search_programs(
     workspace: &Workspace,
     programs: &Path,
-    seen: &mut Seen,
+    observations: &mut Observations,
 ) -> Result<String, Failure> {
-    let search = executables::program(workspace, Kind::Example, "genuine")?;
+    let search = executables::program(workspace, ExecutableKind::Example, "genuine")?;
     let mut search = workspace.command(&search.to_string_lossy());
-    let said =
-        command::listen(search.arg(programs))?.success("the search of programs like drivers")?;
-    seen.figures_of(&said);
-    Ok(said.lines().last().unwrap_or_default().to_owned())
+    let output =
+        command::capture(search.arg(programs))?.success("the search of programs like drivers")?;
+    observations.read_figures(&output);
+    Ok(output.lines().last().unwrap_or_default().to_owned())
 }

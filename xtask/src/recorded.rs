@@ -1,10 +1,10 @@
-//! Steps that a whole run of `cargo xtask test` leaves out where nothing that they
-//! read has changed since they passed.
+//! Steps that a whole run of `cargo xtask test` skips while their inputs have not
+//! changed since they passed.
 //!
-//! What a step reads is its folders and files at the commit, and the programs that
-//! it runs, by their versions. A file of `xtask/recorded` has the digest of that, for
-//! which the step passed, and what else it notes. A step that is named
-//! (`cargo xtask test systems`) runs in any case, and so do all of them each night.
+//! The inputs of a step are its files and folders at the commit, and the versions of the
+//! programs that it runs. Its file in `xtask/recorded` has the digest of the inputs for
+//! which it passed, and a note. A named step (`cargo xtask test systems`) always runs,
+//! and the nightly workflow runs all steps.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,25 +14,24 @@ use crate::last_run::RECORDED;
 use crate::summary::Outcome;
 use crate::workspace::{Workspace, unattended};
 
-/// What a step reads, as it is now.
+/// The current inputs of a step.
 #[derive(Debug)]
 pub(crate) struct Inputs<'a> {
     workspace: &'a Workspace,
     step: &'static str,
-    /// The digest, and the commit; `None` where something is not committed, or git
-    /// does not know.
+    /// The digest and the commit; `None` with uncommitted changes or without git.
     now: Option<(String, String)>,
 }
 
 impl<'a> Inputs<'a> {
-    /// Paths from the repository's root, and versions of programs.
+    /// The inputs of a step: paths from the repository's root, and versions of programs.
     pub(crate) fn of(
         workspace: &'a Workspace,
         step: &'static str,
         paths: &[&str],
         versions: &[String],
     ) -> Self {
-        let now = committed(workspace, step, paths, versions);
+        let now = committed_digest(workspace, step, paths, versions);
         Self {
             workspace,
             step,
@@ -40,7 +39,7 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// Runs the step, unless it may be recorded and is.
+    /// Runs the step, unless it may be skipped and is recorded.
     pub(crate) fn unless_recorded(
         &self,
         may_be_recorded: bool,
@@ -51,12 +50,12 @@ impl<'a> Inputs<'a> {
         }
         let outcome = run()?;
         if let Outcome::Passed(_) = outcome {
-            self.record("recorded at COMMIT: nothing that it reads has changed since")?;
+            self.record("recorded at COMMIT; no input has changed since")?;
         }
         Ok(outcome)
     }
 
-    /// What was noted when the step passed for the same inputs.
+    /// The note of a record for the same inputs.
     pub(crate) fn recorded(&self) -> Option<String> {
         let (digest, _) = self.now.as_ref()?;
         let text = fs::read_to_string(self.file()).ok()?;
@@ -64,14 +63,14 @@ impl<'a> Inputs<'a> {
         (lines.next() == Some(digest)).then(|| lines.collect::<Vec<_>>().join("\n"))
     }
 
-    /// That it has passed. Only a person's run is recorded: one without a person is
-    /// of a clone that nobody commits from.
+    /// Records that the step has passed. Unattended runs record nothing: nobody commits from
+    /// their clones.
     pub(crate) fn record(&self, note: &str) -> Result<(), Failure> {
         if let Some((digest, commit)) = self.now.as_ref().filter(|_| !unattended()) {
             let note = note.replace("COMMIT", commit);
             fs::create_dir_all(self.workspace.path(RECORDED))?;
             fs::write(self.file(), format!("{digest}\n{note}\n"))?;
-            println!("--- recorded in {RECORDED}/{}: commit it", self.step);
+            println!("--- recorded in {RECORDED}/{}; commit this file", self.step);
         }
         Ok(())
     }
@@ -81,8 +80,8 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// The digest of what git has of them, and the commit.
-fn committed(
+/// The digest of the committed inputs, and the commit.
+fn committed_digest(
     workspace: &Workspace,
     step: &str,
     paths: &[&str],
@@ -90,27 +89,27 @@ fn committed(
 ) -> Option<(String, String)> {
     let git = |words: &[&str]| {
         let mut git = workspace.command("git");
-        let said = command::listen(git.args(words)).ok()?;
-        said.status.success().then_some(said.out)
+        let output = command::capture(git.args(words)).ok()?;
+        output.status.success().then_some(output.out)
     };
     let changed = git(&[&["status", "--porcelain", "--"], paths].concat())?;
     let files = git(&[&["ls-tree", "-r", "HEAD", "--"], paths].concat())?;
     let commit = git(&["rev-parse", "--short", "HEAD"])?;
     let is_known = changed.is_empty() && !files.is_empty();
     let text = format!("{files}{}", versions.join("\n"));
-    let inputs = workspace.made(&format!("tmp/inputs-{step}"));
-    fs::create_dir_all(workspace.made("tmp")).ok()?;
+    let inputs = workspace.target(&format!("tmp/inputs-{step}"));
+    fs::create_dir_all(workspace.target("tmp")).ok()?;
     fs::write(&inputs, text).ok()?;
     let digest = digests(workspace, &[inputs]).ok()?;
     is_known.then(|| (digest, commit.trim().into()))
 }
 
-/// The digest of each file as git computes it, a line each.
+/// The digest of each file by git, one per line.
 pub(crate) fn digests(workspace: &Workspace, files: &[PathBuf]) -> Result<String, Failure> {
     let mut git = workspace.command("git");
     git.args(["hash-object", "--no-filters"]).args(files);
-    let said = command::listen(&mut git)?.success("git hash-object")?;
-    Ok(said.trim().into())
+    let output = command::capture(&mut git)?.success("git hash-object")?;
+    Ok(output.trim().into())
 }
 
 #[cfg(test)]
@@ -122,7 +121,7 @@ mod tests {
 
     /// A repository with one file, committed.
     fn repository(name: &str) -> Workspace {
-        let root = Workspace::of_this_crate().made("tmp").join(name);
+        let root = Workspace::current().target("tmp").join(name);
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(&root).unwrap();
         let workspace = Workspace::at(root);
@@ -150,10 +149,10 @@ mod tests {
     }
 
     #[test]
-    fn a_step_runs_again_when_what_it_reads_has_changed() {
+    fn a_step_runs_again_when_its_inputs_have_changed() {
         let workspace = repository("recorded");
         let digest = |versions: &[String]| {
-            committed(&workspace, "step", &["read"], versions).map(|(digest, _)| digest)
+            committed_digest(&workspace, "step", &["read"], versions).map(|(digest, _)| digest)
         };
         let first = digest(&[]).unwrap();
         fs::write(workspace.path("other"), "two").unwrap();
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_recorded_for_these_inputs_is_left_out() {
+    fn a_step_is_skipped_only_if_recorded_for_the_same_inputs() {
         let workspace = repository("unless");
         let ended = |may_be_recorded| {
             let inputs = Inputs::of(&workspace, "step", &["read"], &[]);
@@ -192,8 +191,8 @@ mod tests {
         assert!(ended(true));
     }
 
-    /// Of crates of this workspace that it needs, its own among them.
-    fn folders_of(metadata: &Value, package: &str, found: &mut Vec<String>) {
+    /// The manifests of a package and of the workspace's crates that it needs.
+    fn manifests_of(metadata: &Value, package: &str, found: &mut Vec<String>) {
         let mut packages = metadata["packages"].as_array().unwrap().iter();
         let package = packages.find(|it| it["name"] == package).unwrap();
         let manifest = package["manifest_path"].as_str().unwrap();
@@ -203,26 +202,26 @@ mod tests {
         found.push(manifest.into());
         for dependency in package["dependencies"].as_array().unwrap() {
             if dependency["kind"] != "dev" && dependency["path"].is_string() {
-                folders_of(metadata, dependency["name"].as_str().unwrap(), found);
+                manifests_of(metadata, dependency["name"].as_str().unwrap(), found);
             }
         }
     }
 
     #[test]
-    fn all_that_is_compiled_is_read() {
-        let workspace = Workspace::of_this_crate();
+    fn every_compiled_crate_is_an_input() {
+        let workspace = Workspace::current();
         let words = ["metadata", "--no-deps", "--offline", "--format-version=1"];
-        let said = command::listen(&mut workspace.cargo(&words)).unwrap();
-        let metadata: Value = serde_json::from_str(&said.out).unwrap();
+        let output = command::capture(&mut workspace.cargo(&words)).unwrap();
+        let metadata: Value = serde_json::from_str(&output.out).unwrap();
         let steps: [(&[&str], &[&str]); 3] = [
-            (&cross_check::READ, &["tcplimit"]),
-            (&wdk::READ, &["tcplimit-driver"]),
-            (&driver::READ, &["tcplimit-driver", "tcplimit-xp"]),
+            (&cross_check::INPUTS, &["tcplimit"]),
+            (&wdk::INPUTS, &["tcplimit-driver"]),
+            (&driver::INPUTS, &["tcplimit-driver", "tcplimit-xp"]),
         ];
         for (read, packages) in steps {
             let mut found = Vec::new();
             for package in packages {
-                folders_of(&metadata, package, &mut found);
+                manifests_of(&metadata, package, &mut found);
             }
             assert!(found.len() > 1, "{found:?}");
             for manifest in found {

@@ -1,5 +1,5 @@
-//! What the steps of past runs took, a line for each run in
-//! `target/report/history.jsonl`, so that a step that grows is noticed.
+//! The times of past runs, one line per run in `target/report/history.jsonl`, so that
+//! slower steps are noticed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,32 +14,32 @@ use crate::workspace::Workspace;
 
 const FILE: &str = "report/history.jsonl";
 
-/// How many runs are kept.
+/// Number of saved runs.
 const RUNS: usize = 50;
 
 /// A run. Times are in seconds, rounded to tenths.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Run {
-    /// When it ended, in seconds since 1970, UTC.
+    /// Time of its end, in seconds since 1970, UTC.
     ended: u64,
     commit: Option<String>,
     quick: bool,
     cores: usize,
     seconds: f64,
-    /// For each step: from begin to end, and of the processors' time.
+    /// Elapsed time and processor time of each step.
     steps: BTreeMap<String, (f64, Option<f64>)>,
 }
 
-/// Adds a run, and says how it compares with the last one of its kind.
-pub(crate) fn keep(
+/// Adds a run; returns a comparison with the last one of its kind.
+pub(crate) fn append(
     workspace: &Workspace,
     quick: bool,
     seconds: f64,
     steps: &[Step],
 ) -> Result<String, Failure> {
-    let path = workspace.made(FILE);
-    // None yet, or one of another version: begun anew.
-    let mut runs = fs::read_to_string(&path).map_or_else(|_| Vec::new(), |text| past(&text));
+    let path = workspace.target(FILE);
+    // A missing file, or one of another version, begins empty.
+    let mut runs = fs::read_to_string(&path).map_or_else(|_| Vec::new(), |text| parse_runs(&text));
     let tenths = |seconds: f64| (seconds * 10.0).round() / 10.0;
     let times = |step: &Step| (tenths(step.seconds), step.processor_seconds.map(tenths));
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -55,7 +55,7 @@ pub(crate) fn keep(
             .collect(),
     };
     let before = runs.iter().rev().find(|other| other.quick == quick);
-    let said = run.describe(before);
+    let description = run.describe(before);
     runs.push(run);
     let lines = runs
         .iter()
@@ -64,11 +64,11 @@ pub(crate) fn keep(
     let lines: Result<Vec<String>, _> = lines.collect();
     let lines = lines.map_err(|error| Failure(error.to_string()))?;
     fs::write(&path, lines.join("\n") + "\n")?;
-    Ok(said)
+    Ok(description)
 }
 
-/// The runs that can be read.
-fn past(text: &str) -> Vec<Run> {
+/// Parses the runs, and ignores invalid lines.
+fn parse_runs(text: &str) -> Vec<Run> {
     text.lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect()
@@ -79,11 +79,11 @@ impl Run {
         self.steps.values().filter_map(|(_, used)| *used).sum()
     }
 
-    /// One line, with the times of the run before it in brackets.
+    /// One line, with the times of the previous run in brackets.
     fn describe(&self, before: Option<&Self>) -> String {
         let last = |time: fn(&Self) -> f64| {
             before.map_or_else(String::new, |before| {
-                format!(" ({:.0} s the last time)", time(before))
+                format!(" (previously {:.0} s)", time(before))
             })
         };
         format!(
@@ -116,10 +116,10 @@ mod tests {
     #[test]
     fn a_run_is_compared_with_the_one_before() {
         let before = run(100.0, false);
-        let said = run(40.0, false).describe(Some(&before));
+        let description = run(40.0, false).describe(Some(&before));
         assert_eq!(
-            said,
-            "40 s (100 s the last time), 80 s of processor time (200 s the last time), 2 cores"
+            description,
+            "40 s (previously 100 s), 80 s of processor time (previously 200 s), 2 cores"
         );
         assert_eq!(
             before.describe(None),
@@ -128,9 +128,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_read_again_and_lines_of_other_versions_are_not() {
+    fn saved_runs_are_read_and_lines_of_other_versions_are_ignored() {
         let line = serde_json::to_string(&run(1.5, true)).unwrap();
         let text = format!("{line}\n{{\"ended\":1}}\nnonsense\n{line}\n");
-        assert_eq!(past(&text), [run(1.5, true), run(1.5, true)]);
+        assert_eq!(parse_runs(&text), [run(1.5, true), run(1.5, true)]);
     }
 }

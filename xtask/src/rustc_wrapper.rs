@@ -1,9 +1,9 @@
-//! The compiler of the workspace's own crates, by another name: this program, in
-//! front of rustc.
+//! The compiler of the workspace's crates under another name: this program, as a wrapper
+//! of rustc.
 //!
-//! Cargo keeps what it builds so apart from what it builds otherwise, though
-//! both are in one folder and share all dependencies. `cargo xtask fuzz` has
-//! coverage noted, `cargo xtask broken` builds another version of the sources.
+//! Cargo keeps these builds separate from others in the same folder, and both share all
+//! dependencies. `cargo xtask fuzz` adds coverage, `cargo xtask broken` builds another
+//! version of the sources.
 
 use std::env;
 use std::ffi::OsString;
@@ -15,11 +15,11 @@ use std::process::{Command, ExitCode};
 use crate::command::Failure;
 use crate::workspace::Workspace;
 
-/// The names of this program that make it a compiler.
+/// The names under which this program is a compiler.
 const INSTRUMENTED: &str = "rustc-noting-coverage";
 const BROKEN: &str = "rustc-broken";
 
-/// What libFuzzer wants to know of a run, as cargo-fuzz asks for it.
+/// The flags for libFuzzer's coverage, as in cargo-fuzz.
 const COVERAGE: [&str; 9] = [
     "--cfg=fuzzing",
     "-Cpasses=sancov-module",
@@ -32,36 +32,37 @@ const COVERAGE: [&str; 9] = [
     "-Cdebug-assertions",
 ];
 
-/// Has a build of cargo's note coverage in the workspace's crates.
+/// Makes a cargo build instrument the workspace's crates.
 pub(crate) fn instrument(workspace: &Workspace, build: &mut Command) -> Result<(), Failure> {
-    use_for(workspace, build, INSTRUMENTED)?;
+    configure(workspace, build, INSTRUMENTED)?;
     build.env("CARGO_INCREMENTAL", "0");
     Ok(())
 }
 
-/// Has a build of cargo's keep the workspace's crates apart from the sound ones.
-pub(crate) fn keep_apart(workspace: &Workspace, build: &mut Command) -> Result<(), Failure> {
-    use_for(workspace, build, BROKEN)
+/// Makes a cargo build keep the workspace's crates separate from unchanged ones.
+pub(crate) fn build_separately(workspace: &Workspace, build: &mut Command) -> Result<(), Failure> {
+    configure(workspace, build, BROKEN)
 }
 
-fn use_for(workspace: &Workspace, build: &mut Command, name: &str) -> Result<(), Failure> {
-    let folder = workspace.made("tools");
+fn configure(workspace: &Workspace, build: &mut Command, name: &str) -> Result<(), Failure> {
+    let folder = workspace.target("tools");
     fs::create_dir_all(&folder)?;
-    // By another path cargo takes it for another compiler, and one with other
-    // flags is another too. A copy outlives that this program is built anew.
+    // For cargo a compiler at another path is a different one; the name contains a hash
+    // of the flags, so that other flags are too. The copy survives a rebuild of this
+    // program.
     let mut flags = DefaultHasher::new();
     COVERAGE.hash(&mut flags);
     let flags = flags.finish();
     let name = folder.join(format!("{name}-{flags:016x}{}", env::consts::EXE_SUFFIX));
     let copy = folder.join(format!("rustc-{}", std::process::id()));
-    fs::copy(Workspace::itself()?, &copy)?;
+    fs::copy(Workspace::own_executable()?, &copy)?;
     fs::rename(&copy, &name)?;
     build.env("RUSTC_WORKSPACE_WRAPPER", name);
     Ok(())
 }
 
-/// Compiles, if this is a compiler now. To be called before all else.
-pub(crate) fn run() -> Option<ExitCode> {
+/// Compiles, if this program was started as the compiler. Must be called first.
+pub(crate) fn run_as_rustc() -> Option<ExitCode> {
     let mut words = env::args_os();
     let program = words.next()?;
     let name = Path::new(&program).file_stem()?.to_str()?;
@@ -88,8 +89,8 @@ pub(crate) fn run() -> Option<ExitCode> {
     })
 }
 
-/// What only runs while others are built is not optimised: build scripts and
-/// what they link, without the fuzzer that coverage goes to.
+/// Whether the crate is optimised: build scripts and their dependencies are not, and
+/// must not be instrumented.
 fn is_optimised(words: &[OsString]) -> bool {
     let levels = ["opt-level=1", "opt-level=2"];
     words
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_optimised_notes_coverage() {
+    fn only_optimised_crates_record_coverage() {
         let library = ["--crate-name", "scanner_core", "-C", "opt-level=2"];
         assert!(is_optimised(&library));
         assert!(!is_optimised(&library[..2]));

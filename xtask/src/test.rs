@@ -1,4 +1,4 @@
-//! Unit, integration and doc tests of the whole workspace.
+//! Unit, integration and doc tests of the workspace.
 
 use std::env;
 use std::ops::AddAssign;
@@ -8,109 +8,116 @@ use std::time::SystemTime;
 use crate::command::{self, Failure, tail};
 use crate::emulator;
 use crate::executables::{self, Executable};
-use crate::figures::Seen;
+use crate::figures::Observations;
 use crate::summary::Outcome;
-use crate::test_cache::Passed;
-use crate::test_counts::{self, Tally};
+use crate::test_cache::TestCache;
+use crate::test_counts::{self, TestCounts};
 use crate::workspace::{Workspace, unattended};
 
-/// Where the properties' randomness begins, for proptest.
+/// proptest's environment variable for the seed.
 const SEED: &str = "PROPTEST_RNG_SEED";
 
-/// Tests that `--quick` leaves out: thousands of cases each, for seconds, and runs
-/// that wait for one another.
+/// Tests that `--quick` skips: long properties, and runs that wait for each other.
 const CAMPAIGNS: [&str; 16] = [
-    "brittle::",
     "clean::",
     "damage::",
-    "fault::no_fault_at_any_moment",
+    "fault::no_fault_during",
+    "faulty_disk::",
     "locator::the_oracle_agrees_on_what_is_built",
-    "media::whatever_the_window",
-    "moved::each::",
+    "media::cabextract_unpacks_lzx",
+    "moved_code::each::",
     "naive::",
     "reading::",
-    "runs::a_lock_that_is_held",
+    "runs::a_held_lock",
     "runs::linux::",
-    "runs::of_two_",
-    "session::sessions_that_are_made_up_go_everywhere",
-    "session::whatever_happens",
+    "runs::two_concurrent",
+    "session::random_sessions_reach_every_case",
+    "session::random_sessions_write_only_limits",
     "specimen::",
     "whole::no_damaged_byte_makes_a_check_panic",
 ];
 
-/// What programs of tests have said.
+/// The results of test programs.
 #[derive(Debug, Default)]
-pub(crate) struct Tested {
-    pub(crate) tally: Tally,
-    pub(crate) said: String,
-    /// Programs that failed without a test that did: they crashed.
+pub(crate) struct TestRun {
+    pub(crate) counts: TestCounts,
+    pub(crate) output: String,
+    /// Programs that failed without a failed test: they crashed.
     crashed: Vec<String>,
 }
 
-/// Every program of tests but the emulator's, which need the shipped drivers,
-/// and the tests in the documentation. A failing test does not keep the others
-/// from running.
-pub(crate) fn run(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Failure> {
+/// Runs all test programs and doc tests, except the emulator's tests, which need the
+/// shipped drivers. A failure does not stop the others.
+pub(crate) fn run(
+    workspace: &Workspace,
+    observations: &mut Observations,
+) -> Result<Outcome, Failure> {
     let seed = seed();
     println!("--- {SEED}={seed}");
-    seen.figure("seed of the properties", &seed);
-    let mut tested = Tested::default();
+    observations.figure("seed of the properties", &seed);
+    let mut tested = TestRun::default();
     let emulator = workspace.path(emulator::FOLDER);
-    for program in executables::tests(workspace, &executables::whole(workspace))? {
+    for program in executables::tests(workspace, &executables::workspace_arguments(workspace))? {
         if program.package != emulator {
             tested += run_program(workspace, &program, &[], &[(SEED, &seed)])?;
         }
     }
     let mut documented = workspace.cargo(&["test", "--doc", "--locked", "--no-fail-fast"]);
-    documented.args(executables::whole(workspace));
-    tested += listened(&mut documented, "the tests in the documentation")?;
-    tested.outcome(seen)
+    documented.args(executables::workspace_arguments(workspace));
+    tested += run_tests(&mut documented, "the doc tests")?;
+    tested.outcome(observations)
 }
 
-/// Those of programs that have changed since their tests passed, and of them
-/// only what takes no long.
-pub(crate) fn quick(workspace: &Workspace, seen: &mut Seen) -> Result<Outcome, Failure> {
+/// Runs the short tests of programs that have changed since their tests passed.
+pub(crate) fn quick(
+    workspace: &Workspace,
+    observations: &mut Observations,
+) -> Result<Outcome, Failure> {
     let seed = seed();
     println!("--- {SEED}={seed}");
-    let programs =
-        executables::tests(workspace, &[&executables::PLAIN[..], &["--tests"]].concat())?;
-    let mut passed = Passed::read(workspace);
-    let mut tested = Tested::default();
+    let programs = executables::tests(
+        workspace,
+        &[&executables::RUST_ONLY[..], &["--tests"]].concat(),
+    )?;
+    let mut cache = TestCache::read(workspace);
+    let mut tested = TestRun::default();
     let mut unchanged = 0;
     for program in &programs {
-        if passed.holds(workspace, program) {
+        if cache.is_current(workspace, program) {
             unchanged += 1;
             continue;
         }
         let skipped = CAMPAIGNS.iter().flat_map(|name| ["--skip", name]);
         let skipped: Vec<&str> = skipped.collect();
-        let of_it = run_program(workspace, program, &skipped, &[(SEED, &seed)])?;
-        if of_it.tally.failed == 0 && of_it.crashed.is_empty() {
-            passed.add(workspace, program);
+        let ran = run_program(workspace, program, &skipped, &[(SEED, &seed)])?;
+        if ran.counts.failed == 0 && ran.crashed.is_empty() {
+            cache.add(workspace, program);
         }
-        tested += of_it;
+        tested += ran;
     }
-    passed.write(workspace)?;
+    cache.write(workspace)?;
     if unchanged == programs.len() {
-        return Ok(Outcome::Passed("nothing changed since they passed".into()));
+        return Ok(Outcome::Passed(
+            "no program has changed since its tests passed".into(),
+        ));
     }
     let note = format!(
         "{unchanged} of {} programs have not changed",
         programs.len()
     );
-    match tested.outcome(seen)? {
-        Outcome::Tested(tally, failed) if failed.is_empty() => Ok(Outcome::Tested(tally, note)),
+    match tested.outcome(observations)? {
+        Outcome::Tested(counts, failed) if failed.is_empty() => Ok(Outcome::Tested(counts, note)),
         outcome => Ok(outcome),
     }
 }
 
-/// Runs one program of tests, as cargo would.
+/// Runs a test program, as cargo would.
 pub(crate) fn run_program(
     workspace: &Workspace,
     program: &Executable,
     words: &[&str],
     environment: &[(&str, &str)],
-) -> Result<Tested, Failure> {
+) -> Result<TestRun, Failure> {
     let path = program.path.display();
     let announced = format!("     Running {} ({path})\n", program.source.display());
     print!("{announced}");
@@ -120,54 +127,54 @@ pub(crate) fn run_program(
         .current_dir(&program.package)
         .env("CARGO_MANIFEST_DIR", &program.package)
         .envs(environment.iter().copied());
-    let mut tested = listened(&mut tests, &program.name)?;
-    tested.said.insert_str(0, &announced);
+    let mut tested = run_tests(&mut tests, &program.name)?;
+    tested.output.insert_str(0, &announced);
     Ok(tested)
 }
 
-fn listened(tests: &mut Command, name: &str) -> Result<Tested, Failure> {
-    // A property that shrinks its failure panics thousands of times.
+fn run_tests(tests: &mut Command, name: &str) -> Result<TestRun, Failure> {
+    // A property that shrinks a failure panics thousands of times.
     tests
         .env("RUST_BACKTRACE", "0")
         .env("CARGO_TERM_COLOR", "never");
-    let said = command::overhear_all(tests)?;
-    let tally = Tally::of_libtest(&said.out);
-    let crashed = tally.failed == 0 && !said.status.success();
-    let crashed = crashed.then(|| format!("{name}: {}{}", said.status, tail(&said.out)));
-    Ok(Tested {
-        tally,
-        said: said.out,
+    let output = command::tee_merged(tests)?;
+    let counts = TestCounts::of_libtest(&output.out);
+    let crashed = counts.failed == 0 && !output.status.success();
+    let crashed = crashed.then(|| format!("{name}: {}{}", output.status, tail(&output.out)));
+    Ok(TestRun {
+        counts,
+        output: output.out,
         crashed: crashed.into_iter().collect(),
     })
 }
 
-impl Tested {
-    /// Notes which tests there were, and says how they ended.
-    pub(crate) fn outcome(self, seen: &mut Seen) -> Result<Outcome, Failure> {
-        seen.suites_of(&self.said);
+impl TestRun {
+    /// Adds the tests to the observations; returns the outcome.
+    pub(crate) fn outcome(self, observations: &mut Observations) -> Result<Outcome, Failure> {
+        observations.read_suites(&self.output);
         if !self.crashed.is_empty() {
             return Err(Failure(self.crashed.join("\n")));
         }
-        if self.tally.passed + self.tally.failed == 0 {
-            return Err(Failure("there was no test".into()));
+        if self.counts.passed + self.counts.failed == 0 {
+            return Err(Failure("no test ran".into()));
         }
         Ok(Outcome::Tested(
-            self.tally,
-            test_counts::failures(&self.said),
+            self.counts,
+            test_counts::failure_note(&self.output),
         ))
     }
 }
 
-impl AddAssign for Tested {
+impl AddAssign for TestRun {
     fn add_assign(&mut self, other: Self) {
-        self.tally += other.tally;
-        self.said += &other.said;
+        self.counts += other.counts;
+        self.output += &other.output;
         self.crashed.extend(other.crashed);
     }
 }
 
-/// The one that was asked for; without a person the same each time, so that
-/// nothing fails that the change is not to blame for; else another one each time.
+/// The seed from the environment; else always the same in unattended runs, so that only
+/// a change makes a test fail; else the current time.
 fn seed() -> String {
     env::var(SEED).unwrap_or_else(|_| match unattended() {
         true => "1".into(),
@@ -194,9 +201,9 @@ mod tests {
         names.map(|name| workspace.path(name)).collect()
     }
 
-    /// Sources below the folder, beside the one that names them: `module.rs` or
-    /// `main.rs` in it. Each must be named, or it is never compiled.
-    fn sources_that_nobody_names(folder: &Path, parent: &Path, found: &mut Vec<PathBuf>) {
+    /// Sources below a folder that their parent, `module.rs` or `main.rs`, does not declare
+    /// as modules: they are never compiled.
+    fn undeclared_modules(folder: &Path, parent: &Path, found: &mut Vec<PathBuf>) {
         let names = fs::read_to_string(parent).unwrap();
         for entry in fs::read_dir(folder).unwrap().flatten() {
             let path = entry.path();
@@ -204,7 +211,7 @@ mod tests {
             if path.is_dir() {
                 let module = path.with_extension("rs");
                 if module.is_file() {
-                    sources_that_nobody_names(&path, &module, found);
+                    undeclared_modules(&path, &module, found);
                 }
             } else if path.extension().is_some_and(|it| it == "rs")
                 && path != parent
@@ -221,24 +228,24 @@ mod tests {
     #[test]
     fn each_crate_links_one_program_of_tests_and_every_file_is_in_it() {
         let mut programs = 0;
-        for package in crates(&Workspace::of_this_crate()) {
+        for package in crates(&Workspace::current()) {
             let Ok(entries) = fs::read_dir(package.join("tests")) else {
                 continue;
             };
-            let mut of_it = Vec::new();
+            let mut found = Vec::new();
             for entry in entries.flatten() {
                 let path = entry.path();
                 let is_source = path.extension().is_some_and(|it| it == "rs");
-                assert!(!is_source, "a program of its own: {}", path.display());
+                assert!(!is_source, "a separate test program: {}", path.display());
                 if path.join("main.rs").is_file() {
-                    of_it.push(path);
+                    found.push(path);
                 }
             }
-            assert!(of_it.len() < 2, "{of_it:?}");
-            for program in of_it {
+            assert!(found.len() < 2, "{found:?}");
+            for program in found {
                 let mut found = Vec::new();
-                sources_that_nobody_names(&program, &program.join("main.rs"), &mut found);
-                assert!(found.is_empty(), "in no program: {found:?}");
+                undeclared_modules(&program, &program.join("main.rs"), &mut found);
+                assert!(found.is_empty(), "not compiled: {found:?}");
                 programs += 1;
             }
         }
@@ -246,8 +253,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_quick_run_leaves_out_is_there() {
-        let workspace = Workspace::of_this_crate();
+    fn every_campaign_that_a_quick_run_skips_exists() {
+        let workspace = Workspace::current();
         let folders = [
             "cli/tests/program",
             "driver/tests/driver",
@@ -264,7 +271,7 @@ mod tests {
                         .is_ok_and(|source| source.contains(text))
                 };
                 let function = format!("fn {test}");
-                // A module in a file of its own, or in its parent's.
+                // A module in its own file, or in its parent's.
                 has(modules, &function)
                     || modules.rsplit_once("::").is_some_and(|(parent, module)| {
                         has(parent, &format!("mod {module} {{")) && has(parent, &function)

@@ -1,5 +1,5 @@
-//! Which programs of tests have passed as they are, for `cargo xtask test
-//! --quick`: kept in `target/report/passed.json`.
+//! The test programs that have passed unchanged, for `cargo xtask test --quick`, in
+//! `target/report/passed.json`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::Failure;
 use crate::executables::Executable;
-use crate::workspace::{Workspace, newest};
+use crate::workspace::{Workspace, last_modified};
 
 const FILE: &str = "report/passed.json";
 
-/// What tests read besides what they are compiled of.
-const READ: [&str; 6] = [
+/// Inputs of tests besides their sources.
+const INPUTS: [&str; 6] = [
     "Cargo.toml",
     "README.md",
     "corpus",
@@ -24,50 +24,51 @@ const READ: [&str; 6] = [
     "verify/wine",
 ];
 
-/// By their paths: what they were when they passed.
+/// The timestamps with which programs passed, by path.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Passed(BTreeMap<PathBuf, State>);
+pub(crate) struct TestCache(BTreeMap<PathBuf, Timestamps>);
 
-/// When a program was built, and what it reads was changed for the last time, in
-/// nanoseconds since 1970.
+/// Times of the build and of the last change of its inputs, in nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct State {
+struct Timestamps {
     built: u64,
     read: u64,
 }
 
-impl Passed {
-    /// None where there was no run, or one of another version of this program.
+impl TestCache {
+    /// Reads the cache; empty without a run, or after one of another version.
     pub(crate) fn read(workspace: &Workspace) -> Self {
-        let text = fs::read_to_string(workspace.made(FILE)).unwrap_or_default();
+        let text = fs::read_to_string(workspace.target(FILE)).unwrap_or_default();
         serde_json::from_str(&text).unwrap_or_default()
     }
 
     pub(crate) fn write(&self, workspace: &Workspace) -> Result<(), Failure> {
-        fs::create_dir_all(workspace.made("report"))?;
+        fs::create_dir_all(workspace.target("report"))?;
         let text = serde_json::to_string_pretty(self);
         let text = text.map_err(|error| Failure(error.to_string()))?;
-        Ok(fs::write(workspace.made(FILE), text + "\n")?)
+        Ok(fs::write(workspace.target(FILE), text + "\n")?)
     }
 
-    /// Whether it has passed as it is now.
-    pub(crate) fn holds(&self, workspace: &Workspace, program: &Executable) -> bool {
-        let now = State::of(workspace, program);
+    /// Whether the program has passed with its current timestamps.
+    pub(crate) fn is_current(&self, workspace: &Workspace, program: &Executable) -> bool {
+        let now = Timestamps::of(workspace, program);
         now.is_some() && self.0.get(&program.path).copied() == now
     }
 
     pub(crate) fn add(&mut self, workspace: &Workspace, program: &Executable) {
-        if let Some(now) = State::of(workspace, program) {
+        if let Some(now) = Timestamps::of(workspace, program) {
             self.0.insert(program.path.clone(), now);
         }
     }
 }
 
-impl State {
+impl Timestamps {
     fn of(workspace: &Workspace, program: &Executable) -> Option<Self> {
-        let read = READ.iter().map(|path| newest(&workspace.path(path)));
+        let read = INPUTS
+            .iter()
+            .map(|path| last_modified(&workspace.path(path)));
         Some(Self {
-            built: nanoseconds(newest(&program.path)?)?,
+            built: nanoseconds(last_modified(&program.path)?)?,
             read: nanoseconds(read.flatten().max()?)?,
         })
     }
@@ -83,28 +84,28 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::executables::Kind;
+    use crate::executables::ExecutableKind;
 
     #[test]
-    fn a_program_that_was_built_anew_has_not_passed() {
-        let workspace = Workspace::of_this_crate();
+    fn a_rebuilt_program_has_not_passed() {
+        let workspace = Workspace::current();
         let path = std::env::temp_dir().join(format!("tcplimit-passed-{}", std::process::id()));
         let file = fs::File::create(&path).unwrap();
         let program = Executable {
             package: path.clone(),
-            kind: Kind::Tests,
+            kind: ExecutableKind::Tests,
             name: "tests".into(),
             source: path.clone(),
             path: path.clone(),
         };
-        let mut passed = Passed::default();
-        assert!(!passed.holds(&workspace, &program));
-        passed.add(&workspace, &program);
-        assert!(passed.holds(&workspace, &program));
+        let mut cache = TestCache::default();
+        assert!(!cache.is_current(&workspace, &program));
+        cache.add(&workspace, &program);
+        assert!(cache.is_current(&workspace, &program));
         let later = SystemTime::now() + Duration::from_secs(60);
         file.set_modified(later).unwrap();
-        assert!(!passed.holds(&workspace, &program));
+        assert!(!cache.is_current(&workspace, &program));
         fs::remove_file(path).unwrap();
-        assert!(!passed.holds(&workspace, &program));
+        assert!(!cache.is_current(&workspace, &program));
     }
 }

@@ -1,18 +1,18 @@
-//! Counts of tests, read from what the test runner prints.
+//! Counts of tests from the test runner's output.
 
 use std::ops::AddAssign;
 
-/// How many tests passed, failed and were ignored.
+/// Numbers of tests that passed, failed and were ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct TestCounts {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
     pub(crate) ignored: usize,
 }
 
-impl Tally {
-    /// The sum over every `test result:` line, one per test binary and one per
-    /// crate with doc tests.
+impl TestCounts {
+    /// The sum of all `test result:` lines: one per test program, and one per crate with
+    /// doc tests.
     pub(crate) fn of_libtest(output: &str) -> Self {
         let mut sum = Self::default();
         for line in output.lines() {
@@ -28,17 +28,17 @@ impl Tally {
     }
 }
 
-/// `failed: A, B` for the tests that failed, as a note; nothing if none did.
-pub(crate) fn failures(output: &str) -> String {
+/// The note `failed: A, B` with the failed tests; empty if there are none.
+pub(crate) fn failure_note(output: &str) -> String {
     let name = |line: &str| {
         let (name, verdict) = line.strip_prefix("test ")?.split_once(" ... ")?;
         (verdict == "FAILED").then(|| name.to_string())
     };
-    named(output.lines().filter_map(name))
+    name_failures(output.lines().filter_map(name))
 }
 
-/// The note that names what failed.
-pub(crate) fn named(failed: impl Iterator<Item = String>) -> String {
+/// The note with the names of failures; empty if there are none.
+pub(crate) fn name_failures(failed: impl Iterator<Item = String>) -> String {
     let failed: Vec<String> = failed.collect();
     if failed.is_empty() {
         return String::new();
@@ -46,7 +46,7 @@ pub(crate) fn named(failed: impl Iterator<Item = String>) -> String {
     format!("failed: {}", failed.join(", "))
 }
 
-impl AddAssign for Tally {
+impl AddAssign for TestCounts {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
@@ -78,25 +78,31 @@ mod tests {
         let output = "running 3 tests\n\
             test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\
             test result: FAILED. 12 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.20s\n";
-        let expected = Tally {
+        let expected = TestCounts {
             passed: 15,
             failed: 2,
             ignored: 1,
         };
-        assert_eq!(Tally::of_libtest(output), expected);
+        assert_eq!(TestCounts::of_libtest(output), expected);
     }
 
     #[test]
     fn failed_tests_are_named() {
         let output = "test a::b ... ok\ntest c ... FAILED\ntest d ... ignored\n\
             test e - f (line 3) ... FAILED\ntest result: FAILED. 1 passed; 2 failed;\n";
-        assert_eq!(failures(output), "failed: c, e - f (line 3)");
-        assert_eq!(failures("test a ... ok"), "");
+        assert_eq!(failure_note(output), "failed: c, e - f (line 3)");
+        assert_eq!(failure_note("test a ... ok"), "");
     }
 
     #[test]
     fn other_lines_count_nothing() {
-        assert_eq!(Tally::of_libtest("5 passed; 3 failed"), Tally::default());
-        assert_eq!(Tally::of_libtest("test result: "), Tally::default());
+        assert_eq!(
+            TestCounts::of_libtest("5 passed; 3 failed"),
+            TestCounts::default()
+        );
+        assert_eq!(
+            TestCounts::of_libtest("test result: "),
+            TestCounts::default()
+        );
     }
 }

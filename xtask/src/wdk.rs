@@ -1,6 +1,6 @@
-//! The driver's feature `wdk`, as far as a machine without Windows can check it:
-//! that Microsoft's build scripts find what they look for, and that the bindings
-//! fit structures of the names and shapes that wdk-sys has.
+//! Checks the driver's feature `wdk` as far as possible without Windows: Microsoft's
+//! build scripts find their metadata, and the bindings fit structures with wdk-sys's
+//! names and layouts.
 
 use std::fs;
 
@@ -16,11 +16,11 @@ use crate::workspace::Workspace;
 
 const TARGET: &str = "x86_64-pc-windows-msvc";
 
-/// Takes the place of wdk-sys, which is built on Windows only.
+/// Replaces wdk-sys, which builds on Windows only.
 const STAND_IN: &str = "\n[patch.crates-io]\nwdk-sys = { path = \"verify/wdk-sys\" }\n";
 
-/// What is compiled, and how.
-pub(crate) const READ: [&str; 8] = [
+/// The compiled sources, and the code that compiles them.
+pub(crate) const INPUTS: [&str; 8] = [
     "Cargo.lock",
     "Cargo.toml",
     "driver",
@@ -31,26 +31,25 @@ pub(crate) const READ: [&str; 8] = [
     "xtask/src/wdk.rs",
 ];
 
-/// Loudly skipped without what the stand-in is made of, or a compiler for the
-/// target.
+/// Skipped without the tools for the stand-in, or without a compiler for the target.
 pub(crate) fn run(workspace: &Workspace, may_be_recorded: bool) -> Result<Outcome, Failure> {
-    let inputs = Inputs::of(workspace, "wdk", &READ, &Compiler::versions(workspace));
+    let inputs = Inputs::of(workspace, "wdk", &INPUTS, &Compiler::versions(workspace));
     inputs.unless_recorded(may_be_recorded, || check(workspace))
 }
 
 fn check(workspace: &Workspace) -> Result<Outcome, Failure> {
-    listed(&metadata(workspace)?)?;
-    if !offsets::is_possible(workspace) || !emulator::has_libclang() {
-        let why = "no mingw-w64 or no libclang: cargo xtask setup";
+    check_metadata(&metadata(workspace)?)?;
+    if !offsets::has_mingw(workspace) || !emulator::has_libclang() {
+        let why = "no mingw-w64 or no libclang; cargo xtask setup installs them";
         return Ok(Outcome::Skipped(why.into()));
     }
     let compilers = Compiler::all(workspace);
     let Some(compiler) = compilers.into_iter().find(|it| it.builds_core()) else {
-        let why = "no source of the standard library: cargo xtask setup";
+        let why = "no source of the standard library; cargo xtask setup installs it";
         return Ok(Outcome::Skipped(why.into()));
     };
-    // In a copy, since another wdk-sys means another Cargo.lock.
-    let copy = workspace.copy(workspace.made("wdk/copy"))?;
+    // In a copy, since the stand-in changes Cargo.lock.
+    let copy = workspace.copy(workspace.target("wdk/copy"))?;
     let manifest = copy.path("Cargo.toml");
     fs::write(&manifest, fs::read_to_string(&manifest)? + STAND_IN)?;
     let mut check = compiler.cargo(&copy, "check");
@@ -59,7 +58,7 @@ fn check(workspace: &Workspace) -> Result<Outcome, Failure> {
         .args(["--features", "wdk", "--profile", "driver"])
         .args(["--target", TARGET, "-Zbuild-std=core"])
         .arg("--target-dir")
-        .arg(workspace.made("wdk/build"))
+        .arg(workspace.target("wdk/build"))
         .env(
             "CARGO_TARGET_X86_64_PC_WINDOWS_MSVC_RUSTFLAGS",
             "-Dwarnings",
@@ -70,19 +69,19 @@ fn check(workspace: &Workspace) -> Result<Outcome, Failure> {
     )))
 }
 
-/// As wdk-build calls it: without features.
+/// cargo's metadata as wdk-build reads it: without features.
 fn metadata(workspace: &Workspace) -> Result<Value, Failure> {
     let mut metadata = workspace.cargo(&["metadata", "--locked", "--format-version=1"]);
-    let said = command::listen(&mut metadata)?.success("cargo metadata")?;
-    serde_json::from_str(&said).map_err(|error| Failure(format!("cargo metadata: {error}")))
+    let output = command::capture(&mut metadata)?.success("cargo metadata")?;
+    serde_json::from_str(&output).map_err(|error| Failure(format!("cargo metadata: {error}")))
 }
 
-/// Whether wdk-build would find itself, and what kind of driver this is.
-fn listed(metadata: &Value) -> Result<(), Failure> {
+/// Checks that wdk-build would find itself and the driver model.
+fn check_metadata(metadata: &Value) -> Result<(), Failure> {
     let packages = || metadata["packages"].as_array().into_iter().flatten();
     if !packages().any(|package| package["name"] == "wdk-build") {
-        let what = "wdk-build looks for itself in `cargo metadata`, and is not listed there";
-        return Err(Failure(what.into()));
+        let problem = "`cargo metadata` does not list wdk-build, which searches itself there";
+        return Err(Failure(problem.into()));
     }
     let kinds = || packages().map(|package| &package["metadata"]["wdk"]["driver-model"]);
     let kinds: Vec<&Value> = kinds().filter(|kind| !kind.is_null()).collect();
@@ -111,7 +110,7 @@ mod tests {
             let model = json!({ "wdk": { "driver-model": { "driver-type": kind } } });
             package("driver", &model)
         };
-        let holds = |packages: &[Value]| listed(&json!({ "packages": packages })).is_ok();
+        let holds = |packages: &[Value]| check_metadata(&json!({ "packages": packages })).is_ok();
         assert!(holds(&[build.clone(), driver("WDM")]));
         assert!(!holds(&[driver("WDM")]));
         assert!(!holds(std::slice::from_ref(&build)));

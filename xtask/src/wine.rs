@@ -1,15 +1,14 @@
-//! The shipped driver under Wine: loaded by the service manager beside a driver
-//! that has a limiter, and used by programs in C.
+//! Tests the shipped driver in Wine: the service manager loads it beside a driver with a
+//! limiter, and programs in C (`verify/wine`) use it.
 //!
-//! Wine's kernel is no NT: it has no page tables, checks no access to devices,
-//! serves all requests of a group of drivers in one thread, and calls `unload`
-//! while handles are open. What is shown here is that the file loads, that its
-//! imports are called as they want to be, and that the value on the target is
-//! right after every set and reset. The programs are in `verify/wine`.
+//! Wine's kernel differs from NT: it has no page tables, checks no access to devices,
+//! serves all requests to a group of drivers in one thread, and calls `unload` while
+//! handles are open. These tests show that the file loads, that it calls its imports
+//! correctly, and that the target's limit is right after every set and reset.
 //!
-//! Then `tcplimit.exe` does the same by itself, from `install` to `uninstall`,
-//! on a Wine that is set to Windows XP; and, if asked, the tests of the tool for
-//! files run as programs for Windows.
+//! Then `tcplimit.exe` is tested alone, from `install` to `uninstall`, on a Wine that
+//! reports Windows XP; with `--tests` the tests of the tool for files run as Windows
+//! programs.
 
 mod arch;
 mod check_log;
@@ -39,48 +38,47 @@ use std::time::Instant;
 
 use clap::Args;
 
-use crate::command::{self, Failure, Said};
-use crate::figures::Seen;
+use crate::command::{self, Failure, Output};
+use crate::figures::Observations;
 use crate::filesystem::copy;
 use crate::summary::Outcome;
 use crate::workspace::Workspace;
 use arch::Arch;
-use check_log::Judge;
-use debian_chroot::Root;
+use check_log::CheckLog;
+use debian_chroot::DebianChroot;
 use machine::Machine;
-use programs::{Place, Programs};
+use programs::{Programs, TargetLimit};
 use session::Session;
 
-/// What to try.
+/// Options of `cargo xtask wine`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Only for this processor.
+    /// Test only this processor.
     #[arg(long, value_enum)]
     arch: Option<Arch>,
-    /// Only tcplimit.exe, not the programs in C.
+    /// Test only tcplimit.exe and tcplimitw.exe, without the programs in C.
     #[arg(long)]
     owner: bool,
-    /// Only tcplimitw.exe.
+    /// Test only tcplimitw.exe.
     #[arg(long)]
     window: bool,
-    /// Also the tests of the tool for files, as programs for Windows; they compile for minutes.
+    /// Also run the tests of the tool for files as Windows programs, which take minutes to compile.
     #[arg(long)]
     tests: bool,
-    /// 100,000 requests at once in place of 20,000, and an hour of the window in place of
-    /// six minutes.
+    /// Send 100,000 concurrent requests instead of 20,000, and run the window for an hour instead of six minutes.
     #[arg(long)]
     long: bool,
     /// A folder with x86/tcplimit.sys and x64/tcplimit.sys [default: target/driver].
     #[arg(long, value_name = "FOLDER")]
     driver: Option<PathBuf>,
-    /// Fetch without asking (CI=true does the same).
+    /// Download without asking (CI=true does the same).
     #[arg(long, short)]
     yes: bool,
 }
 
 impl Options {
-    /// As a step among others.
-    pub(crate) fn short(yes: bool) -> Self {
+    /// The options of `cargo xtask test`.
+    pub(crate) fn quick(yes: bool) -> Self {
         Self {
             arch: None,
             owner: false,
@@ -96,29 +94,29 @@ impl Options {
         if self.long { 100_000 } else { 20_000 }
     }
 
-    /// Of the window, one for each second.
+    /// Ticks of the window, one per second.
     fn ticks(&self) -> usize {
         if self.long { 3_600 } else { 360 }
     }
 
     fn driver(&self, workspace: &Workspace, arch: Arch) -> PathBuf {
-        let default = || workspace.made("driver");
+        let default = || workspace.target("driver");
         let folder = self.driver.clone().unwrap_or_else(default);
         folder.join(arch.name()).join("tcplimit.sys")
     }
 }
 
-/// Tries one processor or both; loudly skipped where there is no Wine.
+/// Tests one processor or both; skipped without Wine.
 pub(crate) fn run(
     workspace: &Workspace,
     options: &Options,
-    seen: &mut Seen,
+    observations: &mut Observations,
 ) -> Result<Outcome, Failure> {
-    if let Some(why) = programs::lacks(workspace) {
+    if let Some(why) = programs::missing_tool(workspace) {
         return Ok(Outcome::Skipped(why.into()));
     }
     let _lock = lock(workspace)?;
-    let mut judge = Judge::default();
+    let mut checks = CheckLog::default();
     let mut notes = Vec::new();
     let mut tried = false;
     for arch in Arch::ALL {
@@ -127,136 +125,138 @@ pub(crate) fn run(
         }
         let start = Instant::now();
         let name = arch.name();
-        judge.begin(name);
-        match ready(workspace, options, arch) {
+        checks.set_arch(name);
+        match machine_for(workspace, options, arch) {
             Ok(Ok(mut machine)) => {
                 tried = true;
-                let before = judge.tally();
-                let looked = judge.looks();
-                // What breaks off one processor's session must not hide what
-                // was found before, nor the other's.
-                if let Err(failure) = test(workspace, options, &mut machine, &mut judge) {
-                    judge.hold("the session comes to its end", false, &failure);
+                let before = checks.counts();
+                let reads_before = checks.target_reads();
+                // A failed session must not hide earlier results, or those of the
+                // other processor.
+                if let Err(failure) = test(workspace, options, &mut machine, &mut checks) {
+                    checks.check("the session completes", false, &failure);
                 }
-                let checks = judge.tally().passed - before.passed;
-                seen.figure(&format!("{name}: checks that hold"), checks);
-                seen.figure(&format!("{name}: requests at once"), options.requests());
-                let looks = judge.looks() - looked;
-                seen.figure(&format!("{name}: looks at a target after a change"), looks);
+                let passed = checks.counts().passed - before.passed;
+                observations.figure(&format!("{name}: passed checks"), passed);
+                observations.figure(&format!("{name}: concurrent requests"), options.requests());
+                let target_reads = checks.target_reads() - reads_before;
+                observations.figure(
+                    &format!("{name}: reads of a target after a change"),
+                    target_reads,
+                );
                 notes.push(format!("{name} {} s", start.elapsed().as_secs()));
             }
             Ok(Err(why)) => {
                 println!("{name} SKIPPED: {why}");
-                judge.skip();
-                seen.figure(&format!("{name}: skipped"), &why);
+                checks.skip();
+                observations.figure(&format!("{name}: skipped"), &why);
                 notes.push(format!("{name} SKIPPED: {why}"));
             }
             Err(failure) => {
                 tried = true;
-                judge.hold("Wine is set up", false, &failure);
+                checks.check("Wine is set up", false, &failure);
             }
         }
     }
-    notes.extend(Some(judge.failures()).filter(|failures| !failures.is_empty()));
+    notes.extend(Some(checks.failure_note()).filter(|failures| !failures.is_empty()));
     let notes = notes.join(", ");
     Ok(if tried {
-        Outcome::Tested(judge.tally(), notes)
+        Outcome::Tested(checks.counts(), notes)
     } else {
         Outcome::Skipped(notes)
     })
 }
 
-/// A driver to try, and a Wine to try it in; or why not.
-fn ready<'a>(
+/// A Wine for the driver, or the reason why there is none.
+fn machine_for<'a>(
     workspace: &'a Workspace,
     options: &Options,
     arch: Arch,
 ) -> Result<Result<Machine<'a>, String>, Failure> {
     let driver = options.driver(workspace, arch);
     if !driver.is_file() {
-        let why = format!("no {}: cargo xtask driver", driver.display());
+        let why = format!("no {}; cargo xtask driver builds it", driver.display());
         return Ok(Err(why));
     }
-    Machine::of(workspace, arch, options.yes)
+    Machine::set_up(workspace, arch, options.yes)
 }
 
-/// One processor, from the C compiler to the last look at the target.
+/// Runs all tests for one processor.
 fn test(
     workspace: &Workspace,
     options: &Options,
     machine: &mut Machine<'_>,
-    judge: &mut Judge,
+    checks: &mut CheckLog,
 ) -> Result<(), Failure> {
     let arch = machine.arch();
     let driver = options.driver(workspace, arch);
     let programs = Programs::build(workspace, arch, &driver)?;
-    let places = programs.probe(workspace, judge)?;
+    let limits = programs.probe(workspace, checks)?;
     machine.restore()?;
     programs.install(&machine.drive())?;
     if !options.owner && !options.window {
-        by_programs(workspace, options, machine, judge, &places)?;
+        test_with_programs(workspace, options, machine, checks, &limits)?;
     }
-    // What the last session has left hanging is ended, and the registry is as
-    // Wine first made it.
+    // Ends programs of the last session, and restores Wine's initial registry.
     machine.restore()?;
     match driver.parent() {
         Some(folder) if folder.join("tcplimit.exe").is_file() => {
             if !options.window {
-                owner::test(workspace, machine, folder, judge)?;
+                owner::test(workspace, machine, folder, checks)?;
             }
-            window::test(workspace, machine, folder, options.ticks(), judge)?;
+            window::test(workspace, machine, folder, options.ticks(), checks)?;
         }
         _ => {
-            let why = "no tcplimit.exe beside the driver: cargo xtask driver";
+            let why = "no tcplimit.exe beside the driver; cargo xtask driver builds it";
             return Err(Failure(why.into()));
         }
     }
     if options.tests {
         machine.restore()?;
-        windows_tests::test(workspace, machine, judge)?;
+        windows_tests::test(workspace, machine, checks)?;
     }
     Ok(())
 }
 
-/// The driver, loaded by the service manager alone and used by programs in C.
-fn by_programs(
+/// Tests the driver with the service manager and the programs in C.
+fn test_with_programs(
     workspace: &Workspace,
     options: &Options,
     machine: &Machine<'_>,
-    judge: &mut Judge,
-    places: &[Place],
+    checks: &mut CheckLog,
+    limits: &[TargetLimit],
 ) -> Result<(), Failure> {
-    let session = &mut Session::begin(workspace, machine, judge)?;
+    let session = &mut Session::begin(workspace, machine, checks)?;
     session.play("alone")?;
     session.play("refused")?;
-    session.located(places)?;
+    session.check_located(limits)?;
     session.play("access")?;
     session.play("errors")?;
-    session.restricted()?;
+    session.check_access()?;
     session.play("changed")?;
     session.play("example")?;
     session.play("others")?;
-    malformed::requests(session)?;
+    malformed::check_requests(session)?;
     session.play("reloaded")?;
     session.play("programs")?;
-    upgraded(workspace, machine, session)?;
+    check_upgrade(workspace, machine, session)?;
     session.play("stored")?;
     session.play("restored")?;
     session.play("second")?;
     session.play("target")?;
-    concurrency::threads(session, options.requests())?;
-    concurrency::handles(session)?;
-    session.debugger()?;
-    concurrency::stopped_in_use(session)
+    concurrency::check_requests(session, options.requests())?;
+    concurrency::check_open_handles(session)?;
+    session.check_debug_output()?;
+    concurrency::check_stop_in_use(session)
 }
 
-/// This version in place of 0.1.0, in a system that runs on.
-fn upgraded(
+/// Replaces version 0.1.0 by this one without a restart.
+fn check_upgrade(
     workspace: &Workspace,
     machine: &Machine<'_>,
     session: &mut Session<'_>,
 ) -> Result<(), Failure> {
-    let Some(folder) = previous_version::folder(workspace, machine, session.judge)? else {
+    let Some(folder) = previous_version::folder(workspace, machine, session.checks)? else {
         return Ok(());
     };
     let to = machine.drive().join("windows/system32/drivers/former.sys");
@@ -264,20 +264,20 @@ fn upgraded(
     session.play("upgraded")
 }
 
-/// Runs a program of an unpacked release from its folder, put on Wine's drive;
-/// or tells why it can't be.
-pub(crate) fn unpacked(
+/// Copies an unpacked release to Wine's drive and runs a program of it; or the reason
+/// why that is impossible.
+pub(crate) fn run_unpacked(
     workspace: &Workspace,
     arch: &str,
     folder: &Path,
     program: &str,
     words: &[&str],
-) -> Result<Result<Said, String>, Failure> {
+) -> Result<Result<Output, String>, Failure> {
     let Some(arch) = Arch::ALL.into_iter().find(|known| known.name() == arch) else {
         return Err(Failure(format!("no processor {arch}")));
     };
     let _lock = lock(workspace)?;
-    let machine = match Machine::of(workspace, arch, false)? {
+    let machine = match Machine::set_up(workspace, arch, false)? {
         Ok(machine) => machine,
         Err(why) => return Ok(Err(why)),
     };
@@ -288,25 +288,25 @@ pub(crate) fn unpacked(
         copy(&file.path(), &to.join(file.file_name()))?;
     }
     let mut run = machine.wine(&format!(r"C:\unpacked\{program}"));
-    Ok(Ok(command::listen(run.args(words))?))
+    Ok(Ok(command::capture(run.args(words))?))
 }
 
-/// Two runs at once would end each other's Wine.
+/// Two concurrent runs would end each other's Wine.
 fn lock(workspace: &Workspace) -> Result<File, Failure> {
-    let folder = workspace.made("wine");
+    let folder = workspace.target("wine");
     fs::create_dir_all(&folder)?;
     let lock = File::create(folder.join("lock"))?;
     lock.lock()?;
     Ok(lock)
 }
 
-/// What would be fetched, in words; `None` when all is there, or nothing can be.
+/// The missing download in words; `None` if nothing is missing or it is impossible.
 pub(crate) fn missing(workspace: &Workspace) -> Option<&'static str> {
-    let wanted = Root::can_be_had(workspace) && !Root::is_here(workspace);
-    wanted.then_some("a small Debian for x86 with Wine (160 MB), for wine")
+    let wanted = DebianChroot::is_available(workspace) && !DebianChroot::exists(workspace);
+    wanted.then_some("a small Debian for x86 with Wine (160 MB), for the step wine")
 }
 
-/// Whether Wine for x64 is installed, and what brings Wine for x86.
+/// Whether Wine for x64 is installed, and Wine for x86 is or can be.
 pub(crate) fn is_installed(workspace: &Workspace) -> bool {
-    machine::is_installed() && Root::can_be_had(workspace)
+    machine::is_installed() && DebianChroot::is_available(workspace)
 }

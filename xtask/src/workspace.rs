@@ -1,4 +1,4 @@
-//! Where things are, and how cargo is called.
+//! Paths of the repository, and commands in it.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,16 +9,16 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
-/// The repository that this program was built from.
+/// The repository from which this program was built, or a copy.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     root: PathBuf,
-    /// Of what it is a copy; the same as `root` if it is none.
+    /// The repository of which it is a copy; equal to `root` if it is none.
     origin: PathBuf,
 }
 
 impl Workspace {
-    pub(crate) fn of_this_crate() -> Self {
+    pub(crate) fn current() -> Self {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = manifest.parent().unwrap_or(manifest);
         Self {
@@ -27,7 +27,7 @@ impl Workspace {
         }
     }
 
-    /// Another one, for tests.
+    /// Another repository, for tests.
     #[cfg(test)]
     pub(crate) fn at(root: PathBuf) -> Self {
         Self {
@@ -36,9 +36,8 @@ impl Workspace {
         }
     }
 
-    /// This program's own path, as it was at its start: a build may put another
-    /// in its place.
-    pub(crate) fn itself() -> io::Result<&'static Path> {
+    /// This program's path at its start: a build may replace the file.
+    pub(crate) fn own_executable() -> io::Result<&'static Path> {
         static ITSELF: LazyLock<io::Result<PathBuf>> = LazyLock::new(env::current_exe);
         let path = ITSELF.as_ref().map_err(|error| error.kind())?;
         Ok(path)
@@ -49,14 +48,13 @@ impl Workspace {
         self.root.join(inside)
     }
 
-    /// A path for what is made or fetched. It stays under the repository's own
-    /// `target/`, whatever CARGO_TARGET_DIR says, so that tools are kept.
-    pub(crate) fn made(&self, inside: &str) -> PathBuf {
+    /// A path for results and downloads, in the repository's `target/` even if
+    /// CARGO_TARGET_DIR is set, so that tools are kept.
+    pub(crate) fn target(&self, inside: &str) -> PathBuf {
         self.root.join("target").join(inside)
     }
 
-    /// A command that runs at the repository's root and finds the tools that
-    /// setup installed.
+    /// A command at the repository's root that finds the tools installed by setup.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root);
@@ -66,21 +64,21 @@ impl Workspace {
         command
     }
 
-    /// `cargo` with the arguments; never one that changes Cargo.lock.
+    /// `cargo` with the arguments; callers must not change Cargo.lock.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = self.command("cargo");
         command.args(arguments);
         command
     }
 
-    /// The directories that [`Workspace::command`]'s programs are looked for in.
+    /// The search path of [`Workspace::command`].
     fn search_path(&self) -> Option<OsString> {
         let path = env::var_os("PATH").unwrap_or_default();
-        let tools = [self.made("tools/bin")];
+        let tools = [self.target("tools/bin")];
         env::join_paths(tools.into_iter().chain(env::split_paths(&path))).ok()
     }
 
-    /// Where a program of that name would be found.
+    /// The path of a program in the search path.
     pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
         let name = format!("{name}{}", env::consts::EXE_SUFFIX);
         env::split_paths(&self.search_path()?)
@@ -88,26 +86,26 @@ impl Workspace {
             .find(|program| program.is_file())
     }
 
-    /// Whether a program of that name would be found.
+    /// Whether a program is in the search path.
     pub(crate) fn has_program(&self, name: &str) -> bool {
         self.program(name).is_some()
     }
 
-    /// The two folders that the same is built in, to compare.
-    pub(crate) fn both(&self) -> [PathBuf; 2] {
+    /// The two folders whose builds are compared.
+    pub(crate) fn build_folders(&self) -> [PathBuf; 2] {
         let origin = self.origin.join("");
         let elsewhere = origin.join("target/elsewhere/");
         [origin, elsewhere]
     }
 
-    /// A copy of the repository in the other of the two folders.
-    pub(crate) fn elsewhere(&self) -> io::Result<Workspace> {
-        let [_, elsewhere] = self.both();
+    /// Copies the repository to the second of [`Workspace::build_folders`].
+    pub(crate) fn copy_elsewhere(&self) -> io::Result<Workspace> {
+        let [_, elsewhere] = self.build_folders();
         self.copy(elsewhere)
     }
 
-    /// A copy of the repository, in place of the last one there; what was built
-    /// in that one is kept.
+    /// Copies the repository to a folder in place of an earlier copy, whose `target` is
+    /// kept.
     pub(crate) fn copy(&self, root: PathBuf) -> io::Result<Workspace> {
         if root.exists() {
             for entry in fs::read_dir(&root)? {
@@ -133,7 +131,7 @@ impl Workspace {
     }
 }
 
-/// What is not copied: what `.gitignore` names, and git's own.
+/// Excluded from copies: the folders of `.gitignore`, and `.git`.
 const LEFT_OUT: [&str; 5] = [
     ".git",
     "target",
@@ -142,8 +140,8 @@ const LEFT_OUT: [&str; 5] = [
     "fuzz/coverage",
 ];
 
-/// Copies a folder without what is left out. Cargo must take a file of a copy
-/// for changed, and for as old as it is what it has built itself.
+/// Copies a folder without excluded paths. For cargo, copied sources must appear as
+/// changed; copied build results need `keeps_times`.
 pub(crate) fn copy(
     from: &Path,
     to: &Path,
@@ -171,30 +169,30 @@ pub(crate) fn copy(
     Ok(())
 }
 
-/// When the last change was made to a file, or in a folder.
-pub(crate) fn newest(path: &Path) -> Option<SystemTime> {
+/// Time of the last change of a file, or in a folder.
+pub(crate) fn last_modified(path: &Path) -> Option<SystemTime> {
     match fs::read_dir(path) {
         Err(_) => path.metadata().and_then(|file| file.modified()).ok(),
         Ok(entries) => entries
             .flatten()
-            .filter_map(|entry| newest(&entry.path()))
+            .filter_map(|entry| last_modified(&entry.path()))
             .max(),
     }
 }
 
-/// Whether this is a run that nobody watches, and so nobody can be asked.
+/// Whether this run is unattended, by CI=true.
 pub(crate) fn unattended() -> bool {
     env::var("CI").is_ok_and(|value| value == "true" || value == "1")
 }
 
-/// Whether something may be installed or fetched: `--yes` and CI say yes, a
-/// person at a terminal is asked, and silence is a no.
-pub(crate) fn consent(question: &str, yes: bool) -> bool {
+/// Asks for consent to install or download: yes with `--yes` or in CI, else asks at the
+/// terminal; without a terminal no.
+pub(crate) fn ask_consent(question: &str, yes: bool) -> bool {
     if yes || unattended() {
         return true;
     }
     if !io::stdin().is_terminal() {
-        println!("{question} No: nobody is there to ask, and --yes was not given.");
+        println!("{question} No: there is no terminal to ask at; pass --yes to agree.");
         return false;
     }
     print!("{question} [y/N] ");

@@ -1,4 +1,4 @@
-//! Why no limit is located in a file.
+//! The cause why no limit is located in a file.
 
 use alloc::string::String;
 use core::fmt::Display;
@@ -9,53 +9,53 @@ use crate::names::Names;
 use crate::state::State;
 use crate::text::{self, Translate, fill};
 
-/// Why not. Programs add what they have to advise.
+/// The cause why no limit is located. Each program adds its own advice.
 #[derive(Clone, Copy, Debug)]
 pub enum Cause<'a> {
-    /// There are no bytes.
+    /// The file is empty.
     Empty,
-    /// By COMPRESS.EXE.
+    /// Compressed by COMPRESS.EXE.
     Compressed,
     /// A cabinet.
     Cabinet,
-    /// A PE file, and no driver.
+    /// A PE file that is not a driver.
     Program,
-    /// Not even a program for DOS.
+    /// No `MZ`: not even a DOS program.
     NoMz,
-    /// A program for DOS, or other bytes behind `MZ`.
+    /// A DOS program, or other bytes after `MZ`.
     NoSignature,
-    /// Cut within the headers.
+    /// The file ends within its headers.
     HeadersCut,
-    /// So many bytes.
+    /// Too large for a driver; its size in bytes.
     TooLarge(u64),
-    /// The image does not hold together.
+    /// The image is inconsistent.
     Image(ImageError),
-    /// Laid out as before the limiter.
+    /// A layout from before the limiter.
     OlderLayout(ImageError),
-    /// Laid out as these modules never are.
+    /// A layout that these modules never have.
     OtherLayout(ImageError),
-    /// No name is that of a module.
+    /// No name names a module.
     Nameless,
     /// The names contradict each other.
     Conflict(&'a Names),
-    /// One name alone, and so many atomic updates.
+    /// Only one name names the module, and the number of atomic updates contradicts it.
     Unconfirmed(&'a Names, u32),
-    /// Before the limiter.
+    /// A version from before the limiter.
     Older(Module),
     /// Vista before SP2.
     Vista,
-    /// After the limiter.
+    /// A version from after the limiter.
     Newer(Module),
     /// The locator refused.
     NotLocated(&'a NotLocated),
 }
 
 impl Cause<'_> {
-    /// It in words; for a damaged file with what to do about it. It begins in lower case, and no
-    /// full stop ends it.
+    /// The cause in words, for a damaged file with advice. It begins in lower case and ends
+    /// without a full stop.
     #[must_use]
     pub fn text(&self, state: State, translate: Translate) -> String {
-        let said;
+        let claims;
         let none: [&dyn Display; 2] = [&"", &""];
         let (english, values): (&'static str, [&dyn Display; 2]) = match self {
             Cause::Empty => (text::EMPTY, none),
@@ -66,17 +66,17 @@ impl Cause<'_> {
             Cause::NoSignature => (text::NO_SIGNATURE, none),
             Cause::HeadersCut => (text::HEADERS_CUT, none),
             Cause::TooLarge(bytes) => (text::TOO_LARGE, [bytes, &""]),
-            Cause::Image(error) => (text::NOTHING_ELSE, [error, &""]),
+            Cause::Image(error) => (text::VERBATIM, [error, &""]),
             Cause::OlderLayout(error) => (text::OLDER_LAYOUT, [error, &""]),
             Cause::OtherLayout(error) => (text::OTHER_LAYOUT, [error, &""]),
             Cause::Nameless => (text::NAMELESS, none),
             Cause::Conflict(names) => {
-                said = names.said(translate);
-                (text::NOTHING_ELSE, [&said, &""])
+                claims = names.describe(translate);
+                (text::VERBATIM, [&claims, &""])
             }
             Cause::Unconfirmed(names, updates) => {
-                said = names.said(translate);
-                (text::UNCONFIRMED, [&said, updates])
+                claims = names.describe(translate);
+                (text::UNCONFIRMED, [&claims, updates])
             }
             Cause::Older(module) => (text::OLDER, [module, &""]),
             Cause::Vista => (text::VISTA, none),
@@ -84,7 +84,7 @@ impl Cause<'_> {
             Cause::NotLocated(refusal) if refusal.reason() == NotLocatedReason::NoGate => {
                 (text::NO_GATE, none)
             }
-            Cause::NotLocated(refusal) => (text::NOTHING_ELSE, [refusal, &""]),
+            Cause::NotLocated(refusal) => (text::VERBATIM, [refusal, &""]),
         };
         let mut text = fill(english, translate(english), &values);
         if state == State::Damaged {
@@ -106,7 +106,7 @@ mod tests {
     const SPECIMEN: &[u8] = include_bytes!("../../../corpus/specimens/tcpip-xp-sp3-x86.sys");
 
     #[test]
-    fn every_place_of_a_text_gets_its_value() {
+    fn every_placeholder_gets_its_value() {
         let names = Names::of_file("tcpip6.sys");
         for (cause, value) in [
             (Cause::TooLarge(77), "77 bytes"),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn code_without_a_gate_is_refused_in_the_locators_words() {
+    fn code_without_a_gate_keeps_the_locators_wording() {
         let headers = scanner_core::Headers::parse(SPECIMEN).unwrap();
         let mut file = SPECIMEN.to_vec();
         let code = headers.sections().find(scanner_core::Section::is_live_code);

@@ -1,5 +1,4 @@
-//! Reports for programs: an object of JSON. docs/json.md describes it, and tests of both programs
-//! compare the two.
+//! Reports as JSON objects. docs/json.md describes them; tests of both programs compare the two.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -10,13 +9,12 @@ use serde::Serialize;
 
 use crate::report::Report;
 
-/// Changes when a field is renamed, removed or means something else; not when
-/// one is added.
+/// Changes when a field is renamed, removed or changes its meaning; not when one is added.
 pub const SCHEMA: u32 = 2;
 
 /// A report, field by field.
 #[derive(Debug, Serialize)]
-pub struct Object<'a> {
+pub struct JsonReport<'a> {
     schema: u32,
     path: &'a str,
     member: Option<&'a str>,
@@ -56,7 +54,7 @@ struct Rvas {
     gates: Vec<u32>,
 }
 
-/// Of `total` calls, `hits` do as they should.
+/// Of `total` calls, `hits` call what the evidence expects.
 #[derive(Debug, Serialize)]
 struct Count {
     hits: u16,
@@ -92,15 +90,15 @@ struct Relocations {
     covered: u32,
 }
 
-impl<'a> Object<'a> {
-    /// Of a report.
+impl<'a> JsonReport<'a> {
+    /// The JSON object of a report.
     #[must_use]
-    pub fn of(report: &'a Report) -> Object<'a> {
+    pub fn of(report: &'a Report) -> JsonReport<'a> {
         let findings = report.search.as_ref().and_then(|search| search.findings());
         let is_located = report.state.is_located();
         let file = report.file.as_ref();
         let of = |located: bool| findings.filter(|_| is_located == located).map(Rvas::of);
-        Object {
+        JsonReport {
             schema: SCHEMA,
             path: &report.origin.path,
             member: report.origin.member.as_deref(),
@@ -175,7 +173,7 @@ impl Rvas {
     }
 }
 
-/// Of the calls around each gate.
+/// Counts of the calls around each gate.
 fn counts(findings: &Findings, of: impl Fn(&NearbyCalls) -> Tally) -> Vec<Count> {
     let tallies = findings.nearby_calls().map(of);
     tallies

@@ -1,8 +1,8 @@
-//! The report on one image, for both programs: the workbench's `tcplimit`, and
-//! `tcplimit.exe` of the machine itself.
+//! The report on one image, for both programs: `tcplimit` for the workbench, and
+//! `tcplimit.exe` for the Windows XP machine itself.
 //!
-//! The latter runs on Windows XP, so this is built without the standard library. Start at
-//! [`image`], the path from the bytes of a file to its [`Report`].
+//! The latter runs on Windows XP, so this crate does without the standard library. Start at
+//! [`image()`], which makes a [`Report`] from the bytes of a file.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -13,14 +13,14 @@
     clippy::panic,
     clippy::unwrap_used
 )]
-// Tests may fail by them.
+// Tests may panic.
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used))]
 
 extern crate alloc;
 
-mod beginning;
 mod cause;
 mod exit;
+mod file_kind;
 mod hash;
 mod image;
 mod json;
@@ -30,13 +30,13 @@ mod report;
 mod state;
 mod text;
 
-pub use beginning::{is_cabinet, is_compressed, is_possible, is_program};
 pub use cause::Cause;
 pub use exit::Exit;
+pub use file_kind::{is_cabinet, is_compressed, is_driver_size, is_program};
 pub use hash::{Hash, hash, hex, sha256};
-pub use image::{Say, image};
-pub use json::{Object, SCHEMA};
+pub use image::{Describe, image};
+pub use json::{JsonReport, SCHEMA};
 pub use names::{Conflict, Name, Names, is_module};
-pub use report::{FileFacts, ImageFacts, Origin, Report, Search, limit};
+pub use report::{FileFacts, ImageFacts, Origin, Report, Search, limit_text};
 pub use state::State;
 pub use text::{FRESH_COPY, TEXTS, Translate, english, fill};

@@ -1,13 +1,12 @@
-//! A cabinet with other bytes in some of its members, and nothing else changed.
+//! Rewrites a cabinet with new bytes in some members and nothing else changed.
 //!
-//! A member keeps its length, so the table of members stays to the byte. A
-//! folder that holds a changed member is decompressed as a stream, the bytes
-//! are replaced, and it is compressed anew by MSZIP; all other folders are
-//! copied. In the tables only the length of the cabinet, the places of the
-//! folders, and the number and method of the new blocks change.
+//! Members keep their lengths, so the table of members stays byte for byte. A folder with a changed
+//! member is decompressed as a stream, the bytes are replaced, and it is compressed again by MSZIP;
+//! all other folders are copied. In the tables only the length of the cabinet, the offsets of the
+//! folders, and the number and compression of the new blocks change.
 //!
-//! All of that is done only where every byte of the file is accounted for:
-//! header, folders, members, and the data of each folder, one behind the other.
+//! A cabinet is rewritten only if every byte of the file is accounted for: header, folders,
+//! members, and the data of each folder, one after the other.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -19,115 +18,119 @@ pub(crate) mod compression;
 mod layout;
 
 use block::{BLOCK_HEADER, Block, bytes, index, to_u64};
-use compression::{Packed, mszip};
+use compression::{CompressedStream, mszip};
 use layout::{Stream, check_header, check_members, streams};
 
-use super::{Cabinet, MAX_BLOCK, MAX_MEMBER, MAX_RATIO, STREAM, of_stream};
-use crate::guard::guard;
+use super::{Cabinet, MAX_BLOCK, MAX_MEMBER, MAX_RATIO, STREAM, single_stream_cabinet};
+use crate::panic_guard::catch_panic;
 
-pub(crate) use layout::Flaw;
+pub(crate) use layout::RewriteError;
 
-/// A larger cabinet is not rewritten, in bytes: it is held in memory.
+/// Size limit, in bytes: a cabinet is rewritten in memory.
 pub(crate) const MAX_CABINET: usize = 256 << 20;
-/// What the folders that are compressed anew may hold in all when decompressed,
-/// in bytes.
+/// Limit for the decompressed size of all folders to compress again, in bytes.
 const MAX_STREAMS: u64 = 512 << 20;
-/// An entry of the table of folders without what is reserved in it, in bytes
-/// ([MS-CAB], CFFOLDER).
+/// Size of an entry of the table of folders without reserved bytes ([MS-CAB], CFFOLDER).
 const FOLDER_ENTRY: usize = 8;
 /// A member whose bytes may be replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedMember {
     /// Its name.
     pub(crate) name: String,
-    /// Its bytes.
+    /// Its content.
     pub(crate) content: Vec<u8>,
     folder: usize,
-    /// Where it begins in its folder's stream.
+    /// Its offset in its folder's stream.
     offset: u64,
 }
 
-/// A cabinet of which every byte is accounted for.
-pub(crate) struct Whole<'a> {
+/// A parsed cabinet with every byte accounted for.
+pub(crate) struct ParsedCabinet<'a> {
     file: &'a [u8],
-    /// Where the tables end and the data begins.
+    /// Offset of the end of the tables, where the data begins.
     tables: usize,
-    /// Where the table of folders begins, and the size of an entry in it.
+    /// Offset of the table of folders, and the size of its entries.
     folders: (usize, usize),
-    /// Bytes reserved in each data block.
+    /// Reserved bytes in each data block.
     reserve: usize,
     streams: Vec<Stream>,
     /// Numbers of the folders in the order of their data.
     order: Vec<usize>,
-    wanted: Vec<Wanted>,
-    rest: [u8; 32],
+    wanted: Vec<WantedMember>,
+    remainder_hash: [u8; 32],
 }
 
-impl<'a> Whole<'a> {
-    /// Takes a cabinet apart, and decompresses each folder with a member in it
-    /// that `wanted` picks.
+impl<'a> ParsedCabinet<'a> {
+    /// Parses a cabinet and decompresses each folder with a member that `wanted` selects.
     ///
     /// # Errors
-    /// Where it can't be rewritten.
-    pub(crate) fn of(file: &'a [u8], wanted: impl Fn(&str) -> bool) -> Result<Whole<'a>, Flaw> {
+    /// If it can't be rewritten.
+    pub(crate) fn of(
+        file: &'a [u8],
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<ParsedCabinet<'a>, RewriteError> {
         if file.len() > MAX_CABINET {
-            return Err(Flaw::Odd("the cabinet is larger than 256 MiB"));
+            return Err(RewriteError::Unsupported(
+                "the cabinet is larger than 256 MiB",
+            ));
         }
-        let cabinet = Cabinet::new(&file).map_err(|reason| Flaw::Damaged(reason.to_owned()))?;
+        let cabinet =
+            Cabinet::new(&file).map_err(|reason| RewriteError::Damaged(reason.to_owned()))?;
         check_header(file, &cabinet)?;
-        let tables = index(cabinet.places.members_end);
+        let tables = index(cabinet.offsets.members_end);
         let (streams, order) = streams(file, &cabinet, tables)?;
         check_members(&cabinet.members, &streams)?;
-        let wanted: Vec<Wanted> = cabinet
+        let wanted: Vec<WantedMember> = cabinet
             .members
             .iter()
             .filter(|member| wanted(&member.name))
-            .map(|member| Wanted {
+            .map(|member| WantedMember {
                 name: member.name.clone(),
                 content: vec![0; index(member.size.into())],
                 folder: member.folder.into(),
                 offset: member.offset.into(),
             })
             .collect();
-        let mut whole = Whole {
+        let mut whole = ParsedCabinet {
             file,
             tables,
             folders: (
-                index(cabinet.places.folders),
-                FOLDER_ENTRY + usize::from(cabinet.places.folder_reserve),
+                index(cabinet.offsets.folders),
+                FOLDER_ENTRY + usize::from(cabinet.offsets.folder_reserve),
             ),
             reserve: cabinet.reserve.into(),
             streams,
             order,
             wanted,
-            rest: [0; 32],
+            remainder_hash: [0; 32],
         };
         whole.check_wanted()?;
         whole.decompress_wanted()?;
         Ok(whole)
     }
 
-    /// The members that are wanted, in the order of the table.
-    pub(crate) fn wanted(&self) -> &[Wanted] {
+    /// The wanted members, in the order of the table.
+    pub(crate) fn wanted(&self) -> &[WantedMember] {
         &self.wanted
     }
 
-    /// SHA-256 of all but the bytes of the members that are wanted, and how
-    /// their folders are compressed: two cabinets that agree in it have the same
-    /// members, dates, attributes, reserved bytes, and other folders.
-    pub(crate) fn rest(&self) -> [u8; 32] {
-        self.rest
+    /// SHA-256 of everything except the content of the wanted members and the compression of their
+    /// folders. Two cabinets with the same hash have the same members, dates, attributes, reserved
+    /// bytes, and other folders.
+    pub(crate) fn remainder_hash(&self) -> [u8; 32] {
+        self.remainder_hash
     }
 
-    /// The cabinet with these bytes in the place of those of the members that
-    /// are wanted.
+    /// The cabinet with new contents of the wanted members.
     ///
     /// # Errors
-    /// Where they are not as many, or the cabinet would become too large.
-    pub(crate) fn with(&self, contents: &[Vec<u8>]) -> Result<Vec<u8>, Flaw> {
+    /// If their lengths differ from the old ones, or the cabinet would become too large.
+    pub(crate) fn with(&self, contents: &[Vec<u8>]) -> Result<Vec<u8>, RewriteError> {
         let lengths = self.wanted.iter().map(|wanted| wanted.content.len());
         if !lengths.eq(contents.iter().map(Vec::len)) {
-            return Err(Flaw::Odd("the changed driver has another length"));
+            return Err(RewriteError::Unsupported(
+                "the changed driver has another length",
+            ));
         }
         let mut new = bytes(self.file, 0..self.tables).to_vec();
         for &number in &self.order {
@@ -136,21 +139,23 @@ impl<'a> Whole<'a> {
             };
             let start = new.len();
             let entry = self.folders.0 + number * self.folders.1;
-            put(&mut new, entry, &word(start)?);
+            write_field(&mut new, entry, &dword_bytes(start)?);
             if self.is_wanted(number) && stream.size != 0 {
-                let packed = self.pack(number, stream, contents)?;
+                let packed = self.compress(number, stream, contents)?;
                 let count = self.append(&mut new, number, &packed)?;
-                put(&mut new, entry + 4, &count.to_le_bytes());
-                put(&mut new, entry + 6, &packed.compression.to_le_bytes());
+                write_field(&mut new, entry + 4, &count.to_le_bytes());
+                write_field(&mut new, entry + 6, &packed.compression.to_le_bytes());
             } else {
                 new.extend(bytes(self.file, stream.region.clone()));
             }
         }
         if new.len() > MAX_CABINET {
-            return Err(Flaw::Odd("the new cabinet would be larger than 256 MiB"));
+            return Err(RewriteError::Unsupported(
+                "the new cabinet would be larger than 256 MiB",
+            ));
         }
-        let length = word(new.len())?;
-        put(&mut new, 8, &length);
+        let length = dword_bytes(new.len())?;
+        write_field(&mut new, 8, &length);
         Ok(new)
     }
 
@@ -158,9 +163,8 @@ impl<'a> Whole<'a> {
         self.wanted.iter().any(|wanted| wanted.folder == folder)
     }
 
-    /// Whether the members that are wanted are not too large, and are compressed
-    /// by a method that can be read.
-    fn check_wanted(&self) -> Result<(), Flaw> {
+    /// Refuses wanted members that are too large or compressed by an unsupported method.
+    fn check_wanted(&self) -> Result<(), RewriteError> {
         let mut total = 0_u64;
         for (number, stream) in self.streams.iter().enumerate() {
             if !self.is_wanted(number) {
@@ -169,9 +173,13 @@ impl<'a> Whole<'a> {
             total = total.saturating_add(stream.size);
             match stream.folder.compression & 0xF {
                 0 | 1 | 3 => {}
-                2 => return Err(Flaw::Odd("the driver in it is compressed by Quantum")),
+                2 => {
+                    return Err(RewriteError::Unsupported(
+                        "the driver in it is compressed by Quantum",
+                    ));
+                }
                 _ => {
-                    return Err(Flaw::Odd(
+                    return Err(RewriteError::Unsupported(
                         "the driver in it is compressed by an unknown method",
                     ));
                 }
@@ -179,22 +187,24 @@ impl<'a> Whole<'a> {
         }
         let most = to_u64(self.file.len()).saturating_mul(MAX_RATIO);
         if total > MAX_STREAMS.min(most.saturating_add(MAX_MEMBER.into())) {
-            return Err(Flaw::Odd("its folders are far too large when decompressed"));
+            return Err(RewriteError::Unsupported(
+                "its folders are far too large when decompressed",
+            ));
         }
-        let large = |wanted: &Wanted| to_u64(wanted.content.len()) > MAX_MEMBER.into();
+        let large = |wanted: &WantedMember| to_u64(wanted.content.len()) > MAX_MEMBER.into();
         match self.wanted.iter().any(large) {
-            true => Err(Flaw::Odd(
-                "a driver in it is larger than 16 MiB, and none is",
+            true => Err(RewriteError::Unsupported(
+                "a driver in it is larger than 16 MiB",
             )),
             false => Ok(()),
         }
     }
 
-    /// Fills in what the members that are wanted hold, and the hash of all else.
-    fn decompress_wanted(&mut self) -> Result<(), Flaw> {
+    /// Fills in the content of the wanted members, and the hash of everything else.
+    fn decompress_wanted(&mut self) -> Result<(), RewriteError> {
         let mut hash = Sha256::new();
-        // All of the tables but the length of the cabinet, and the places,
-        // numbers and methods of the folders.
+        // The tables, except the length of the cabinet, and offset, block count and compression of
+        // each folder.
         let (start, size) = self.folders;
         let end = start + size * self.streams.len();
         hash.update(bytes(self.file, 0..8));
@@ -205,7 +215,7 @@ impl<'a> Whole<'a> {
         hash.update(bytes(self.file, end..self.tables));
         let mut wanted = std::mem::take(&mut self.wanted);
         for (number, stream) in self.streams.iter().enumerate() {
-            let mut of_folder: Vec<&mut Wanted> = wanted
+            let mut of_folder: Vec<&mut WantedMember> = wanted
                 .iter_mut()
                 .filter(|wanted| wanted.folder == number)
                 .collect();
@@ -235,22 +245,21 @@ impl<'a> Whole<'a> {
             })?;
         }
         self.wanted = wanted;
-        self.rest = hash.finalize().into();
+        self.remainder_hash = hash.finalize().into();
         Ok(())
     }
 
-    /// Hands the stream of a folder to `take`, piece by piece, each with its
-    /// place in it.
+    /// Passes the stream of a folder to `take` in pieces, each with its offset.
     fn decompress(
         &self,
         stream: &Stream,
         take: &mut dyn FnMut(u64, &mut [u8]) -> io::Result<()>,
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), RewriteError> {
         if stream.size == 0 {
             return Ok(());
         }
         let single = self.single(stream);
-        let decompressed = guard(|| {
+        let decompressed = catch_panic(|| {
             let mut cabinet = cab::Cabinet::new(io::Cursor::new(single))?;
             let mut reader = cabinet.read_file(STREAM)?;
             let (mut at, mut buffer) = (0_u64, vec![0; MAX_BLOCK.into()]);
@@ -268,11 +277,11 @@ impl<'a> Whole<'a> {
                 false => Err(io::ErrorKind::UnexpectedEof.into()),
             }
         });
-        decompressed.map_err(Flaw::Damaged)
+        decompressed.map_err(RewriteError::Damaged)
     }
 
-    /// A cabinet with one member, the stream of this folder. Its checksums were
-    /// checked, and are left out; so is what is reserved.
+    /// A cabinet with a single member, the stream of this folder, without checksums, which were
+    /// checked already, and without reserved bytes.
     fn single(&self, stream: &Stream) -> Vec<u8> {
         let mut blocks = Vec::with_capacity(stream.region.len());
         for &start in &stream.blocks {
@@ -282,20 +291,20 @@ impl<'a> Whole<'a> {
             blocks.extend(block.map_or(&[][..], |block| block.data));
         }
         let size = u32::try_from(stream.size).unwrap_or(u32::MAX);
-        let single = of_stream(stream.folder, 0, stream.folder.blocks, size);
-        let mut single = single.beginning(to_u64(blocks.len()));
+        let single = single_stream_cabinet(stream.folder, 0, stream.folder.blocks, size);
+        let mut single = single.header_bytes(to_u64(blocks.len()));
         single.extend(blocks);
         single
     }
 
-    /// Hands the stream of a folder with other bytes in it to `take`.
-    fn changed(
+    /// Passes the stream of a folder with the new contents to `take`.
+    fn decompress_changed(
         &self,
         number: usize,
         stream: &Stream,
         contents: &[Vec<u8>],
         take: &mut dyn FnMut(u64, &[u8]) -> io::Result<()>,
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), RewriteError> {
         self.decompress(stream, &mut |at, piece| {
             for (wanted, content) in self.wanted.iter().zip(contents) {
                 let (theirs, its) = overlap(at, piece.len(), wanted);
@@ -311,19 +320,29 @@ impl<'a> Whole<'a> {
         })
     }
 
-    /// The stream of this folder with other bytes in it, compressed by MSZIP.
-    fn pack(&self, number: usize, stream: &Stream, contents: &[Vec<u8>]) -> Result<Packed, Flaw> {
+    /// The stream of this folder with the new contents, compressed by MSZIP.
+    fn compress(
+        &self,
+        number: usize,
+        stream: &Stream,
+        contents: &[Vec<u8>],
+    ) -> Result<CompressedStream, RewriteError> {
         mszip(|member| {
-            self.changed(number, stream, contents, &mut |_, piece| {
+            self.decompress_changed(number, stream, contents, &mut |_, piece| {
                 member.write_all(piece)
             })
         })
     }
 
-    /// Appends the blocks of a packed stream, with what was reserved in the old
-    /// ones, and with checksums. Returns how many there are.
-    fn append(&self, new: &mut Vec<u8>, number: usize, packed: &Packed) -> Result<u16, Flaw> {
-        let damaged = || Flaw::Damaged("what was compressed can't be read".to_owned());
+    /// Appends the blocks of a compressed stream, with the reserved bytes of the old ones and with
+    /// checksums. Returns their number.
+    fn append(
+        &self,
+        new: &mut Vec<u8>,
+        number: usize,
+        packed: &CompressedStream,
+    ) -> Result<u16, RewriteError> {
+        let damaged = || RewriteError::Damaged("the compressed data can't be read back".to_owned());
         let old = self.streams.get(number).ok_or_else(damaged)?;
         for (number, block) in packed.blocks().enumerate() {
             let same = old
@@ -335,7 +354,7 @@ impl<'a> Whole<'a> {
                 Some(same) => same.reserved,
                 None if self.reserve == 0 => &[],
                 None => {
-                    return Err(Flaw::Odd(
+                    return Err(RewriteError::Unsupported(
                         "its data blocks have reserved bytes and unusual sizes",
                     ));
                 }
@@ -349,9 +368,9 @@ impl<'a> Whole<'a> {
     }
 }
 
-/// What a piece of the stream at `at` has of a member: where in the piece, and
-/// where in the member.
-fn overlap(at: u64, length: usize, wanted: &Wanted) -> (Range<usize>, Range<usize>) {
+/// The overlap of a piece of the stream at `at` with a member: the range in the piece, and the
+/// range in the member.
+fn overlap(at: u64, length: usize, wanted: &WantedMember) -> (Range<usize>, Range<usize>) {
     let end = at.saturating_add(to_u64(length));
     let wanted_end = wanted.offset.saturating_add(to_u64(wanted.content.len()));
     let from = at.max(wanted.offset);
@@ -363,13 +382,14 @@ fn overlap(at: u64, length: usize, wanted: &Wanted) -> (Range<usize>, Range<usiz
     }
 }
 
-fn word(number: usize) -> Result<[u8; 4], Flaw> {
+fn dword_bytes(number: usize) -> Result<[u8; 4], RewriteError> {
     let number = u32::try_from(number);
-    let number = number.map_err(|_| Flaw::Odd("the new cabinet would be larger than 256 MiB"))?;
+    let number = number
+        .map_err(|_| RewriteError::Unsupported("the new cabinet would be larger than 256 MiB"))?;
     Ok(number.to_le_bytes())
 }
 
-fn put(file: &mut [u8], at: usize, field: &[u8]) {
+fn write_field(file: &mut [u8], at: usize, field: &[u8]) {
     if let Some(place) = file.get_mut(at..at + field.len()) {
         place.copy_from_slice(field);
     }

@@ -34,7 +34,7 @@ fn long() -> Vec<u8> {
 }
 
 #[test]
-fn members_come_out_as_they_went_in() {
+fn members_are_decompressed_byte_for_byte() {
     let long = long();
     let members: [(&str, &[u8]); 4] = [
         ("a", b"hello"),
@@ -66,7 +66,7 @@ fn only_wanted_members_are_decompressed() {
 }
 
 #[test]
-fn every_cut_and_every_changed_byte_gives_an_answer() {
+fn every_cut_and_every_changed_byte_gets_an_answer() {
     let long = long();
     let data = cabinet(
         &[("a", b"hello"), ("b", &long)],
@@ -89,7 +89,7 @@ fn every_cut_and_every_changed_byte_gives_an_answer() {
 }
 
 #[test]
-fn what_is_not_supported_is_named() {
+fn unsupported_compression_is_named() {
     let data = cabinet(&[("a", b"hello")], cab::CompressionType::MsZip);
     // The folder's compression, and the file's folder.
     let with = |at: usize, field: [u8; 2]| {

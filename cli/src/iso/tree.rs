@@ -3,45 +3,44 @@
 use std::collections::HashSet;
 
 use super::descriptor::Tree;
-use super::flaw::Flaw;
+use super::error::DiscError;
 use super::record::{Extent, Names, records};
 use super::sector::{self, SECTOR, position};
 use crate::storage::Storage;
 
-/// Directories in directories: the standard has 8, Joliet sets no limit.
+/// Depth of directories: the standard allows 8, Joliet sets no limit.
 const MAX_DEPTH: usize = 32;
-/// Path tables number them by 16 bits.
+/// Path tables number directories by 16 bits.
 const MAX_DIRECTORIES: usize = 65_535;
-/// A setup disc has some ten thousand.
+/// Records in all; a setup disc has some ten thousand.
 const MAX_RECORDS: u32 = 1_000_000;
-/// Of all directories together.
+/// Sectors of all directories together.
 const MAX_SECTORS: u32 = 131_072;
 
 /// A file or a directory.
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
-    /// From the root, with `/`; empty for the root itself.
+    /// Path from the root, with `/`; empty for the root itself.
     pub(crate) path: &'a str,
-    /// Where its content lies.
+    /// The extent of its content.
     pub(crate) extent: Extent,
-    /// Where its record lies in the image, in bytes; that of a directory is the
-    /// one in its parent, that of the root in the descriptor.
+    /// Position of its record in the image, in bytes: for a directory the record in its parent, for
+    /// the root the one in the descriptor.
     pub(crate) record: u64,
     /// Whether it is a directory.
     pub(crate) is_directory: bool,
-    /// Whether its content is one run of sectors, and nothing else belongs to
-    /// it.
+    /// Whether its content is exactly one run of sectors.
     pub(crate) is_plain: bool,
 }
 
-/// Where the root's record stands in a descriptor, in bytes.
+/// Offset of the root's record in a descriptor, in bytes.
 const ROOT_RECORD: u64 = 156;
 
 pub(super) fn walk(
     storage: &dyn Storage,
     tree: &Tree,
     visit: &mut dyn FnMut(Entry<'_>),
-) -> Result<(), Flaw> {
+) -> Result<(), DiscError> {
     let mut walk = Walk {
         storage,
         names: tree.names,
@@ -58,9 +57,9 @@ pub(super) fn walk(
 struct Walk<'a> {
     storage: &'a dyn Storage,
     names: Names,
-    /// Of the directory that is being read.
+    /// Path of the directory that is being read.
     path: String,
-    /// First sectors of those seen.
+    /// First sectors of the directories visited so far.
     directories: HashSet<u32>,
     records: u32,
     sectors: u32,
@@ -68,24 +67,24 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn directory(&mut self, extent: Extent, record: u64, depth: usize) -> Result<(), Flaw> {
+    fn directory(&mut self, extent: Extent, record: u64, depth: usize) -> Result<(), DiscError> {
         let path = || match self.path.as_str() {
             "" => "the root directory".to_owned(),
             path => path.to_owned(),
         };
         if depth > MAX_DEPTH {
-            return Err(Flaw::TooDeep { path: path() });
+            return Err(DiscError::TooDeep { path: path() });
         }
         if !self.is_inside(extent) {
-            return Err(Flaw::Outside { path: path() });
+            return Err(DiscError::Outside { path: path() });
         }
         if !self.directories.insert(extent.start) {
-            return Err(Flaw::Loop { path: path() });
+            return Err(DiscError::Loop { path: path() });
         }
         let sectors = extent.length.div_ceil(SECTOR);
         self.sectors = self.sectors.saturating_add(sectors);
         if self.directories.len() > MAX_DIRECTORIES || self.sectors > MAX_SECTORS {
-            return Err(Flaw::TooMany);
+            return Err(DiscError::TooMany);
         }
         (self.visit)(Entry {
             path: &self.path,
@@ -104,17 +103,21 @@ impl Walk<'_> {
     }
 
     /// Visits the files of a directory, and returns its directories.
-    fn files(&mut self, extent: Extent, sectors: u32) -> Result<Vec<(String, Extent, u64)>, Flaw> {
+    fn files(
+        &mut self,
+        extent: Extent,
+        sectors: u32,
+    ) -> Result<Vec<(String, Extent, u64)>, DiscError> {
         let mut directories = Vec::new();
         let length = self.path.len();
         for number in extent.start..extent.start.saturating_add(sectors) {
             let bytes = sector::read(self.storage, number);
-            let bytes = bytes.map_err(|error| Flaw::unread(number, &error))?;
+            let bytes = bytes.map_err(|error| DiscError::unreadable(number, &error))?;
             for record in records(number, &bytes) {
                 let (offset, record) = record?;
                 self.records += 1;
                 if self.records > MAX_RECORDS {
-                    return Err(Flaw::TooMany);
+                    return Err(DiscError::TooMany);
                 }
                 if record.is_dot() {
                     continue;
@@ -125,15 +128,15 @@ impl Walk<'_> {
                 if checked.is_directory() {
                     directories.push((name, extent, at));
                     if directories.len() > MAX_DIRECTORIES {
-                        return Err(Flaw::TooMany);
+                        return Err(DiscError::TooMany);
                     }
                     continue;
                 }
                 self.push(&name);
-                // Where an empty file lies means nothing.
+                // The position of an empty file means nothing.
                 if extent.length != 0 && !self.is_inside(extent) {
                     let path = self.path.clone();
-                    return Err(Flaw::Outside { path });
+                    return Err(DiscError::Outside { path });
                 }
                 (self.visit)(Entry {
                     path: &self.path,

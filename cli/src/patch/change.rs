@@ -1,31 +1,31 @@
-//! Four bytes of an image that become others: the value that start-up code
-//! stores, and the checksum that goes with it.
+//! Changes of four bytes in an image: the value that start-up code stores, and the
+//! checksum of the file.
 
 use scanner_core::{Checksum, Headers};
 
 /// The meaning of four bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// The value that start-up code stores into the limit.
+    /// The value that start-up code stores in the limit.
     Limit,
     /// The checksum in the header.
     Checksum,
 }
 
-/// Four bytes that become others.
+/// A change of four bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What they are.
+    /// Their meaning.
     pub field: Field,
-    /// Where they lie in the image, in bytes from its beginning.
+    /// Their offset in the image, in bytes.
     pub offset: usize,
-    /// What stands there.
+    /// The old bytes.
     pub before: [u8; 4],
-    /// What shall stand there.
+    /// The new bytes.
     pub after: [u8; 4],
 }
 
-/// The value, and the checksum that the file has with it.
+/// The changes that set the limit at this file offset, and the checksum of the result.
 pub(super) fn changes(
     image: &[u8],
     headers: &Headers<'_>,
@@ -47,7 +47,7 @@ pub(super) fn changes(
         before: *image.get(field..)?.first_chunk()?,
         after: Checksum::compute(headers, &changed).computed.to_le_bytes(),
     };
-    // Different values may well have the same sum.
+    // Different values may have the same checksum.
     let is_one = checksum.before != checksum.after;
     Some(
         [value]
@@ -57,7 +57,7 @@ pub(super) fn changes(
     )
 }
 
-/// Makes a change; `None` where something else than expected stands there.
+/// Makes a change; `None` if the old bytes differ from the expected ones.
 pub(super) fn put(image: &mut [u8], change: &Change) -> Option<()> {
     let place = image.get_mut(change.offset..)?.first_chunk_mut::<4>()?;
     (*place == change.before).then(|| *place = change.after)

@@ -1,5 +1,4 @@
-//! `tcplimit clean --root`: removes what runs have left and is of no use any
-//! more.
+//! `tcplimit clean --root`: removes files of earlier runs that are no longer needed.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,39 +12,41 @@ use super::failure::Failure;
 use super::filesystem::{HostFileSystem, folder_of};
 use super::leftover::{Leftover, LeftoverKind, Removal, clean, leftovers};
 use super::replace::check_writable;
-use super::text::row;
+use super::text::write_row;
 use super::windows_folders::WindowsFolders;
 use super::windows_install::WindowsInstall;
-use crate::arguments::{Clean, Talk};
+use crate::arguments::{Clean, OutputArgs};
 use crate::interrupt::stop_flag;
 use crate::json::{line, summary_line};
-use crate::output::{self, BAD, GOOD, NOTICE, Output, STRONG, command_line, complain, printable};
+use crate::terminal::{
+    self, BAD, GOOD, NOTICE, Output, STRONG, command_line, print_error, printable,
+};
 use crate::text::count;
 
 /// Runs `clean`.
 ///
 /// # Errors
 /// When the output can't be written.
-pub(crate) fn run(verb: &Clean, talk: Talk) -> io::Result<Exit> {
+pub(crate) fn run(verb: &Clean, output: OutputArgs) -> io::Result<Exit> {
     let mut run = Run {
         verb,
         fs: HostFileSystem::default(),
-        out: output::stdout(),
+        out: terminal::stdout(),
         stop: stop_flag(),
         totals: Totals::default(),
         exit: Exit::Done,
     };
-    match run.homes() {
-        Ok(homes) => {
-            for home in homes {
-                if let Err((exit, reason)) = run.windows(&home)? {
-                    run.because(exit, &reason)?;
+    match run.find_windows() {
+        Ok(windirs) => {
+            for windir in windirs {
+                if let Err((exit, reason)) = run.clean_windows(&windir)? {
+                    run.report_problem(exit, &reason)?;
                 }
             }
         }
-        Err((exit, reason)) => run.because(exit, &reason)?,
+        Err((exit, reason)) => run.report_problem(exit, &reason)?,
     }
-    run.finish(talk)
+    run.finish(output)
 }
 
 struct Run<'a> {
@@ -72,41 +73,39 @@ struct Totals {
 }
 
 impl Run<'_> {
-    /// The Windows that are meant.
-    fn homes(&mut self) -> Result<Vec<PathBuf>, (Exit, String)> {
-        let choice = self.verb.which.choice();
-        let (homes, notes) = WindowsFolders::choose(&self.verb.root, choice, &command_line())?;
+    /// The selected Windows folders.
+    fn find_windows(&mut self) -> Result<Vec<PathBuf>, (Exit, String)> {
+        let choice = self.verb.windows.choice();
+        let (windirs, notes) =
+            WindowsFolders::find_and_select(&self.verb.root, choice, &command_line())?;
         self.totals.notes = notes;
-        self.totals.notes.iter().for_each(|note| complain(note));
-        Ok(homes)
+        self.totals.notes.iter().for_each(|note| print_error(note));
+        Ok(windirs)
     }
 
     /// Cleans one Windows, or returns why nothing is done there.
-    fn windows(&mut self, home: &Path) -> io::Result<Result<(), (Exit, String)>> {
-        let system = match WindowsInstall::of(home) {
-            Ok(system) => system,
+    fn clean_windows(&mut self, windir: &Path) -> io::Result<Result<(), (Exit, String)>> {
+        let install = match WindowsInstall::find(windir) {
+            Ok(install) => install,
             Err(reason) => return Ok(Err((Exit::Unreadable, reason))),
         };
-        for place in &system.linked {
-            let path = home.join(&place.path);
-            let note = format!(
-                "{} is a link, and what it leads to was left alone.",
-                path.display()
-            );
-            complain(&note);
+        for copy in &install.linked {
+            let path = windir.join(&copy.path);
+            let note = format!("{} is a link and was not followed.", path.display());
+            print_error(&note);
             self.totals.notes.push(note);
         }
         let stop = Arc::clone(&self.stop);
         let done = match self.verb.in_place {
-            true => clean(&self.fs, home, &system.folders, &|| {
+            true => clean(&self.fs, windir, &install.folders, &|| {
                 !stop.load(Ordering::Relaxed)
             }),
-            false => self.foresee(home, &system.folders),
+            false => self.preview(windir, &install.folders),
         };
         match done {
             Ok(done) => {
                 for (left, removal) in &done {
-                    self.tell(left, removal)?;
+                    self.report(left, removal)?;
                 }
                 Ok(Ok(()))
             }
@@ -114,14 +113,14 @@ impl Run<'_> {
         }
     }
 
-    /// The outcome for each leftover, before anything is removed.
-    fn foresee(
+    /// The planned outcome for each leftover.
+    fn preview(
         &self,
-        home: &Path,
+        windir: &Path,
         folders: &[PathBuf],
     ) -> Result<Vec<(Leftover, Removal)>, Failure> {
-        let left = leftovers(&self.fs, home, folders, None)?;
-        let foreseen = left.into_iter().map(|left| {
+        let left = leftovers(&self.fs, windir, folders, None)?;
+        let previewed = left.into_iter().map(|left| {
             let removal = match left.is_removable {
                 false => Removal::Stays,
                 true => match check_writable(&self.fs, folder_of(&left.path)) {
@@ -131,10 +130,10 @@ impl Run<'_> {
             };
             (left, removal)
         });
-        Ok(foreseen.collect())
+        Ok(previewed.collect())
     }
 
-    fn tell(&mut self, left: &Leftover, removal: &Removal) -> io::Result<()> {
+    fn report(&mut self, left: &Leftover, removal: &Removal) -> io::Result<()> {
         let (number, state, style, words) = match removal {
             Removal::WouldRemove => (
                 &mut self.totals.would_remove,
@@ -148,7 +147,7 @@ impl Run<'_> {
                 &mut self.totals.failed,
                 "failed",
                 BAD,
-                "failed, it is there",
+                "failed, not removed",
             ),
         };
         *number += 1;
@@ -158,7 +157,7 @@ impl Run<'_> {
             (Removal::Stays, LeftoverKind::Journal) => Exit::Refused,
             _ => Exit::Done,
         };
-        // A useless leftover stays only because of Ctrl-C.
+        // A removable leftover stays only because of Ctrl-C.
         let is_interrupted = left.is_removable && matches!(removal, Removal::Stays);
         self.totals.interrupted |= is_interrupted;
         self.exit = self.exit.max(match is_interrupted {
@@ -171,20 +170,20 @@ impl Run<'_> {
             _ => left.meaning.clone(),
         };
         if self.verb.json {
-            return object(&mut self.out, left, state, &reason);
+            return write_json(&mut self.out, left, state, &reason);
         }
         let path = left.path.to_string_lossy();
         let path = printable(&path);
         let out = &mut self.out;
         writeln!(out, "{STRONG}{path}{STRONG:#}: {style}{words}{style:#}")?;
-        row(out, "this is", left.kind_and_age())?;
-        row(out, "because", printable(&reason))
+        write_row(out, "this is", left.kind_and_age())?;
+        write_row(out, "because", printable(&reason))
     }
 
-    /// Says why nothing, or not all, was done.
-    fn because(&mut self, exit: Exit, reason: &str) -> io::Result<()> {
+    /// Prints why nothing, or not everything, was done.
+    fn report_problem(&mut self, exit: Exit, reason: &str) -> io::Result<()> {
         self.out.flush()?;
-        complain(reason);
+        print_error(reason);
         self.exit = self.exit.max(exit);
         self.totals.reason = Some(match self.totals.reason.take() {
             Some(before) => format!("{before}\n{reason}"),
@@ -193,10 +192,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn finish(mut self, talk: Talk) -> io::Result<Exit> {
+    fn finish(mut self, output: OutputArgs) -> io::Result<Exit> {
         for warning in self.fs.warnings() {
             self.out.flush()?;
-            complain(&format!("note: {warning}."));
+            print_error(&format!("note: {warning}."));
             self.totals.notes.push(warning.to_string());
         }
         let exit = self.exit;
@@ -208,19 +207,22 @@ impl Run<'_> {
             return Ok(out.finish(exit));
         }
         if totals.interrupted {
-            writeln!(out, "{NOTICE}interrupted{NOTICE:#}: not all was removed")?;
+            writeln!(
+                out,
+                "{NOTICE}interrupted{NOTICE:#}: not all files were removed"
+            )?;
         }
         if totals.files == 0 && totals.reason.is_none() {
-            writeln!(out, "no run of tcplimit has left anything here")?;
-        } else if totals.files > 0 && !talk.quiet {
+            writeln!(out, "no files of earlier runs of tcplimit were found")?;
+        } else if totals.files > 0 && !output.quiet {
             let files = count(totals.files, "file");
             let (number, words) = match self.verb.in_place {
                 true => (totals.removed, "removed"),
-                false => (totals.would_remove, "would be removed"),
+                false => (totals.would_remove, "to remove"),
             };
             write!(
                 out,
-                "\n{STRONG}{number} {words}{STRONG:#} of {files}, {} kept",
+                "\n{files}: {STRONG}{number} {words}{STRONG:#}, {} kept",
                 totals.stays
             )?;
             if totals.failed > 0 {
@@ -238,7 +240,7 @@ impl Run<'_> {
     }
 }
 
-fn object(out: &mut dyn Write, left: &Leftover, state: &str, reason: &str) -> io::Result<()> {
+fn write_json(out: &mut dyn Write, left: &Leftover, state: &str, reason: &str) -> io::Result<()> {
     #[derive(Serialize)]
     struct Object<'a> {
         path: &'a str,

@@ -1,4 +1,4 @@
-//! The form of a file: a driver as it is, or compressed as on setup discs,
+//! The container of a driver: a plain file, or a compressed file as on setup discs,
 //! where `TCPIP.SY_` is a cabinet with one member.
 
 use std::borrow::Cow;
@@ -8,16 +8,16 @@ use tcplimit_report::{State, is_cabinet, is_module};
 
 use super::refusal::Refusal;
 use crate::cabinet::Cabinet;
-use crate::cabinet::rewrite::Flaw;
+use crate::cabinet::rewrite::RewriteError;
 use crate::cabinet::rewrite::compression::{self, LZX};
-use crate::guard::guard;
+use crate::panic_guard::catch_panic;
 
-/// How the content of a file is kept.
+/// The container of a driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Container {
-    /// As it is.
+    /// A plain file.
     Plain,
-    /// As the one member of a cabinet.
+    /// A cabinet with one member.
     Compressed(Member),
 }
 
@@ -28,16 +28,15 @@ pub struct Member {
     pub name: String,
     /// Date, time and attributes.
     stamp: [u8; 6],
-    /// Where it is compressed by LZX, the window, as a power of two in bytes.
+    /// For LZX, the window size in bytes as a power of two.
     lzx: Option<u8>,
 }
 
 impl Container {
-    /// Takes the content of a file apart.
+    /// Parses the content of a file.
     ///
     /// # Errors
-    /// A cabinet that has more than one member, can't be read, or could not be
-    /// written back.
+    /// When a cabinet has several members, can't be read, or could not be rewritten.
     pub fn open(file: &[u8]) -> Result<(Container, Cow<'_, [u8]>), Refusal> {
         if !is_cabinet(file) {
             return Ok((Container::Plain, Cow::Borrowed(file)));
@@ -56,7 +55,7 @@ impl Container {
         let behind = cabinet.bytes_behind();
         if behind != 0 {
             return Err(Refusal::UnsupportedCabinet(
-                "the file has bytes behind the cabinet in it, which would be lost",
+                "the file has data after the cabinet, which would be lost",
             ));
         }
         if cabinet.len() != 1 {
@@ -65,9 +64,9 @@ impl Container {
                 drivers: drivers.map(str::to_owned).collect(),
             });
         }
-        if cabinet.has_more() {
+        if cabinet.has_extensions() {
             return Err(Refusal::UnsupportedCabinet(
-                "the cabinet has reserved fields, a signature perhaps, or goes on in another",
+                "the cabinet has reserved fields (perhaps a signature), or continues in another",
             ));
         }
         let mut only = None;
@@ -93,40 +92,41 @@ impl Container {
         Ok((Container::Compressed(member), Cow::Owned(content)))
     }
 
-    /// Makes a file of this form: a cabinet is compressed by LZX where it was
-    /// before, and otherwise by MSZIP; it keeps the name, date, time and
-    /// attributes of its member. What was made has been read back.
+    /// Packs content into this container: a cabinet is compressed by LZX if it was
+    /// before, otherwise by MSZIP; it keeps the name, date, time and attributes of
+    /// its member. The result is verified by parsing it.
     ///
     /// # Errors
-    /// When it does not come out again as it went in.
+    /// When the verification fails.
     pub fn pack(&self, content: &[u8]) -> Result<Vec<u8>, Refusal> {
         let Container::Compressed(member) = self else {
             return Ok(content.to_vec());
         };
-        let is_it = |packed: &Vec<u8>| match Container::open(packed) {
+        let is_equal = |packed: &Vec<u8>| match Container::open(packed) {
             Ok((Container::Compressed(again), unpacked)) => {
                 (&again.name, again.stamp) == (&member.name, member.stamp) && *unpacked == *content
             }
             _ => false,
         };
-        let cabinet = |packed: compression::Packed| packed.cabinet(&member.name, member.stamp);
+        let cabinet =
+            |packed: compression::CompressedStream| packed.cabinet(&member.name, member.stamp);
         let by_lzx = || {
             let window = member.lzx?;
-            let packed = guard(|| Ok(compression::lzx(window, content)));
+            let packed = catch_panic(|| Ok(compression::lzx(window, content)));
             packed.ok().flatten()
         };
         let by_mszip = || {
-            let write_error = |error: io::Error| Flaw::Damaged(error.to_string());
+            let write_error = |error: io::Error| RewriteError::Damaged(error.to_string());
             compression::mszip(|out| out.write_all(content).map_err(write_error)).ok()
         };
         by_lzx()
             .map(cabinet)
-            .filter(is_it)
-            .or_else(|| by_mszip().map(cabinet).filter(is_it))
+            .filter(is_equal)
+            .or_else(|| by_mszip().map(cabinet).filter(is_equal))
             .ok_or(Refusal::VerificationFailed)
     }
 
-    /// The member's name, where there is one.
+    /// The name of the member, if any.
     #[must_use]
     pub fn member(&self) -> Option<&str> {
         match self {
@@ -144,7 +144,7 @@ mod tests {
 
     use super::*;
 
-    /// Where in a cabinet the place of its table of members stands, in bytes.
+    /// The offset of the field that locates the table of members, in bytes.
     const MEMBERS: usize = 16;
 
     fn member() -> Member {
@@ -155,7 +155,7 @@ mod tests {
         }
     }
 
-    /// Words of some length in no order.
+    /// Words in pseudorandom order.
     fn text() -> Vec<u8> {
         let words = ["half", "open", "limit", "driver", "connection", " ", "\n"];
         let mut at = 1_usize;
@@ -170,34 +170,34 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_comes_out_with_name_date_and_attributes() {
+    fn packing_keeps_content_name_date_and_attributes() {
         let content = text();
-        let form = Container::Compressed(member());
-        let packed = form.pack(&content).unwrap();
+        let container = Container::Compressed(member());
+        let packed = container.pack(&content).unwrap();
         assert!(packed.len() < content.len());
         let (again, unpacked) = Container::open(&packed).unwrap();
-        assert_eq!((again, &*unpacked), (form, &*content));
+        assert_eq!((again, &*unpacked), (container, &*content));
         assert_eq!(Container::Plain.pack(&content).unwrap(), content);
     }
 
     #[test]
-    fn what_was_compressed_by_lzx_is_again_with_the_same_window() {
+    fn lzx_is_kept_with_the_same_window() {
         let content = text();
         for window in 15..=21 {
-            let form = Container::Compressed(Member {
+            let container = Container::Compressed(Member {
                 lzx: Some(window),
                 ..member()
             });
-            let packed = form.pack(&content).unwrap();
+            let packed = container.pack(&content).unwrap();
             let (again, unpacked) = Container::open(&packed).unwrap();
-            assert_eq!((again, &*unpacked), (form, &*content));
+            assert_eq!((again, &*unpacked), (container, &*content));
         }
-        // No such window: MSZIP does it.
-        let form = Container::Compressed(Member {
+        // An invalid window: MSZIP is used.
+        let container = Container::Compressed(Member {
             lzx: Some(25),
             ..member()
         });
-        let packed = form.pack(&content).unwrap();
+        let packed = container.pack(&content).unwrap();
         let (again, _) = Container::open(&packed).unwrap();
         assert_eq!(again, Container::Compressed(member()));
     }
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn a_cabinet_that_would_lose_something_is_refused() {
         let packed = Container::Compressed(member()).pack(b"content").unwrap();
-        // The flags: fields are reserved, or it goes on in another cabinet.
+        // The flags: reserved fields exist, or the cabinet continues in another.
         for (flags, reserved) in [(4_u8, &[0, 0, 0, 0][..]), (2, b"a\0b\0")] {
             let mut odd = packed.clone();
             odd[30] = flags;

@@ -1,18 +1,18 @@
-//! Disc images: the copies on a setup disc, changed in a new image.
+//! Disc images: patches the copies on a setup disc in a new image.
 //!
-//! What is there stays where it is, byte for byte. A changed file is appended
-//! behind the old end; the directory records that named the old one, in each
-//! tree, name the new one, and the volume's size grows. The last sector says
-//! what stood there before, so that [`restore`](super::restore) gives the old
-//! image again, to the byte.
+//! The old content stays in place, byte for byte. A changed file is appended after
+//! the old end; the directory records of the old file, in each tree, are changed to
+//! name the new one, and the size of the volume grows. The last sector records the
+//! old bytes, so that [`restore`](super::restore) reconstructs the old image
+//! exactly.
 //!
-//! Read in this order: [`layout`] (what must hold of an image), [`changes`]
-//! (what becomes of it), [`record`] (the last sector), [`stage`] (the new file).
+//! Read in this order: [`layout`] (checks of an image), [`new_image`] (the
+//! changes), [`record`] (the last sector), [`image_writer`] (the new file).
 
-mod changes;
+mod image_writer;
 mod layout;
+mod new_image;
 mod record;
-mod stage;
 
 use std::cell::Cell;
 use std::path::Path;
@@ -26,13 +26,13 @@ use super::outcome::{FileResult, Outcome, Source, Target, Task};
 use super::refusal::DiscRefusal;
 use crate::iso;
 
-use changes::{Changes, Copy, Edited, copies};
 use layout::{Archive, Layout};
+use new_image::{EditedImage, NewImage, PlannedFile, plan_files};
 use record::Record;
 
 /// Whether a file is an ISO image.
 pub(super) fn is_disc(path: &Path) -> bool {
-    let is_file = std::fs::metadata(path).is_ok_and(|about| about.is_file());
+    let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     let file = is_file.then(|| HostFileSystem::default().open(path).ok());
     let Some(Some(file)) = file else {
         return false;
@@ -40,39 +40,42 @@ pub(super) fn is_disc(path: &Path) -> bool {
     iso::is_image(&*file).is_ok_and(|is_image| is_image)
 }
 
-/// What became of an image.
+/// The result for an image.
 #[derive(Debug)]
 pub struct DiscResult {
-    /// Each copy on it, or the image itself where that is refused.
+    /// The result for each copy on it, or for the image itself if that is refused.
     pub copies: Vec<FileResult>,
-    /// Cabinets and self-extractors on it with copies in them, which are not
-    /// rewritten.
+    /// Cabinets and self-extractors on it that contain copies and are not rewritten.
     pub archives: Vec<Archive>,
-    /// Why no image was written, where one copy is why others are not changed.
+    /// Why no image was written, if one copy prevents it.
     pub reason: Option<&'static str>,
 }
 
-/// Gets the bytes done and the bytes in all, and says whether to go on.
-pub type Watch<'a> = dyn Fn(u64, u64) -> bool + 'a;
+/// Gets the bytes processed and their total; returns whether to continue.
+pub type ImageProgress<'a> = dyn Fn(u64, u64) -> bool + 'a;
 
-/// What is to be done with an image.
+/// A planned image.
 struct Prepared<'a> {
-    copies: Vec<Copy>,
-    /// The image as it is to be; `None` where a copy is refused.
-    changes: Option<Changes<'a>>,
+    copies: Vec<PlannedFile>,
+    /// The new image; `None` if a copy is refused.
+    changes: Option<NewImage<'a>>,
     archives: Vec<Archive>,
 }
 
-const REFUSED: &str =
-    "A copy is refused or can't be read, so no image is written: all are treated alike.";
+const REFUSED: &str = "A copy is refused or can't be read, so no image is written: all copies change together or not at all.";
 
-/// Does a job with the copies on a disc, in a new image.
-pub fn patch_disc(job: &Job, fs: &impl FileSystem, path: &Path, watch: &Watch<'_>) -> DiscResult {
+/// Runs a job on all copies on a disc and writes a new image.
+pub fn patch_disc(
+    job: &Job,
+    fs: &impl FileSystem,
+    path: &Path,
+    progress: &ImageProgress<'_>,
+) -> DiscResult {
     let Prepared {
         copies,
         changes,
         archives,
-    } = match prepare(job, fs, path, watch) {
+    } = match prepare(job, fs, path, progress) {
         Ok(prepared) => prepared,
         Err(failure) => {
             return DiscResult {
@@ -87,14 +90,16 @@ pub fn patch_disc(job: &Job, fs: &impl FileSystem, path: &Path, watch: &Watch<'_
             let (done, all) = (Cell::new(0_u64), changes.length().saturating_mul(2));
             let step = |bytes: u64| {
                 done.set(done.get().saturating_add(bytes));
-                watch(done.get(), all)
+                progress(done.get(), all)
             };
-            Some(stage::write(fs, path, output, changes, job.touch, &step))
+            Some(image_writer::write(
+                fs, path, output, changes, job.touch, &step,
+            ))
         }
         _ => None,
     };
     let is_sound = changes.is_some();
-    let done = |copy: Copy| {
+    let done = |copy: PlannedFile| {
         let mut done = FileResult::new(path, outcome(&copy, is_sound, written.as_ref()));
         done.within = Some(copy.path);
         if let (Target::Output(output), Outcome::Changed) = (&job.target, &done.outcome) {
@@ -110,12 +115,12 @@ pub fn patch_disc(job: &Job, fs: &impl FileSystem, path: &Path, watch: &Watch<'_
     }
 }
 
-/// Finds out what is to be done. Nothing is written.
+/// Plans the new image. Nothing is written.
 fn prepare<'a>(
     job: &Job,
     fs: &'a impl FileSystem,
     path: &Path,
-    watch: &Watch<'_>,
+    progress: &ImageProgress<'_>,
 ) -> Result<Prepared<'a>, Failure> {
     match &job.target {
         Target::InPlace => return Err(DiscRefusal::InPlace.into()),
@@ -126,30 +131,30 @@ fn prepare<'a>(
         _ => {}
     }
     let file = fs.open(path).map_err(read_failure(path))?;
-    let go_on = || watch(0, 0);
-    let mut now = Layout::of(&*file, job.cabinets, &go_on)?;
-    let record = Record::of(&*file, now.volume_sectors);
-    // Where cabinets were rewritten before, they are among the copies.
+    let go_on = || progress(0, 0);
+    let mut now = Layout::read(&*file, job.cabinets, &go_on)?;
+    let record = Record::read(&*file, now.volume_sectors);
+    // Cabinets that were rewritten before are among the copies.
     let end = record.as_ref().map_or(u64::MAX, |record| record.length);
     let is_new = |archive: &Archive| archive.is_cabinet && archive.start >= end;
     let cabinets = job.cabinets || now.archives.iter().any(is_new);
     if cabinets != job.cabinets {
-        now = Layout::of(&*file, cabinets, &go_on)?;
+        now = Layout::read(&*file, cabinets, &go_on)?;
     }
     let (limit, use_record) = match job.task {
         Task::Patch { limit } => (limit, false),
         Task::Restore { use_backup } => (PRISTINE_LIMIT, use_backup && record.is_some()),
     };
-    let mut copies = copies(&*file, &now, job.module, limit);
-    // What was patched before is patched anew from the image that it was.
+    let mut copies = plan_files(&*file, &now, job.module, limit);
+    // A patched image is patched again from its original.
     let original = match record {
-        Some(record) => Edited::original(file, record),
-        None => Edited::unchanged(file),
+        Some(record) => EditedImage::original(file, record),
+        None => EditedImage::unchanged(file),
     };
     if use_record {
-        let before = Layout::of(&original, cabinets, &go_on)?;
-        let copies = changes::restored(&original, &now, &before, job.module)?;
-        let changes = Changes::restoring(original);
+        let before = Layout::read(&original, cabinets, &go_on)?;
+        let copies = new_image::plan_restore(&original, &now, &before, job.module)?;
+        let changes = NewImage::restored(original);
         if job.target == Target::DryRun {
             changes.check_source(&|_| go_on())?;
         }
@@ -165,12 +170,12 @@ fn prepare<'a>(
         }
     }
     let is_sound = copies.iter().all(|copy| copy.facts.is_ok());
-    let changes = match (is_sound, copies.iter().any(Copy::is_change)) {
+    let changes = match (is_sound, copies.iter().any(PlannedFile::is_change)) {
         (false, _) => None,
-        (true, false) => Some(Changes::none(original)),
+        (true, false) => Some(NewImage::unchanged(original)),
         (true, true) => {
-            let layout = Layout::of(&original, cabinets, &go_on)?;
-            Changes::patching(original, &layout, job.module, cabinets, limit, &mut copies)?
+            let layout = Layout::read(&original, cabinets, &go_on)?;
+            NewImage::patched(original, &layout, job.module, cabinets, limit, &mut copies)?
         }
     };
     Ok(Prepared {
@@ -180,9 +185,9 @@ fn prepare<'a>(
     })
 }
 
-/// What became of a copy. `written` is what became of the image, when that was
-/// tried.
-fn outcome(copy: &Copy, is_sound: bool, written: Option<&Result<(), Failure>>) -> Outcome {
+/// The outcome for a copy. `written` is the result for the image, if writing was
+/// attempted.
+fn outcome(copy: &PlannedFile, is_sound: bool, written: Option<&Result<(), Failure>>) -> Outcome {
     match (&copy.facts, written) {
         (Err(failure), _) => Outcome::Failed(failure.clone()),
         (Ok(_), _) if !copy.is_change() => Outcome::Unchanged,

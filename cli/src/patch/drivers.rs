@@ -1,4 +1,4 @@
-//! The drivers in a file: one in most, several perhaps in a large cabinet.
+//! The drivers in a file: usually one, perhaps several in a large cabinet.
 
 use std::borrow::Cow;
 use std::io;
@@ -12,36 +12,36 @@ use super::outcome::DriverFacts;
 use super::plan::{Plan, apply, plan};
 use super::refusal::Refusal;
 use crate::cabinet::Cabinet;
-use crate::cabinet::rewrite::{Flaw, Whole};
-use crate::file::Input;
+use crate::cabinet::rewrite::{ParsedCabinet, RewriteError};
+use crate::input::Input;
 
-/// A file taken apart.
+/// A parsed file.
 pub(crate) struct Drivers<'a> {
     packaging: Packaging<'a>,
-    /// The name of the member, where there is one, and the image.
+    /// The name of the member, if any, and the image.
     images: Vec<(Option<String>, Cow<'a, [u8]>)>,
 }
 
-/// What the drivers are in.
+/// The packaging of the drivers.
 enum Packaging<'a> {
-    /// A file of its own, or a cabinet with just this member.
+    /// A plain file, or a cabinet with only this member.
     Single(Container),
-    /// A cabinet that keeps all else.
-    Cabinet(Whole<'a>),
+    /// A cabinet whose other members stay.
+    Cabinet(ParsedCabinet<'a>),
 }
 
-/// What becomes of one of them.
-pub(crate) struct Planned {
+/// A driver with its plan.
+pub(crate) struct PlannedDriver {
     pub(crate) member: Option<String>,
     pub(crate) plan: Plan,
-    /// The image as it shall be.
+    /// The new image.
     pub(crate) changed: Vec<u8>,
-    /// SHA-256 of the image as it is.
+    /// SHA-256 of the present image.
     pub(crate) before: String,
 }
 
-impl Planned {
-    /// What was found out, and the image as it shall be.
+impl PlannedDriver {
+    /// The facts, and the new image.
     pub(crate) fn into_parts(self) -> (DriverFacts, Vec<u8>) {
         let facts = DriverFacts {
             member: self.member,
@@ -56,13 +56,13 @@ impl Planned {
 }
 
 impl<'a> Drivers<'a> {
-    /// Takes the content of a file apart; large cabinets only with `cabinets`.
+    /// Parses the content of a file; cabinets of several files only with `cabinets`.
     ///
     /// # Errors
-    /// Where it can't be read, or could not be written back.
-    pub(crate) fn of(file: &'a [u8], cabinets: bool) -> Result<Drivers<'a>, Refusal> {
-        if cabinets && is_large(file) {
-            let whole = Whole::of(file, is_module)?;
+    /// When it can't be read, or could not be rewritten.
+    pub(crate) fn parse(file: &'a [u8], cabinets: bool) -> Result<Drivers<'a>, Refusal> {
+        if cabinets && has_several_members(file) {
+            let whole = ParsedCabinet::of(file, is_module)?;
             let wanted = whole.wanted().iter();
             let images: Vec<_> = wanted
                 .map(|wanted| (Some(wanted.name.clone()), wanted.content.clone().into()))
@@ -77,10 +77,10 @@ impl<'a> Drivers<'a> {
                 }),
             };
         }
-        let (form, image) = Container::open(file)?;
+        let (container, image) = Container::open(file)?;
         Ok(Drivers {
-            images: vec![(form.member().map(str::to_owned), image)],
-            packaging: Packaging::Single(form),
+            images: vec![(container.member().map(str::to_owned), image)],
+            packaging: Packaging::Single(container),
         })
     }
 
@@ -89,40 +89,38 @@ impl<'a> Drivers<'a> {
         self.images.iter().map(|(_, image)| &**image)
     }
 
-    /// What must be the same in two files that differ in drivers only: of a file
-    /// of its own nothing.
-    pub(crate) fn rest(&self) -> Option<[u8; 32]> {
+    /// The hash of everything but the drivers; `None` for a plain file.
+    pub(crate) fn remainder_hash(&self) -> Option<[u8; 32]> {
         match &self.packaging {
             Packaging::Single(_) => None,
-            Packaging::Cabinet(whole) => Some(whole.rest()),
+            Packaging::Cabinet(whole) => Some(whole.remainder_hash()),
         }
     }
 
-    /// Decides what is to be changed in each so that it sets this limit.
-    /// `path` is that of the file; it says which module a driver is, and of
-    /// one in a cabinet the name of the member does.
+    /// Plans the change of each driver to this limit. Without `module`, the name of
+    /// the file at `path`, or of the member in a cabinet, determines the module.
     ///
     /// # Errors
-    /// Why one can't be changed; of several, which.
+    /// Why a driver can't be changed; in a cabinet, for each driver.
     pub(crate) fn plan(
         &self,
         path: &str,
         module: Option<Module>,
         limit: u32,
-    ) -> Result<Vec<Planned>, Refusal> {
+    ) -> Result<Vec<PlannedDriver>, Refusal> {
         self.plan_each(path, module, &|_| limit)
     }
 
-    /// As [`Drivers::plan`], with a limit for each, by its number.
+    /// As [`Drivers::plan`], with a limit for each driver, by its index.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`Drivers::plan`].
     pub(crate) fn plan_each(
         &self,
         path: &str,
         module: Option<Module>,
         limit: &dyn Fn(usize) -> u32,
-    ) -> Result<Vec<Planned>, Refusal> {
+    ) -> Result<Vec<PlannedDriver>, Refusal> {
         let planned = self
             .images
             .iter()
@@ -134,7 +132,7 @@ impl<'a> Drivers<'a> {
                     _ => path.to_owned(),
                 };
                 let plan = plan(&name, image, module, limit)?;
-                Ok(Planned {
+                Ok(PlannedDriver {
                     member: member.clone(),
                     changed: apply(&name, &plan, image)?,
                     plan,
@@ -144,7 +142,7 @@ impl<'a> Drivers<'a> {
         match self.packaging {
             Packaging::Single(_) => planned.collect(),
             Packaging::Cabinet(_) => {
-                let planned: Vec<Result<Planned, Refusal>> = planned.collect();
+                let planned: Vec<Result<PlannedDriver, Refusal>> = planned.collect();
                 if planned.iter().all(Result::is_ok) {
                     return planned.into_iter().collect();
                 }
@@ -157,21 +155,21 @@ impl<'a> Drivers<'a> {
         }
     }
 
-    /// The file with these images in it. What was made has been read back.
+    /// Packs these images into the file, and verifies the result by parsing it.
     ///
     /// # Errors
-    /// When it does not come out again as it went in.
+    /// When the verification fails.
     pub(crate) fn pack(&self, images: Vec<Vec<u8>>) -> Result<Vec<u8>, Refusal> {
         match &self.packaging {
-            Packaging::Single(form) => match images.as_slice() {
-                [image] => form.pack(image),
+            Packaging::Single(container) => match images.as_slice() {
+                [image] => container.pack(image),
                 _ => Err(Refusal::VerificationFailed),
             },
             Packaging::Cabinet(whole) => {
                 let packed = whole.with(&images)?;
-                let again = Whole::of(&packed, is_module)?;
+                let again = ParsedCabinet::of(&packed, is_module)?;
                 let contents = again.wanted().iter().map(|wanted| &wanted.content);
-                match again.rest() == whole.rest() && contents.eq(&images) {
+                match again.remainder_hash() == whole.remainder_hash() && contents.eq(&images) {
                     true => Ok(packed),
                     false => Err(Refusal::VerificationFailed),
                 }
@@ -180,20 +178,20 @@ impl<'a> Drivers<'a> {
     }
 }
 
-/// How InstallShield's files of that name begin: none of Windows' own.
+/// The signature of InstallShield's cabinets, which Windows itself does not use.
 const INSTALLSHIELD: &[u8] = b"ISc(";
 
-/// The members of a cabinet that are one of the modules by name.
+/// The members of a cabinet named like one of the modules.
 ///
 /// # Errors
-/// When it can't be read, or is no cabinet.
+/// When it can't be read, or is not a cabinet.
 pub(crate) fn drivers_in(path: &Path) -> io::Result<Vec<String>> {
     let content = Input::open(path).and_then(Input::content)?;
     if content.starts_with(INSTALLSHIELD) {
         return Ok(Vec::new());
     }
     if !is_cabinet(&content) {
-        return Err(io::Error::other("it is no cabinet"));
+        return Err(io::Error::other("not a cabinet"));
     }
     let bytes: &[u8] = &content;
     let tables = Cabinet::new(&bytes).map_err(io::Error::other)?;
@@ -201,17 +199,17 @@ pub(crate) fn drivers_in(path: &Path) -> io::Result<Vec<String>> {
     Ok(drivers.map(str::to_owned).collect())
 }
 
-/// Whether a file is a cabinet with more in it than one member.
-fn is_large(file: &[u8]) -> bool {
+/// Whether a file is a cabinet with other content than one member.
+fn has_several_members(file: &[u8]) -> bool {
     is_cabinet(file)
-        && Cabinet::new(&file).is_ok_and(|cabinet| cabinet.len() != 1 || cabinet.has_more())
+        && Cabinet::new(&file).is_ok_and(|cabinet| cabinet.len() != 1 || cabinet.has_extensions())
 }
 
-impl From<Flaw> for Refusal {
-    fn from(flaw: Flaw) -> Refusal {
+impl From<RewriteError> for Refusal {
+    fn from(flaw: RewriteError) -> Refusal {
         match flaw {
-            Flaw::Odd(why) => Refusal::UnsupportedCabinet(why),
-            Flaw::Damaged(reason) => Refusal::Unusable {
+            RewriteError::Unsupported(why) => Refusal::UnsupportedCabinet(why),
+            RewriteError::Damaged(reason) => Refusal::Unusable {
                 state: State::Damaged,
                 reason: format!("{reason}: take a fresh copy of the file"),
             },

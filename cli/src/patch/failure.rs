@@ -8,35 +8,35 @@ use tcplimit_report::Exit;
 
 use super::lock_owner::{HeldLock, OwnerState};
 use super::refusal::{DiscRefusal, Refusal};
-use crate::output::{cause, quoted};
+use crate::terminal::{os_error_text, quoted};
 
 /// Why a file was not replaced.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Failure {
-    /// It must not be.
+    /// A rule forbids it.
     Refused(Refusal),
     /// A file or folder can't be read.
     Unreadable {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         error: io::Error,
     },
     /// The file system failed.
     Io {
-        /// What could not be done.
-        what: String,
-        /// Its error.
+        /// What could not be done, to which file.
+        problem: String,
+        /// The error of the system.
         error: io::Error,
     },
-    /// Another run is at work in these folders, or may be.
+    /// Another run is, or may be, in progress in these folders.
     Locked(Vec<HeldLock>),
-    /// The file was replaced, then something failed, and putting the old
-    /// content back did as well.
+    /// The file was replaced, then something failed, and so did restoring the old
+    /// content.
     RollbackFailed {
-        /// What failed, and what is there now.
-        why: String,
+        /// What failed, and what the file holds now.
+        reason: String,
         /// The file.
         path: PathBuf,
     },
@@ -49,27 +49,32 @@ impl fmt::Display for Failure {
         match self {
             Failure::Refused(refusal) => refusal.fmt(f),
             Failure::Unreadable { path, error } => {
-                write!(f, "{} can't be read: {}", path.display(), cause(error))
+                write!(
+                    f,
+                    "{} can't be read: {}",
+                    path.display(),
+                    os_error_text(error)
+                )
             }
-            Failure::Io { what, error } => {
-                write!(f, "{what}: {}", cause(error))?;
+            Failure::Io { problem, error } => {
+                write!(f, "{problem}: {}", os_error_text(error))?;
                 f.write_str(match error.kind() {
-                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ": make room, and try again",
+                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ": free some space and try again",
                     ErrorKind::PermissionDenied if cfg!(unix) => {
-                        ": the file's folder must be writable; where it is yours, chmod u+w FOLDER makes it so"
+                        ": the file's folder must be writable; if it is yours, run chmod u+w FOLDER"
                     }
                     ErrorKind::PermissionDenied => ": the file's folder must be writable",
                     ErrorKind::ReadOnlyFilesystem => {
-                        ": the disk is mounted read-only; if its Windows hibernates or was not shut down, start that Windows and shut it down first"
+                        ": the disk is mounted read-only; if its Windows is hibernated or was not shut down, start that Windows and shut it down first"
                     }
                     ErrorKind::ResourceBusy => ": another program uses the file",
                     _ => "",
                 })
             }
-            Failure::Locked(held) => locked(f, held),
-            Failure::RollbackFailed { why, path } => write!(
+            Failure::Locked(held) => write_lock_holders(f, held),
+            Failure::RollbackFailed { reason, path } => write!(
                 f,
-                "{why}, and the old content could not be put back: look at {} before it is used",
+                "{reason}, and the old content could not be restored: check {} before using it",
                 path.display()
             ),
             Failure::Interrupted => f.write_str("interrupted"),
@@ -80,7 +85,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Failure {
-    /// What a run ends with that failed so.
+    /// The exit code of a run with this failure.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Failure::Refused(refusal) if !refusal.is_bad_input() => Exit::Refused,
@@ -90,7 +95,7 @@ impl Failure {
     }
 }
 
-/// One failure may be said of several files. An error of the system is copied by
+/// One failure may apply to several files. An error of the system is copied by
 /// its kind and text.
 impl Clone for Failure {
     fn clone(&self) -> Failure {
@@ -101,13 +106,13 @@ impl Clone for Failure {
                 path: path.clone(),
                 error: copy(error),
             },
-            Failure::Io { what, error } => Failure::Io {
-                what: what.clone(),
+            Failure::Io { problem, error } => Failure::Io {
+                problem: problem.clone(),
                 error: copy(error),
             },
             Failure::Locked(held) => Failure::Locked(held.clone()),
-            Failure::RollbackFailed { why, path } => Failure::RollbackFailed {
-                why: why.clone(),
+            Failure::RollbackFailed { reason, path } => Failure::RollbackFailed {
+                reason: reason.clone(),
                 path: path.clone(),
             },
             Failure::Interrupted => Failure::Interrupted,
@@ -115,15 +120,15 @@ impl Clone for Failure {
     }
 }
 
-/// Which run holds which lock, and what to do.
-fn locked(f: &mut fmt::Formatter<'_>, held: &[HeldLock]) -> fmt::Result {
+/// Names each lock and the run that holds it, with advice.
+fn write_lock_holders(f: &mut fmt::Formatter<'_>, held: &[HeldLock]) -> fmt::Result {
     if let Some(held) = held
         .iter()
         .find(|held| held.owner_state == OwnerState::Running)
     {
         return write!(
             f,
-            "another run of tcplimit is at work here and holds {held}: wait until it has ended, and try again"
+            "another run of tcplimit is in progress here and holds {held}: wait until it has ended, then try again"
         );
     }
     let each: Vec<String> = held.iter().map(HeldLock::to_string).collect();
@@ -133,7 +138,7 @@ fn locked(f: &mut fmt::Formatter<'_>, held: &[HeldLock]) -> fmt::Result {
         .collect::<Vec<String>>();
     write!(
         f,
-        "another run of tcplimit holds {}, and whether it is still at work can't be told from here: wait until it has ended; if it has, and left this behind, remove {}, and try again",
+        "another run of tcplimit holds {}, and whether that run is still in progress is unknown here: wait until it has ended; if it has ended and left this behind, remove {} and try again",
         each.join(", "),
         paths.join(" ")
     )
@@ -154,7 +159,7 @@ impl From<DiscRefusal> for Failure {
     }
 }
 
-/// Says what can't be read.
+/// A failure to read this file or folder.
 pub(crate) fn read_failure(path: &Path) -> impl FnOnce(io::Error) -> Failure {
     move |error| Failure::Unreadable {
         path: path.to_owned(),
@@ -162,10 +167,10 @@ pub(crate) fn read_failure(path: &Path) -> impl FnOnce(io::Error) -> Failure {
     }
 }
 
-/// Says what could not be done.
-pub(crate) fn io_failure(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
+/// A failure of the system, with what could not be done.
+pub(crate) fn io_failure(problem: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
     move |error| Failure::Io {
-        what: what.into(),
+        problem: problem.into(),
         error,
     }
 }

@@ -1,5 +1,5 @@
-//! What is asked of a file system, so that tests can take one that fails or
-//! stops at any step.
+//! The calls of a file system that the patcher needs, so that tests can use one
+//! that fails or stops at any step.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::mount::MountWarning;
-use crate::file::Input;
+use crate::input::Input;
 use crate::storage::{FileStorage, Storage};
 
 /// Writes the content of a file.
@@ -21,12 +21,12 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 #[cfg(unix)]
-use unix::{check_writable, keep_attributes, keep_security, names_of, try_lock};
+use unix::{check_writable, count_links, keep_attributes, keep_security, try_lock};
 #[cfg(windows)]
-use windows::{check_writable, keep_attributes, keep_security, move_new, names_of, try_lock};
+use windows::{check_writable, count_links, keep_attributes, keep_security, move_new, try_lock};
 
-/// A file system. Every call is one step: a run that ends between two of them,
-/// or in the middle of a [`create`](FileSystem::create), must have lost nothing.
+/// A file system. Every call is one step: a run that ends between two calls, or
+/// during a [`create`](FileSystem::create), must lose nothing.
 pub trait FileSystem {
     /// All bytes of a file.
     ///
@@ -34,7 +34,7 @@ pub trait FileSystem {
     /// When it can't be read.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
-    /// A file of any size, to be read by position.
+    /// Opens a file of any size for reading by position.
     ///
     /// # Errors
     /// When it can't be opened.
@@ -42,46 +42,44 @@ pub trait FileSystem {
         Ok(Box::new(self.read(path)?))
     }
 
-    /// The names of all that is in a folder, in order.
+    /// The names of all entries of a folder, sorted.
     ///
     /// # Errors
     /// When it can't be read.
     fn list(&self, folder: &Path) -> io::Result<Vec<OsString>>;
 
-    /// How many names a file has; 1 where that can't be told.
+    /// The number of names (hard links) of a file; 1 if the system does not report it.
     ///
     /// # Errors
-    /// When it can't be read, or is no regular file: a link, a pipe.
+    /// When it can't be read, or is not a regular file: a link, a pipe.
     fn link_count(&self, path: &Path) -> io::Result<u64>;
 
-    /// Whether anything goes by this name, as the file system compares names.
+    /// Whether an entry has this name, as the file system compares names.
     ///
     /// # Errors
-    /// When that can't be told.
+    /// When the file system does not answer.
     fn exists(&self, path: &Path) -> io::Result<bool>;
 
-    /// The path without links in it, and with names as they are written on the
-    /// medium.
+    /// The path with links resolved, and with names spelled as on the medium.
     ///
     /// # Errors
-    /// When that can't be told.
+    /// When it can't be resolved.
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
 
-    /// Whether the rights of a folder let this program make files in it. None is
-    /// made to find out.
+    /// Checks that this program may create files in a folder, without creating one.
     ///
     /// # Errors
-    /// Why not.
+    /// When it may not.
     fn check_writable(&self, folder: &Path) -> io::Result<()>;
 
     /// Writes a new file.
     ///
     /// # Errors
-    /// When there is one of this name, or it can't be written. Nothing of it is
-    /// there then, unless the run ends in this step.
+    /// When the name exists, or the file can't be written. No part of it remains
+    /// then, unless the run ends in this step.
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()>;
 
-    /// Writes a new file with a content that is made as it is written.
+    /// Writes a new file whose content is produced while it is written.
     ///
     /// # Errors
     /// As for [`create`](FileSystem::create), and when `write` fails.
@@ -91,77 +89,75 @@ pub trait FileSystem {
         self.create(path, &content)
     }
 
-    /// Waits until the content of a file, and what it was given, is on the
-    /// medium.
+    /// Flushes the content and the metadata of a file to the medium.
     ///
     /// # Errors
-    /// When it does not get there.
+    /// When that fails.
     fn sync(&self, path: &Path) -> io::Result<()>;
 
-    /// Gives a file that was created, and not synced yet, the times and
-    /// permissions of another, its owner and attributes, and on Windows its
-    /// access list.
+    /// Gives a file that was created and not yet synced the times and permissions
+    /// of another file, its owner and attributes, and on Windows its access list.
     ///
     /// # Errors
-    /// When it can't have times and permissions; with `all`, when it can't have
-    /// any of the rest either.
+    /// When times or permissions can't be set; with `all`, when any of the rest
+    /// can't be set.
     fn copy_metadata(&self, from: &Path, to: &Path, all: bool) -> io::Result<()>;
 
-    /// Gives a file that was created, and not synced yet, the time of now.
+    /// Gives a file that was created and not yet synced the present time.
     ///
     /// # Errors
-    /// When it can't.
+    /// When the time can't be set.
     fn touch(&self, path: &Path) -> io::Result<()>;
 
-    /// Gives a file another name, by which nothing went before. It may have its
-    /// old one as well then.
+    /// Gives a file another name that no entry has. The old name may remain.
     ///
     /// # Errors
-    /// When something does, with [`ErrorKind::AlreadyExists`], or it can't.
+    /// [`ErrorKind::AlreadyExists`] when an entry has the new name; or when the file
+    /// system fails.
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Gives a file the name of another, which is gone then, in one step.
+    /// Replaces a file by another in one step.
     ///
     /// # Errors
-    /// When it can't; both are there then.
+    /// When the file system fails; both files remain then.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Waits until the names in a folder are on the medium.
+    /// Flushes the names in a folder to the medium.
     ///
     /// # Errors
-    /// When they don't get there.
+    /// When that fails.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
 
     /// Removes a file.
     ///
     /// # Errors
-    /// When it can't.
+    /// When the file system fails.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
     /// Locks a file for this run until it is [unlocked](FileSystem::unlock) or the
-    /// run ends, however it ends. A file that this run has created is meant by
-    /// its path even where another has taken its name since.
+    /// run ends in any way. For a file that this run created, the path means that
+    /// file even if another file has its name by now.
     ///
     /// # Errors
     /// When it can't be opened, or the file system has no locks.
     fn lock(&self, path: &Path) -> io::Result<LockOutcome>;
 
-    /// Unlocks a file; with `remove` it is removed first, unless another file
-    /// has its name by now.
+    /// Unlocks a file; with `remove`, removes it first unless another file has its
+    /// name by now.
     ///
     /// # Errors
     /// When it can't be removed.
     fn unlock(&self, path: &Path, remove: bool) -> io::Result<()>;
 
-    /// Waits for another run, the how many-th time; `false` when that has been
-    /// long enough.
+    /// Waits for another run. `times` counts the earlier waits; `false` means that
+    /// the run should give up.
     fn pause(&self, times: u32) -> bool;
 
-    /// Takes note of something that this file system can't do.
+    /// Records a warning about this file system.
     fn warn(&self, warning: MountWarning);
 }
 
-/// What became of an attempt to lock a file.
+/// The outcome of an attempt to lock a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LockOutcome {
     /// This run has it, and its path leads to it.
@@ -172,7 +168,7 @@ pub enum LockOutcome {
     Gone,
 }
 
-/// The folder that a file is in.
+/// The folder of a file.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -180,42 +176,42 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// No driver, compressed or not, is nearly as large, in bytes.
-const LARGEST: u64 = 256 << 20;
+/// The size limit of a file, in bytes; every driver is far smaller.
+const MAX_FILE_SIZE: u64 = 256 << 20;
 
-/// The file system of the machine.
+/// The file system of the operating system.
 #[derive(Debug, Default)]
 pub struct HostFileSystem {
     locked: RefCell<BTreeMap<PathBuf, File>>,
-    /// Files that were created and not synced: behind what they are given it
-    /// may be that they can't be opened for writing.
+    /// Files that were created and not synced, kept open: their new permissions may
+    /// forbid opening them for writing.
     created: RefCell<BTreeMap<PathBuf, File>>,
     warnings: RefCell<BTreeSet<MountWarning>>,
 }
 
 impl HostFileSystem {
-    /// What the file systems that were written to can't do.
+    /// The warnings about the file systems that were written to.
     pub(crate) fn warnings(&self) -> BTreeSet<MountWarning> {
         self.warnings.borrow().clone()
     }
 }
 
-/// How often, and how long each time, another run is waited for: two seconds.
-const PAUSES: u32 = 80;
+/// Wait for another run at most this often, and this long each time: two seconds.
+const MAX_PAUSES: u32 = 80;
 const PAUSE: Duration = Duration::from_millis(25);
 
 impl FileSystem for HostFileSystem {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        // Opening a pipe may wait for ever.
+        // Opening a pipe may block forever.
         if !fs::metadata(path)?.is_file() {
-            return Err(io::Error::other("it is no regular file"));
+            return Err(io::Error::other("not a regular file"));
         }
         let input = Input::open(path)?;
         match input.length() {
-            0..=LARGEST => input.content().map(|content| content.to_vec()),
+            0..=MAX_FILE_SIZE => input.content().map(|content| content.to_vec()),
             _ => Err(io::Error::new(
                 ErrorKind::FileTooLarge,
-                format!("it is larger than {LARGEST} bytes, and no driver is"),
+                format!("larger than {MAX_FILE_SIZE} bytes, and no driver is"),
             )),
         }
     }
@@ -234,10 +230,10 @@ impl FileSystem for HostFileSystem {
     }
 
     fn link_count(&self, path: &Path) -> io::Result<u64> {
-        let about = fs::symlink_metadata(path)?;
-        match about.is_file() {
-            true => names_of(path),
-            false => Err(io::Error::other("it is no regular file")),
+        let metadata = fs::symlink_metadata(path)?;
+        match metadata.is_file() {
+            true => count_links(path),
+            false => Err(io::Error::other("not a regular file")),
         }
     }
 
@@ -246,7 +242,7 @@ impl FileSystem for HostFileSystem {
     }
 
     fn create_with(&self, path: &Path, write: &mut WriteContent<'_>) -> io::Result<()> {
-        // For reading too: NFS gives no lock for what is open for writing only.
+        // For reading too: NFS refuses a lock on a file open for writing only.
         let mut options = OpenOptions::new();
         let mut file = options.read(true).write(true).create_new(true).open(path)?;
         let written = write(&mut file);
@@ -275,7 +271,7 @@ impl FileSystem for HostFileSystem {
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        // Not every file system of Windows tells; then the links stay in it.
+        // Some file systems of Windows don't answer; then links stay unresolved.
         fs::canonicalize(path).or_else(|_| std::path::absolute(path))
     }
 
@@ -287,16 +283,16 @@ impl FileSystem for HostFileSystem {
     }
 
     fn copy_metadata(&self, from: &Path, to: &Path, all: bool) -> io::Result<()> {
-        let about = fs::metadata(from)?;
+        let metadata = fs::metadata(from)?;
         if let Some(file) = self.created.borrow().get(to) {
-            file.set_times(times(&about))?;
+            file.set_times(times(&metadata))?;
         }
         let rest = keep_security(from, to).and_then(|()| keep_attributes(from, to));
         if all {
             rest?;
         }
-        if fs::metadata(to)?.permissions() != about.permissions() {
-            fs::set_permissions(to, about.permissions())?;
+        if fs::metadata(to)?.permissions() != metadata.permissions() {
+            fs::set_permissions(to, metadata.permissions())?;
         }
         Ok(())
     }
@@ -329,7 +325,7 @@ impl FileSystem for HostFileSystem {
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        // Windows has no such call; NTFS logs names by itself.
+        // Windows has no such call; NTFS logs names itself.
         match cfg!(unix) {
             true => File::open(folder)?.sync_all(),
             false => Ok(()),
@@ -356,8 +352,8 @@ impl FileSystem for HostFileSystem {
 
     #[cfg(windows)]
     fn unlock(&self, path: &Path, remove: bool) -> io::Result<()> {
-        // It can't be removed while it is open; whoever opens it first after
-        // that has it, and it can't be removed either.
+        // An open file can't be removed. If another run opens it right after this,
+        // that run holds the lock, and the removal fails.
         drop(self.locked.borrow_mut().remove(path));
         match remove {
             true => fs::remove_file(path),
@@ -370,18 +366,18 @@ impl FileSystem for HostFileSystem {
         let locked = self.locked.borrow_mut().remove(path);
         let is_ours = match &locked {
             Some(file) => unix::leads_to(path, file)?,
-            // No locks here: it was created by this run.
+            // Without locks: this run created the file.
             None => true,
         };
         match remove && is_ours {
             true => fs::remove_file(path),
             false => Ok(()),
         }
-        // Only now is the file closed, and with it the lock given up.
+        // The file is closed here, which releases the lock.
     }
 
     fn pause(&self, times: u32) -> bool {
-        let again = times < PAUSES;
+        let again = times < MAX_PAUSES;
         if again {
             std::thread::sleep(PAUSE);
         }
@@ -395,8 +391,8 @@ impl FileSystem for HostFileSystem {
 
 #[cfg(not(windows))]
 impl HostFileSystem {
-    /// Writes a file once more. That can't overwrite anything either, but a run
-    /// that is killed in it leaves a part.
+    /// Writes a copy of a file. It overwrites nothing either, but a run killed
+    /// during it leaves a partial file.
     fn copy(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.create(to, &fs::read(from)?)
             .and_then(|()| self.copy_metadata(from, to, false))
@@ -409,23 +405,23 @@ impl HostFileSystem {
     }
 }
 
-/// Opens a file that another program may have written. Windows waits only for
-/// who may write to it.
+/// Opens a file that another program may have written. Windows flushes only a
+/// file that is open for writing.
 fn open_to_sync(path: &Path) -> io::Result<File> {
     let is_windows = cfg!(windows);
     OpenOptions::new().read(true).write(is_windows).open(path)
 }
 
-fn times(about: &Metadata) -> fs::FileTimes {
+fn times(metadata: &Metadata) -> fs::FileTimes {
     let mut times = fs::FileTimes::new();
-    if let Ok(time) = about.modified() {
+    if let Ok(time) = metadata.modified() {
         times = times.set_modified(time);
     }
-    if let Ok(time) = about.accessed() {
+    if let Ok(time) = metadata.accessed() {
         times = times.set_accessed(time);
     }
     #[cfg(any(windows, target_os = "macos"))]
-    if let Ok(time) = about.created() {
+    if let Ok(time) = metadata.created() {
         #[cfg(target_os = "macos")]
         use std::os::macos::fs::FileTimesExt;
         #[cfg(windows)]
@@ -440,7 +436,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_one_run_locks_all_can_read_and_no_other_can_lock() {
+    fn a_locked_file_can_be_read_but_not_locked_by_another_run() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let (one, other) = (HostFileSystem::default(), HostFileSystem::default());
@@ -454,7 +450,7 @@ mod tests {
         one.unlock(&path, true).unwrap();
         assert!(!path.exists());
         assert_eq!(other.lock(&path).unwrap(), LockOutcome::Gone);
-        // What a run has left that ended is free.
+        // A file left by a run that has ended is unlocked.
         one.create(&path, b"again").unwrap();
         assert_eq!(one.lock(&path).unwrap(), LockOutcome::Acquired);
         drop(one);
@@ -465,18 +461,18 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_lock_is_on_the_file_and_its_name_must_lead_to_it() {
+    fn a_lock_counts_only_while_its_path_leads_to_the_locked_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let (one, other) = (HostFileSystem::default(), HostFileSystem::default());
-        // Created, and taken for a stale one before it was locked.
+        // Created, and taken for a stale lock before it was locked.
         one.create(&path, b"one").unwrap();
         assert_eq!(other.lock(&path).unwrap(), LockOutcome::Acquired);
         other.unlock(&path, true).unwrap();
         other.create(&path, b"other").unwrap();
         assert_eq!(one.lock(&path).unwrap(), LockOutcome::Gone);
         assert_eq!(other.lock(&path).unwrap(), LockOutcome::Acquired);
-        // Removed by a person while it was held: the next one's stays.
+        // Removed by a person while it was held: the next run's file stays.
         fs::remove_file(&path).unwrap();
         one.create(&path, b"one").unwrap();
         assert_eq!(one.lock(&path).unwrap(), LockOutcome::Acquired);
@@ -497,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_created_once_and_a_folder_is_no_file() {
+    fn a_file_is_created_once_and_a_folder_is_not_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         let host = HostFileSystem::default();
@@ -513,7 +509,7 @@ mod tests {
     }
 
     #[test]
-    fn another_name_is_one_that_nothing_had() {
+    fn linking_never_overwrites() {
         type Link = fn(&HostFileSystem, &Path, &Path) -> io::Result<()>;
         let links: &[Link] = &[
             |host, from, to| host.link(from, to),

@@ -1,4 +1,4 @@
-//! One file, from the plan to the proof. [`Job::run`] is the whole path.
+//! Processes one file, from the plan to the verification: see [`Job::run`].
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -7,58 +7,57 @@ use std::sync::Arc;
 use scanner_core::Module;
 use tcplimit_report::sha256;
 
-use super::drivers::{Drivers, Planned};
+use super::drivers::{Drivers, PlannedDriver};
 use super::failure::{Failure, read_failure};
 use super::filesystem::{FileSystem, folder_of};
 use super::journal;
 use super::lock::{self, Locks, OwnerState};
 use super::refusal::Refusal;
-use super::replace::{Keep, Replacement, may_replace, replace, write_new};
+use super::replace::{Keep, Replacement, check_replaceable, replace, write_new};
 use super::restore::{Lookup, original};
 
 pub use super::outcome::{DriverFacts, FileResult, Outcome, Source, Target, Task};
 
-/// Task, target, and the module that files are taken for.
+/// The task, the target and the options of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// What is to become of files.
+    /// The operation.
     pub task: Task,
-    /// Where it goes.
+    /// The destination.
     pub target: Target,
-    /// Takes files for this module, whatever their names say.
+    /// The module of the files, regardless of their names.
     pub module: Option<Module>,
-    /// Whether changed files get the time of the change, not that of the old
-    /// file.
+    /// Whether changed files get the time of the change instead of the old time.
     pub touch: bool,
-    /// What the running Windows has loaded.
+    /// The drivers that the running Windows has loaded.
     pub running: Vec<PathBuf>,
-    /// Cabinets of several files are rewritten.
+    /// Whether to rewrite cabinets of several files.
     pub cabinets: bool,
 }
 
-/// A file that can be changed: its bytes now and then.
+/// A file that can be changed, with its old and new content.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// What was found out about each driver in it.
+    /// Facts about each driver in it.
     pub facts: Vec<DriverFacts>,
-    /// The whole file as it is; none where there is none.
+    /// The present content of the file; `None` if it is missing.
     pub before: Option<Arc<Vec<u8>>>,
-    /// The whole file as it shall be.
+    /// The new content of the file.
     pub after: Arc<Vec<u8>>,
-    /// What becomes of the file as it is.
+    /// How to keep the present content.
     pub keep: Keep,
-    /// The file whose owner, permissions and times it gets, if not its own.
+    /// The file whose owner, permissions and times it gets; `None`: its own.
     pub like: Option<PathBuf>,
 }
 
 impl Prepared {
-    /// Whether the file is as it shall be.
-    pub(crate) fn is_done(&self) -> bool {
+    /// Whether the file already has the new content.
+    pub(crate) fn is_unchanged(&self) -> bool {
         self.before.as_ref() == Some(&self.after)
     }
 
-    /// The exchange of a file by this name; none where there is no file.
-    pub(crate) fn exchange(&self, path: PathBuf, touch: bool) -> Option<Replacement> {
+    /// The replacement of the file at this path; `None` if it is missing.
+    pub(crate) fn replacement(&self, path: PathBuf, touch: bool) -> Option<Replacement> {
         Some(Replacement {
             path,
             before: self.before.clone()?,
@@ -71,41 +70,41 @@ impl Prepared {
 }
 
 impl Job {
-    /// Does it with one file:
+    /// Processes one file:
     ///
-    /// 1. plan what each driver in it is to become, and check that the file can
-    ///    give its place to another; that may be all, and nobody was held up;
-    /// 2. lock the folder, and do 1 again, since another run may have been at
-    ///    work until now;
-    /// 3. write backup and new content, rename, read again, and locate the limit
-    ///    anew; where that fails, put the old content back ([`replace`]).
+    /// 1. plan the change of each driver in it, and check that the file can be
+    ///    replaced; if nothing is to be written, stop without locking;
+    /// 2. lock the folder, and repeat step 1, since another run may have been in
+    ///    progress until now;
+    /// 3. write the backup and the new content, rename, read back, and locate the
+    ///    limit again; if that fails, restore the old content ([`replace`]).
     pub fn run(&self, fs: &impl FileSystem, path: &Path) -> FileResult {
-        let mut done = FileResult::new(path, Outcome::Unchanged);
-        done.outcome = self
-            .steps(fs, path, &mut done)
+        let mut result = FileResult::new(path, Outcome::Unchanged);
+        result.outcome = self
+            .try_run(fs, path, &mut result)
             .unwrap_or_else(Outcome::Failed);
-        done
+        result
     }
 
-    fn steps(
+    fn try_run(
         &self,
         fs: &impl FileSystem,
         path: &Path,
-        done: &mut FileResult,
+        result: &mut FileResult,
     ) -> Result<Outcome, Failure> {
         // 1.
-        let prepared = self.plan_and_check(fs, path, done)?;
+        let prepared = self.plan_and_check(fs, path, result)?;
         match self.check_journal(fs, path, None) {
             Ok(()) => {
-                if let Some(outcome) = self.is_settled(fs, &prepared, done)? {
+                if let Some(outcome) = self.outcome_without_writing(fs, &prepared, result)? {
                     return Ok(outcome);
                 }
             }
             Err(failure) if self.target == Target::DryRun => return Err(failure),
-            // Its run may be at work: the locks wait for that.
+            // Its run may be in progress: acquiring the locks waits for it.
             Err(_) => {}
         }
-        // A large cabinet is not held twice.
+        // Keep only one copy of a large cabinet in memory.
         drop(prepared);
 
         // 2.
@@ -113,10 +112,10 @@ impl Job {
             Target::Output(output) => folder_of(output),
             _ => folder_of(path),
         };
-        let locks = Locks::acquire(fs, [folder], self.task.verb())?;
-        let prepared = self.plan_and_check(fs, path, done)?;
+        let locks = Locks::acquire(fs, [folder], self.task.name())?;
+        let prepared = self.plan_and_check(fs, path, result)?;
         self.check_journal(fs, path, Some(&locks))?;
-        if let Some(outcome) = self.is_settled(fs, &prepared, done)? {
+        if let Some(outcome) = self.outcome_without_writing(fs, &prepared, result)? {
             return Ok(outcome);
         }
 
@@ -124,34 +123,37 @@ impl Job {
         let new = &prepared.after;
         let like = prepared.like.as_deref().unwrap_or(path);
         let verify = |now: &[u8]| self.verify(path, &prepared, now);
-        match (&self.target, prepared.exchange(path.to_owned(), self.touch)) {
+        match (
+            &self.target,
+            prepared.replacement(path.to_owned(), self.touch),
+        ) {
             (Target::Output(output), _) => write_new(&locks, output, like, self.touch, new)?,
             (_, None) => {
                 write_new(&locks, path, like, self.touch, new)?;
                 verify(new)?;
             }
-            (_, Some(exchange)) => done.kept = replace(&locks, &exchange, &verify)?,
+            (_, Some(replacement)) => result.kept = replace(&locks, &replacement, &verify)?,
         }
         Ok(Outcome::Changed)
     }
 
-    /// What was planned is said even where the file is refused.
+    /// Plans and checks a file. `result` gets the facts even if the check fails.
     fn plan_and_check(
         &self,
         fs: &impl FileSystem,
         path: &Path,
-        done: &mut FileResult,
+        result: &mut FileResult,
     ) -> Result<Prepared, Failure> {
         let prepared = self.plan(fs, path)?;
-        done.facts.clone_from(&prepared.facts);
+        result.facts.clone_from(&prepared.facts);
         self.check(fs, path, &prepared)?;
         Ok(prepared)
     }
 
-    /// Finds out what is to be done with a file. Nothing is written.
+    /// Plans the change of a file. Nothing is written.
     ///
     /// # Errors
-    /// Why nothing can be done.
+    /// Why the file can't be changed.
     pub(crate) fn plan(&self, fs: &impl FileSystem, path: &Path) -> Result<Prepared, Failure> {
         match self.task {
             Task::Patch { limit } => self.plan_patch(fs, path, limit),
@@ -159,25 +161,24 @@ impl Job {
         }
     }
 
-    /// Refuses a file that can't give its place to another. What would only be
-    /// shown is refused as well, so that it is known beforehand.
+    /// Checks that a file can be replaced, in a dry run too.
     ///
     /// # Errors
-    /// Why it can't.
+    /// Why it can't be replaced.
     pub(crate) fn check(
         &self,
         fs: &impl FileSystem,
         path: &Path,
         prepared: &Prepared,
     ) -> Result<(), Failure> {
-        if prepared.is_done() || matches!(self.target, Target::Output(_)) {
+        if prepared.is_unchanged() || matches!(self.target, Target::Output(_)) {
             return Ok(());
         }
         if self.is_running(fs, path) {
             return Err(Refusal::InUse(path.display().to_string()).into());
         }
         let before = prepared.before.as_deref().map(Vec::as_slice);
-        may_replace(fs, path, before, prepared.keep)
+        check_replaceable(fs, path, before, prepared.keep)
     }
 
     fn plan_patch(
@@ -187,12 +188,12 @@ impl Job {
         limit: u32,
     ) -> Result<Prepared, Failure> {
         let before = Arc::new(fs.read(path).map_err(read_failure(path))?);
-        let drivers = Drivers::of(&before, self.cabinets)?;
-        let real = real(fs, path);
+        let drivers = Drivers::parse(&before, self.cabinets)?;
+        let real = canonical(fs, path);
         let planned = drivers.plan(&real.to_string_lossy(), self.module, limit)?;
         let is_done = planned.iter().all(|driver| driver.plan.changes.is_empty());
-        let (facts, changed) = planned.into_iter().map(Planned::into_parts).unzip();
-        // What is as it should be stays as it is, to the byte.
+        let (facts, changed) = planned.into_iter().map(PlannedDriver::into_parts).unzip();
+        // A file that is already correct stays unchanged, to the byte.
         let after = match is_done {
             true => Arc::clone(&before),
             false => Arc::new(drivers.pack(changed)?),
@@ -217,13 +218,13 @@ impl Job {
             Err(error) if use_backup && error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(read_failure(path)(error)),
         };
-        let how = Lookup {
+        let lookup = Lookup {
             module: self.module,
             use_backup,
             cabinets: self.cabinets,
         };
         let now = before.as_deref().map(Vec::as_slice);
-        let old = original(fs, &real(fs, path), now, how)?;
+        let old = original(fs, &canonical(fs, path), now, lookup)?;
         let is_damaged = old.facts.iter().any(|facts| facts.damage.is_some());
         let like = match old.backup {
             Some(name) if is_damaged => Some(path.with_file_name(name)),
@@ -241,9 +242,8 @@ impl Job {
         })
     }
 
-    /// Refuses a file that is one of several of a transaction that was
-    /// interrupted, or is not finished yet. The locks that this run holds are no
-    /// other run's.
+    /// Refuses a file that may belong to an interrupted or unfinished transaction.
+    /// `locks` are those that this run itself holds.
     fn check_journal<D: FileSystem>(
         &self,
         fs: &D,
@@ -253,37 +253,38 @@ impl Job {
         if matches!(self.target, Target::Output(_)) {
             return Ok(());
         }
-        let Some(home) = journal::pending_above(fs, &real(fs, path))? else {
+        let Some(windir) = journal::pending_above(fs, &canonical(fs, path))? else {
             return Ok(());
         };
-        match lock::holder(fs, &home)? {
+        match lock::inspect(fs, &windir)? {
             Some(held)
                 if held.owner_state == OwnerState::Running
                     && !locks.is_some_and(|locks| locks.contains(&held.path)) =>
             {
                 Err(Failure::Locked(vec![held]))
             }
-            _ => Err(Refusal::JournalPending(home.display().to_string()).into()),
+            _ => Err(Refusal::JournalPending(windir.display().to_string()).into()),
         }
     }
 
-    /// Whether the running Windows has loaded a file, by whatever way it is
-    /// named.
+    /// Whether the running Windows has loaded a file, under any path.
     fn is_running(&self, fs: &impl FileSystem, path: &Path) -> bool {
-        let path = real(fs, path);
-        self.running.iter().any(|driver| real(fs, driver) == path)
+        let path = canonical(fs, path);
+        self.running
+            .iter()
+            .any(|driver| canonical(fs, driver) == path)
     }
 
-    /// What is to be said where nothing is to be written.
-    fn is_settled(
+    /// The outcome if nothing is to be written; `None` otherwise.
+    fn outcome_without_writing(
         &self,
         fs: &impl FileSystem,
         prepared: &Prepared,
-        done: &mut FileResult,
+        result: &mut FileResult,
     ) -> Result<Option<Outcome>, Failure> {
         match &self.target {
             Target::Output(output) => {
-                done.output = Some(output.clone());
+                result.output = Some(output.clone());
                 if !fs.exists(output).map_err(read_failure(output))? {
                     return Ok(None);
                 }
@@ -293,28 +294,28 @@ impl Job {
                     false => Err(Refusal::OutputExists(output.display().to_string()).into()),
                 }
             }
-            _ if prepared.is_done() => Ok(Some(Outcome::Unchanged)),
+            _ if prepared.is_unchanged() => Ok(Some(Outcome::Unchanged)),
             Target::DryRun => Ok(Some(Outcome::WouldChange)),
             Target::InPlace => Ok(None),
         }
     }
 
-    /// Locates the limit anew in what was read again of a changed file.
+    /// Locates the limit again in the content of a changed file that was read back.
     ///
     /// # Errors
-    /// When it is not what it was to be.
+    /// When the content is not the planned one.
     pub(crate) fn verify(
         &self,
         path: &Path,
         prepared: &Prepared,
         now: &[u8],
     ) -> Result<(), Failure> {
-        let drivers = Drivers::of(now, self.cabinets)?;
+        let drivers = Drivers::parse(now, self.cabinets)?;
         if drivers.images().count() != prepared.facts.len() {
             return Err(Refusal::VerificationFailed.into());
         }
         for (image, facts) in drivers.images().zip(&prepared.facts) {
-            // The name was judged before.
+            // The name was checked before.
             let module = Some(facts.plan.module);
             let again =
                 super::plan::plan(&path.to_string_lossy(), image, module, facts.plan.after)?;
@@ -326,8 +327,7 @@ impl Job {
     }
 }
 
-/// The path by which a file is judged: links in the one that was given don't
-/// count.
-fn real(fs: &impl FileSystem, path: &Path) -> PathBuf {
+/// The path with links resolved, by which a file is judged.
+fn canonical(fs: &impl FileSystem, path: &Path) -> PathBuf {
     fs.canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }

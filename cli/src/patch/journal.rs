@@ -1,15 +1,14 @@
-//! Many files as one transaction: all of them, or none.
+//! Transactions over many files: all are replaced, or none.
 //!
-//! Everything is made ready first, file by file. Then a journal is written
-//! that says how each file is now, how it will be, and how to get from there
-//! back. While it is there, the transaction is not finished. A run that finds it
-//! has the locks, so the run that wrote it has ended; it puts back every file
-//! that holds what that run wrote. It does not go on instead, because going
-//! back needs nothing but the journal and the files beside it, and leaves a
-//! state that everybody knew. A file that holds anything else was changed by
-//! another program since, by an update for one: it is whole, it is somebody's
-//! choice, and it stays. So a journal never outlives the next run, unless a file
-//! can't be read or written.
+//! A run first stages every file. Then it writes a journal that states the old
+//! and the new content of each file and how to restore the old one. While the
+//! journal exists, the transaction is unfinished. A run that finds a journal holds
+//! the locks, so the run that wrote it has ended; it rolls back every file that
+//! holds what that run wrote. It rolls back rather than forward, because that
+//! needs only the journal and the files beside it, and leads to a state known to
+//! work. A file with any other content was changed since by another program, for
+//! example an update: it is whole and intended, so it stays. So a journal never
+//! outlives the next run, unless a file can't be read or written.
 
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
@@ -22,74 +21,74 @@ use super::file_names::{ROLLBACK, TEMPORARY};
 use super::filesystem::{FileSystem, folder_of};
 use super::lock::Locks;
 use super::refusal::Refusal;
-use super::replace::{Keep, Staged, set, sync_folder};
-use super::windows_install::LEVELS;
-use crate::output::cause;
+use super::replace::{Keep, Staged, restore_content, sync_folder};
+use super::windows_install::MAX_DEPTH;
+use crate::terminal::os_error_text;
 
 pub use super::file_names::JOURNAL as NAME;
 pub use super::replace::Replacement;
 
-/// Its first line.
+/// The first line of a journal.
 const BEGINNING: &str = "tcplimit journal 1";
 
-/// So many bytes of a file a journal says at most.
+/// A journal lists at most this many bytes of a file.
 const MAX_BYTES: usize = 64;
 
-/// A second look at what was read again of a file.
+/// Verifies the content of a file that was read back.
 pub type ContentCheck<'a> = dyn Fn(&Replacement, &[u8]) -> Result<(), Failure> + 'a;
 
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    /// From the journal's folder on, with `/` between names.
+    /// Relative to the journal's folder, with `/` between names.
     path: String,
-    /// The file that was made ready, in the same folder.
+    /// The name of the staged file, in the same folder.
     temporary: String,
     /// SHA-256.
     before: String,
     /// SHA-256.
     after: String,
-    /// Offset, byte before, byte after; of files of one length, where they are
-    /// few.
+    /// Offset, old byte, new byte; only if the length is unchanged and few bytes
+    /// differ.
     bytes: Vec<(u64, u8, u8)>,
-    /// The file that keeps the old content, in the same folder.
+    /// The name of the file that keeps the old content, in the same folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kept: Option<String>,
 }
 
-/// What was found of an earlier run.
+/// The result of recovering from an earlier run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recovery {
-    /// Nothing.
+    /// There was no journal.
     Nothing,
-    /// A journal that was not finished: no file had been changed.
+    /// The journal was incomplete: no file had been changed.
     Unfinished,
-    /// A journal.
+    /// The transaction was rolled back.
     RolledBack {
-        /// Files that held what that run wrote, and were put back.
+        /// Files that held what that run wrote, and were rolled back.
         back: Vec<String>,
-        /// Files that something else changed or removed since: they were left
-        /// as they are.
+        /// Files that another program changed or removed since: they were left
+        /// unchanged.
         left: Vec<String>,
     },
 }
 
-/// What a file of an unfinished transaction is like.
+/// The state of a file in an unfinished transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileState {
-    /// As before that.
+    /// It has the old content.
     Before,
-    /// As it was to be.
+    /// It has the new content.
     After,
-    /// Something else changed it since.
+    /// Another program changed it since.
     Other,
-    /// It is not there.
+    /// It does not exist.
     Missing,
 }
 
 impl FileState {
-    /// The word for it in JSON.
+    /// Its name in JSON.
     pub(crate) fn name(self) -> &'static str {
         match self {
             FileState::Before => "before",
@@ -99,52 +98,51 @@ impl FileState {
         }
     }
 
-    /// For people.
-    pub(crate) fn says(self) -> &'static str {
+    /// Its description for people.
+    pub(crate) fn description(self) -> &'static str {
         match self {
-            FileState::Before => "as before that run; it stays so",
-            FileState::After => "as that run left it; the next one puts it back first",
-            FileState::Other => "changed by something else since; it stays so",
+            FileState::Before => "not changed by that run; it stays",
+            FileState::After => "changed by that run; the next run rolls it back first",
+            FileState::Other => "changed by another program since; it stays",
             FileState::Missing => "removed since",
         }
     }
 }
 
-/// Whether there is a journal.
+/// Whether a journal exists.
 ///
 /// # Errors
 /// When the folder can't be read.
-pub fn is_pending(fs: &impl FileSystem, home: &Path) -> Result<bool, Failure> {
-    fs.exists(&home.join(NAME)).map_err(read_failure(home))
+pub fn is_pending(fs: &impl FileSystem, windir: &Path) -> Result<bool, Failure> {
+    fs.exists(&windir.join(NAME)).map_err(read_failure(windir))
 }
 
-/// The journal of a run that had this file among others and was killed: a
-/// change of the file alone would make that impossible to put back. The path has
-/// no links in it.
+/// The folder of a journal that may list this file: changing the file alone would
+/// prevent the rollback. The path must contain no links.
 ///
 /// # Errors
 /// When a folder can't be read.
 pub(crate) fn pending_above(fs: &impl FileSystem, path: &Path) -> Result<Option<PathBuf>, Failure> {
-    for home in path.ancestors().skip(1).take(LEVELS) {
-        if is_pending(fs, home)? {
-            return Ok(Some(home.to_owned()));
+    for windir in path.ancestors().skip(1).take(MAX_DEPTH) {
+        if is_pending(fs, windir)? {
+            return Ok(Some(windir.to_owned()));
         }
     }
     Ok(None)
 }
 
-/// Exchanges all files, or none. Between two of them `go_on` is asked; where
-/// it says no, everything is put back. What is read again of each must pass
-/// `check`. Returns the files that keep the old contents, where they are to be
-/// kept, in the order of the files. The locks must be those of
-/// [`folders`].
+/// Replaces all files, or none. If `go_on` returns `false` between two files,
+/// everything is rolled back. The content of each file, read back, must pass
+/// `check`. Returns the files that keep old content permanently, in the order of
+/// `files`. The locks must be those of
+/// [`folders_to_lock`].
 ///
 /// # Errors
-/// Why nothing was changed. With [`Failure::RollbackFailed`] the journal is still
-/// there, and the next run puts everything back.
+/// Why nothing was changed. After [`Failure::RollbackFailed`] the journal still
+/// exists, and the next run rolls everything back.
 pub fn replace_all(
     locks: &Locks<'_, impl FileSystem>,
-    home: &Path,
+    windir: &Path,
     files: &[Replacement],
     go_on: &dyn Fn() -> bool,
     check: &ContentCheck<'_>,
@@ -153,7 +151,7 @@ pub fn replace_all(
     let mut staged: Vec<Staged> = Vec::new();
     let discard = |staged: &[Staged]| staged.iter().for_each(|staged| staged.discard(fs));
     for file in files {
-        match Staged::new(fs, &home.join(&file.path), file, keep_of(file)) {
+        match Staged::new(fs, &windir.join(&file.path), file, retention(file)) {
             Ok(ready) => staged.push(ready),
             Err(failure) => {
                 discard(&staged);
@@ -164,11 +162,11 @@ pub fn replace_all(
     let entries: Vec<Entry> = files
         .iter()
         .zip(&staged)
-        .filter_map(|(file, staged)| Entry::of(file, staged))
+        .filter_map(|(file, staged)| Entry::new(file, staged))
         .collect();
     let whole = entries.len() == files.len();
     let written = match whole {
-        true => write(fs, home, &entries),
+        true => write_journal(fs, windir, &entries),
         false => Err(Refusal::VerificationFailed.into()),
     };
     if let Err(failure) = written {
@@ -183,40 +181,42 @@ pub fn replace_all(
         ready.rename(fs)?;
         ready.verify(fs, &|again| check(file, again))
     });
-    // The transaction is finished when the journal is gone.
-    if let Err(failure) = exchanged.and_then(|()| finish(fs, home)) {
-        return Err(match put_back(fs, home, &entries) {
+    // Removing the journal finishes the transaction.
+    if let Err(failure) = exchanged.and_then(|()| remove_journal(fs, windir)) {
+        return Err(match roll_back(fs, windir, &entries) {
             Ok(_) => {
                 discard(&staged);
                 failure
             }
             Err(_) => Failure::RollbackFailed {
-                why: format!("{failure}; the next run here tries again to put all files back"),
-                path: home.join(NAME),
+                reason: format!("{failure}; the next run here tries again to roll back all files"),
+                path: windir.join(NAME),
             },
         });
     }
-    staged.iter().for_each(|staged| staged.drop_meanwhile(fs));
+    staged
+        .iter()
+        .for_each(|staged| staged.remove_rollback_copy(fs));
     let kept = staged.iter().zip(files);
     let kept = kept.filter(|(_, file)| file.keep != Keep::Nothing);
     let kept = kept.filter_map(|(staged, _)| staged.kept());
     Ok(kept.map(Path::to_owned).collect())
 }
 
-/// The folders of these files and of those in a journal, and that of the
-/// journal itself: all that a run over them writes to.
+/// The folders of these files, of the files in a journal, and of the journal
+/// itself: all folders that a run over the files writes to.
 ///
 /// # Errors
 /// When the journal can't be read.
-pub fn folders<'p>(
+pub fn folders_to_lock<'p>(
     fs: &impl FileSystem,
-    home: &Path,
+    windir: &Path,
     files: impl IntoIterator<Item = &'p Path>,
 ) -> Result<Vec<PathBuf>, Failure> {
-    let mut folders = vec![home.to_owned()];
-    let folder = |path: &Path| folder_of(&home.join(path)).to_owned();
+    let mut folders = vec![windir.to_owned()];
+    let folder = |path: &Path| folder_of(&windir.join(path)).to_owned();
     folders.extend(files.into_iter().map(folder));
-    if let Some(Journal::Whole(entries)) = read(fs, home)? {
+    if let Some(Journal::Whole(entries)) = read_journal(fs, windir)? {
         let entries = entries.iter().map(|entry| folder(Path::new(&entry.path)));
         let mut there = Vec::new();
         for folder in entries {
@@ -229,68 +229,69 @@ pub fn folders<'p>(
     Ok(folders)
 }
 
-/// Puts back what a run left that was killed. The locks must be those of
-/// [`folders`].
+/// Rolls back the transaction of a killed run. The locks must be those of
+/// [`folders_to_lock`].
 ///
 /// # Errors
-/// When the journal is none, or the disk fails. The journal stays.
-pub fn recover(locks: &Locks<'_, impl FileSystem>, home: &Path) -> Result<Recovery, Failure> {
+/// When the journal is foreign, or the file system fails. The journal stays.
+pub fn recover(locks: &Locks<'_, impl FileSystem>, windir: &Path) -> Result<Recovery, Failure> {
     let fs = locks.fs();
-    match read(fs, home)? {
+    match read_journal(fs, windir)? {
         None => Ok(Recovery::Nothing),
-        Some(Journal::Torn) => finish(fs, home).map(|()| Recovery::Unfinished),
-        Some(Journal::Whole(entries)) => put_back(fs, home, &entries),
-        Some(Journal::Foreign) => Err(foreign(home)),
+        Some(Journal::Torn) => remove_journal(fs, windir).map(|()| Recovery::Unfinished),
+        Some(Journal::Whole(entries)) => roll_back(fs, windir, &entries),
+        Some(Journal::Foreign) => Err(foreign_journal(windir)),
     }
 }
 
-/// What each file of an unfinished transaction is like; of a torn journal none.
+/// The state of each file in an unfinished transaction; empty for an incomplete
+/// journal.
 ///
 /// # Errors
-/// When the journal is none, or a file can't be read.
+/// When the journal is foreign, or a file can't be read.
 pub(crate) fn inspect(
     fs: &impl FileSystem,
-    home: &Path,
+    windir: &Path,
 ) -> Result<Vec<(String, FileState)>, Failure> {
-    match read(fs, home)? {
+    match read_journal(fs, windir)? {
         None | Some(Journal::Torn) => Ok(Vec::new()),
         Some(Journal::Whole(entries)) => entries
             .iter()
-            .map(|entry| Ok((entry.path.clone(), entry.now(fs, home)?.0)))
+            .map(|entry| Ok((entry.path.clone(), entry.state(fs, windir)?.0)))
             .collect(),
-        Some(Journal::Foreign) => Err(foreign(home)),
+        Some(Journal::Foreign) => Err(foreign_journal(windir)),
     }
 }
 
-fn foreign(home: &Path) -> Failure {
+fn foreign_journal(windir: &Path) -> Failure {
     Failure::Io {
-        what: format!(
-            "{} is no journal of this program",
-            home.join(NAME).display()
+        problem: format!(
+            "{} is not a journal of this tcplimit",
+            windir.join(NAME).display()
         ),
         error: io::Error::other(
-            "it is damaged, or of another version; every copy is whole, and tcplimit status shows each: move the journal away, then patch or restore all of them",
+            "it is damaged or of another version; every copy is whole, and tcplimit status lists them: move the journal away, then patch or restore all copies",
         ),
     }
 }
 
-/// Puts every file back that holds what the transaction wrote, and removes the
-/// journal. May be done again, whenever it was stopped.
-fn put_back(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<Recovery, Failure> {
+/// Rolls back every file that holds what the transaction wrote, and removes the
+/// journal. If interrupted at any point, it can be repeated.
+fn roll_back(fs: &impl FileSystem, windir: &Path, entries: &[Entry]) -> Result<Recovery, Failure> {
     let (mut back, mut left) = (Vec::new(), Vec::new());
     for entry in entries {
-        let (now, content) = entry.now(fs, home)?;
+        let (now, content) = entry.state(fs, windir)?;
         match now {
             FileState::Before => {}
-            FileState::After => back.push((entry, entry.before(fs, home, content)?)),
+            FileState::After => back.push((entry, entry.before(fs, windir, content)?)),
             FileState::Other | FileState::Missing => left.push(entry.path.clone()),
         }
     }
     for (entry, before) in &back {
-        set(fs, &home.join(&entry.path), before)?;
+        restore_content(fs, &windir.join(&entry.path), before)?;
     }
     for entry in entries {
-        let temporary = entry.beside(home, &entry.temporary);
+        let temporary = entry.sibling(windir, &entry.temporary);
         if fs
             .read(&temporary)
             .is_ok_and(|content| sha256(&content) == entry.after)
@@ -298,9 +299,9 @@ fn put_back(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<Reco
             let _ = fs.remove(&temporary);
         }
     }
-    finish(fs, home)?;
+    remove_journal(fs, windir)?;
     for entry in entries {
-        entry.drop_meanwhile(fs, home);
+        entry.remove_rollback_copy(fs, windir);
     }
     let back = back.into_iter().map(|(entry, _)| entry.path.clone());
     Ok(Recovery::RolledBack {
@@ -309,19 +310,19 @@ fn put_back(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<Reco
     })
 }
 
-fn write(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<(), Failure> {
-    let path = home.join(NAME);
+fn write_journal(fs: &impl FileSystem, windir: &Path, entries: &[Entry]) -> Result<(), Failure> {
+    let path = windir.join(NAME);
     let shown = path.display().to_string();
-    let text = text(entries);
+    let text = serialize(entries);
     match fs.create(&path, text.as_bytes()) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            // Somebody else's, since a moment ago: it stays.
+            // Another program has just created it: it stays.
             return Err(io_failure(format!("{shown} can't be written"))(error));
         }
         result => result,
     }
     .and_then(|()| fs.sync(&path))
-    .and_then(|()| sync_folder(fs, home))
+    .and_then(|()| sync_folder(fs, windir))
     .map_err(|error| {
         let _ = fs.remove(&path);
         io_failure(format!("{shown} can't be written"))(error)
@@ -329,19 +330,19 @@ fn write(fs: &impl FileSystem, home: &Path, entries: &[Entry]) -> Result<(), Fai
 }
 
 /// Removes the journal.
-pub(crate) fn finish(fs: &impl FileSystem, home: &Path) -> Result<(), Failure> {
-    let path = home.join(NAME);
+pub(crate) fn remove_journal(fs: &impl FileSystem, windir: &Path) -> Result<(), Failure> {
+    let path = windir.join(NAME);
     fs.remove(&path)
         .map_err(io_failure(format!("{} can't be removed", path.display())))?;
-    // Should it be back after a power failure, the next run puts everything
-    // back: again a state that is whole.
-    let _ = sync_folder(fs, home);
+    // If it reappears after a power failure, the next run rolls everything back,
+    // which is a consistent state too.
+    let _ = sync_folder(fs, windir);
     Ok(())
 }
 
-/// The bytes that differ, where they are few and the length is the same: a
-/// plain driver's limit and checksum, not a cabinet compressed anew.
-fn bytes_between(file: &Replacement) -> Option<Vec<(u64, u8, u8)>> {
+/// The bytes that differ, if they are few and the length is unchanged: the limit
+/// and checksum of a plain driver, but not a recompressed cabinet.
+fn differing_bytes(file: &Replacement) -> Option<Vec<(u64, u8, u8)>> {
     if file.before.len() != file.after.len() {
         return None;
     }
@@ -354,16 +355,17 @@ fn bytes_between(file: &Replacement) -> Option<Vec<(u64, u8, u8)>> {
     (bytes.len() <= MAX_BYTES).then_some(bytes)
 }
 
-/// What becomes of the old content: what the journal can't say is kept in a file.
-fn keep_of(file: &Replacement) -> Keep {
+/// How to keep the old content: in a file if the journal can't list the changed
+/// bytes.
+fn retention(file: &Replacement) -> Keep {
     match file.keep {
-        Keep::Nothing if bytes_between(file).is_none() => Keep::Rollback,
+        Keep::Nothing if differing_bytes(file).is_none() => Keep::Rollback,
         keep => keep,
     }
 }
 
 impl Entry {
-    fn of(file: &Replacement, staged: &Staged) -> Option<Entry> {
+    fn new(file: &Replacement, staged: &Staged) -> Option<Entry> {
         let names = file.path.components().map(|component| match component {
             Component::Normal(name) => name.to_str(),
             _ => None,
@@ -374,7 +376,7 @@ impl Entry {
             Some(kept) => Some(kept.file_name()?.to_str()?.to_owned()),
             None => None,
         };
-        let bytes = bytes_between(file);
+        let bytes = differing_bytes(file);
         if bytes.is_none() && kept.is_none() {
             return None;
         }
@@ -388,27 +390,27 @@ impl Entry {
         })
     }
 
-    /// Removes what was kept for this transaction only, where the file itself has
-    /// that content again. What can't be removed is harmless.
-    fn drop_meanwhile(&self, fs: &impl FileSystem, home: &Path) {
+    /// Removes the rollback copy if the file itself has its content again. A copy
+    /// that can't be removed is harmless.
+    fn remove_rollback_copy(&self, fs: &impl FileSystem, windir: &Path) {
         let kept = self.kept.as_ref().filter(|kept| kept.ends_with(ROLLBACK));
         if let Some(kept) = kept
             && self
-                .now(fs, home)
+                .state(fs, windir)
                 .is_ok_and(|(now, _)| now == FileState::Before)
         {
-            let _ = fs.remove(&self.beside(home, kept));
+            let _ = fs.remove(&self.sibling(windir, kept));
         }
     }
 
     /// A file in the folder of this one.
-    fn beside(&self, home: &Path, name: &str) -> PathBuf {
-        home.join(&self.path).with_file_name(name)
+    fn sibling(&self, windir: &Path, name: &str) -> PathBuf {
+        windir.join(&self.path).with_file_name(name)
     }
 
-    /// What the file is like, and its content.
-    fn now(&self, fs: &impl FileSystem, home: &Path) -> Result<(FileState, Vec<u8>), Failure> {
-        let path = home.join(&self.path);
+    /// The state of the file, and its content.
+    fn state(&self, fs: &impl FileSystem, windir: &Path) -> Result<(FileState, Vec<u8>), Failure> {
+        let path = windir.join(&self.path);
         let content = match fs.read(&path) {
             Ok(content) => content,
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -418,8 +420,8 @@ impl Entry {
                 let error = io::Error::new(
                     error.kind(),
                     format!(
-                        "{}; an interrupted run had it among others: make it readable, or put its backup in its place, and run again",
-                        cause(&error)
+                        "{}; an interrupted run lists it: make it readable, or replace it by its backup, and run again",
+                        os_error_text(&error)
                     ),
                 );
                 return Err(read_failure(&path)(error));
@@ -434,17 +436,18 @@ impl Entry {
         Ok((now, content))
     }
 
-    /// The old content, from the new one or from the file that keeps it.
+    /// The old content, made from the new content or read from the file that keeps
+    /// it.
     fn before(
         &self,
         fs: &impl FileSystem,
-        home: &Path,
+        windir: &Path,
         content: Vec<u8>,
     ) -> Result<Vec<u8>, Failure> {
         if let Some(before) = self.undo(content) {
             return Ok(before);
         }
-        let kept = self.kept.as_ref().map(|kept| self.beside(home, kept));
+        let kept = self.kept.as_ref().map(|kept| self.sibling(windir, kept));
         if let Some(kept) = &kept {
             let before = fs.read(kept).map_err(read_failure(kept))?;
             if sha256(&before) == self.before {
@@ -452,14 +455,14 @@ impl Entry {
             }
         }
         Err(Failure::Io {
-            what: format!("{} can't be put back", home.join(&self.path).display()),
+            problem: format!("{} can't be rolled back", windir.join(&self.path).display()),
             error: io::Error::other(
                 "its old content is neither in the journal nor beside it; the file is whole: move the journal away, then patch or restore all copies",
             ),
         })
     }
 
-    /// The old content, from the new one.
+    /// The old content, made from the new content.
     fn undo(&self, mut content: Vec<u8>) -> Option<Vec<u8>> {
         for &(offset, before, after) in &self.bytes {
             let byte = content.get_mut(usize::try_from(offset).ok()?)?;
@@ -471,9 +474,9 @@ impl Entry {
         (sha256(&content) == self.before).then_some(content)
     }
 
-    /// Whether it names nothing outside the journal's folder, and no file that
-    /// this program would not have made.
-    fn is_ours(&self) -> bool {
+    /// Whether it names only files below the journal's folder that this program
+    /// could have created.
+    fn is_confined(&self) -> bool {
         let inside = |name: &str| {
             let parts = Path::new(name).components();
             parts.clone().count() > 0
@@ -492,7 +495,7 @@ impl Entry {
     }
 }
 
-fn text(entries: &[Entry]) -> String {
+fn serialize(entries: &[Entry]) -> String {
     let lines = entries
         .iter()
         .filter_map(|entry| serde_json::to_string(entry).ok());
@@ -501,33 +504,33 @@ fn text(entries: &[Entry]) -> String {
         text.push_str(&line);
         text.push('\n');
     }
-    text.push_str(&end(entries.len()));
+    text.push_str(&last_line(entries.len()));
     text
 }
 
 /// The last line.
-fn end(entries: usize) -> String {
+fn last_line(entries: usize) -> String {
     format!("end {entries}\n")
 }
 
-/// What a journal says.
+/// The content of a journal.
 #[derive(Debug)]
 enum Journal {
     /// The files of a transaction.
     Whole(Vec<Entry>),
-    /// A run ended while it was writing it: then it had changed nothing.
+    /// Incomplete: its run ended while writing it, before changing any file.
     Torn,
-    /// It is not of this program, or damaged.
+    /// Not written by this program, or damaged.
     Foreign,
 }
 
-fn read(fs: &impl FileSystem, home: &Path) -> Result<Option<Journal>, Failure> {
-    let path = home.join(NAME);
-    if !is_pending(fs, home)? {
+fn read_journal(fs: &impl FileSystem, windir: &Path) -> Result<Option<Journal>, Failure> {
+    let path = windir.join(NAME);
+    if !is_pending(fs, windir)? {
         return Ok(None);
     }
     let text = match fs.read(&path) {
-        // The run that it belonged to has just finished.
+        // Its run has just finished.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         text => text.map_err(read_failure(&path))?,
     };
@@ -538,7 +541,7 @@ fn read(fs: &impl FileSystem, home: &Path) -> Result<Option<Journal>, Failure> {
     }))
 }
 
-/// The entries of a whole journal.
+/// The entries of a complete journal.
 fn parse(text: &[u8]) -> Option<Vec<Entry>> {
     let text = str::from_utf8(text).ok()?;
     let body = text.strip_prefix(BEGINNING)?.strip_prefix('\n')?;
@@ -552,12 +555,12 @@ fn parse(text: &[u8]) -> Option<Vec<Entry>> {
             break;
         }
     }
-    let whole = rest == end(entries.len()) && entries.iter().all(Entry::is_ours);
+    let whole = rest == last_line(entries.len()) && entries.iter().all(Entry::is_confined);
     whole.then_some(entries)
 }
 
-/// Whether a run ended while it was writing this: then it had changed nothing.
-/// For what never reached the medium it may give zeros.
+/// Whether this is an incomplete journal: its run had changed no file. Content
+/// that never reached the medium may read as zeros.
 fn is_torn(text: &[u8]) -> bool {
     let length = text
         .iter()

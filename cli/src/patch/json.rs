@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::change::{Field, hex};
 use super::failure::Failure;
-use super::outcome::{Entry, Outcome, Skipped, Source, Subject};
+use super::outcome::{Outcome, ReportEntry, ReportOptions, Skipped, Source};
 use super::windows_install::Role;
 use crate::json::line;
 
 #[derive(Serialize)]
-struct Object<'a> {
+struct FileObject<'a> {
     path: &'a str,
     member: Option<String>,
     role: Option<&'static str>,
@@ -50,31 +50,35 @@ struct Change {
     after: String,
 }
 
-/// Writes what became of a file.
-pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -> io::Result<()> {
-    let done = entry.done;
-    let path = done.path.to_string_lossy();
-    let facts = done.facts.first();
+/// Writes the outcome for a file.
+pub(crate) fn write_entry(
+    out: &mut dyn Write,
+    options: &ReportOptions,
+    entry: &ReportEntry<'_>,
+) -> io::Result<()> {
+    let result = entry.result;
+    let path = result.path.to_string_lossy();
+    let facts = result.facts.first();
     let plan = facts.map(|facts| &facts.plan);
     let is_sound = facts.is_some_and(|facts| facts.damage.is_none());
     let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
-    let refused = match &done.outcome {
+    let refused = match &result.outcome {
         Outcome::Failed(Failure::Refused(refusal)) => Some(refusal),
         _ => None,
     };
-    let reason = match &done.outcome {
+    let reason = match &result.outcome {
         Outcome::Failed(failure) => Some(failure.to_string()),
         Outcome::NotDone(reason) => Some(reason.clone()),
         _ => None,
     };
     line(
         out,
-        &Object {
+        &FileObject {
             path: &path,
-            member: done.member(),
+            member: result.inner_path(),
             role: entry.role.map(Role::name),
-            task: subject.task.verb(),
-            state: match &done.outcome {
+            task: options.task.name(),
+            state: match &result.outcome {
                 Outcome::WouldChange => "would-change",
                 Outcome::Changed => "changed",
                 Outcome::Unchanged => "unchanged",
@@ -105,11 +109,11 @@ pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -
                 });
                 changes.collect()
             }),
-            written: matches!(done.outcome, Outcome::Changed),
-            touched: subject.touch && matches!(done.outcome, Outcome::Changed),
-            output: done.output.as_ref().map(text),
-            backup: done.kept.as_ref().filter(|_| is_sound).map(text),
-            kept_aside: done.kept.as_ref().filter(|_| !is_sound).map(text),
+            written: matches!(result.outcome, Outcome::Changed),
+            touched: options.touch && matches!(result.outcome, Outcome::Changed),
+            output: result.output.as_ref().map(text),
+            backup: result.kept.as_ref().filter(|_| is_sound).map(text),
+            kept_aside: result.kept.as_ref().filter(|_| !is_sound).map(text),
             from: facts.and_then(|facts| match facts.source.as_ref()? {
                 Source::Backup(name) => Some(name.to_string_lossy()),
                 Source::DiscRecord => Some("last sector".into()),
@@ -124,10 +128,10 @@ pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -
     )
 }
 
-/// Writes what is left aside.
-pub(crate) fn skipped(
+/// Writes a skipped file.
+pub(crate) fn write_skipped(
     out: &mut dyn Write,
-    subject: &Subject,
+    options: &ReportOptions,
     skipped: &Skipped<'_>,
 ) -> io::Result<()> {
     #[derive(Serialize)]
@@ -144,7 +148,7 @@ pub(crate) fn skipped(
         &Object {
             path: skipped.path,
             role: skipped.role.map(Role::name),
-            task: subject.task.verb(),
+            task: options.task.name(),
             state: skipped.state,
             reason: skipped.reason,
             members: skipped.members,

@@ -1,6 +1,6 @@
-//! Known builds as witnesses. A file whose header or hash is that of a known
-//! build must be that build in all that the manifest knows, but for the limit
-//! that another tool may have put there, and the checksum that goes with it.
+//! Comparison with known builds. A file with the header or hash of a known build
+//! must agree with everything that the manifest states of that build, except for
+//! the limit, which another tool may have set, and the checksum.
 
 use scanner_core::{Checksum, Image, Located, Rva};
 use tcplimit_report::sha256;
@@ -9,7 +9,7 @@ use super::change::{changes, put};
 use super::refusal::Refusal;
 use crate::manifest::{Build, Manifest};
 
-/// A limit that was located in a file, and the store that gives it its value.
+/// A file with a located limit, and the store that sets it.
 pub(super) struct Candidate<'a> {
     pub(super) image: &'a [u8],
     pub(super) parsed: &'a Image<'a>,
@@ -18,19 +18,19 @@ pub(super) struct Candidate<'a> {
     pub(super) value_offset: usize,
 }
 
-/// Checks it against each build that the file says it is.
+/// Compares a file with each build that it claims to be.
 ///
 /// # Errors
-/// The build, and the first thing that differs.
+/// The build, and the first difference.
 pub(super) fn check(manifest: &Manifest, candidate: &Candidate<'_>) -> Result<(), Refusal> {
     let hash = sha256(candidate.image);
     for build in &manifest.builds {
-        if build.sha256 != hash && !candidate.says_it_is(build) {
+        if build.sha256 != hash && !candidate.claims(build) {
             continue;
         }
         let difference = candidate
-            .places_differ(build)
-            .or_else(|| candidate.bytes_differ(build));
+            .address_difference(build)
+            .or_else(|| candidate.content_difference(build));
         if let Some(difference) = difference {
             return Err(Refusal::DiffersFromKnownBuild {
                 build: build.name.clone(),
@@ -42,19 +42,19 @@ pub(super) fn check(manifest: &Manifest, candidate: &Candidate<'_>) -> Result<()
 }
 
 impl Candidate<'_> {
-    /// Every build has a time stamp of its own. Translations of one differ in
-    /// texts only, and have its stamp.
-    fn says_it_is(&self, build: &Build) -> bool {
+    /// Whether the header is that of a build. Every build has its own time stamp;
+    /// translations of a build differ only in texts and share the stamp.
+    fn claims(&self, build: &Build) -> bool {
         let headers = self.parsed.headers();
         build.time_date_stamp == Some(headers.time_date_stamp())
             && build.arch == headers.arch().to_string()
             && build.module() == Some(self.located.module())
     }
 
-    fn places_differ(&self, build: &Build) -> Option<String> {
+    fn address_difference(&self, build: &Build) -> Option<String> {
         let located = self.located;
         let gates: Vec<u32> = located.findings().gates().map(|gate| gate.at().0).collect();
-        let places = [
+        let addresses = [
             ("limit", located.threshold().0, build.threshold),
             ("count", located.count().0, build.count),
             ("queue", located.queue().0, build.queue),
@@ -64,18 +64,18 @@ impl Candidate<'_> {
                 build.start_up_store.unwrap_or(self.store.0),
             ),
         ];
-        let place = places.iter().find(|(_, here, there)| here != there);
+        let place = addresses.iter().find(|(_, here, there)| here != there);
         match place {
-            Some((what, here, there)) => Some(format!("{what} at RVA {here:X}, not {there:X}")),
+            Some((name, here, there)) => Some(format!("{name} at RVA {here:X}, not {there:X}")),
             None if gates != build.gates => Some("other gates".to_owned()),
             None => None,
         }
     }
 
-    /// With the build's own limit the file has the build's checksum, and must
-    /// then have its hash. Blocks in another order have the same checksum; a
+    /// A file that has the checksum of the build when its limit is that of the build
+    /// must also have its hash. Reordered blocks have the same checksum; a
     /// translation has another.
-    fn bytes_differ(&self, build: &Build) -> Option<String> {
+    fn content_difference(&self, build: &Build) -> Option<String> {
         let (limit, sum) = (build.start_up_value?, build.checksum?);
         let headers = self.parsed.headers();
         let mut original = self.image.to_vec();
@@ -93,9 +93,9 @@ mod tests {
     use scanner_core::Module;
 
     use super::*;
+    use crate::default_inputs::SPECIMEN;
     use crate::image_probe::{self, Options};
     use crate::patch::{apply, plan};
-    use crate::source::SPECIMEN;
     use tcplimit_report::Origin;
 
     const NAME: &str = "tcpip.sys";
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_build_is_itself_and_so_it_is_with_another_limit() {
+    fn a_known_build_is_accepted_with_any_limit() {
         assert_eq!(difference(&manifest(), SPECIMEN), None);
         for limit in [11, 50, 0xFF_FFFF] {
             assert_eq!(difference(&manifest(), &patched(limit)), None, "{limit}");
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_translation_of_a_known_build_is_none_of_it_and_no_damage() {
+    fn a_translation_of_a_known_build_is_accepted() {
         let mut manifest = manifest();
         let build = manifest.builds.first_mut().expect("a build");
         build.sha256 = "0".repeat(64);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn another_place_than_the_known_builds_is_refused_by_stamp_and_by_hash() {
+    fn an_address_that_differs_from_the_known_build_is_refused_by_stamp_and_by_hash() {
         type Change = fn(&mut Build);
         let changes: [(Change, &str); 4] = [
             (|build| build.threshold += 4, "limit at"),
@@ -192,7 +192,7 @@ mod tests {
                 "start-up store at",
             ),
         ];
-        for (change, says) in changes {
+        for (change, expected) in changes {
             for by_hash in [true, false] {
                 let mut manifest = manifest();
                 let build = manifest.builds.first_mut().expect("a build");
@@ -202,8 +202,8 @@ mod tests {
                     false => build.sha256 = "0".repeat(64),
                 }
                 let difference = difference(&manifest, SPECIMEN).expect("a difference");
-                assert!(difference.starts_with(says), "{difference}");
-                // What says that it is something else is not compared.
+                assert!(difference.starts_with(expected), "{difference}");
+                // A file that does not claim to be the build is not compared.
                 let build = manifest.builds.first_mut().expect("a build");
                 build.time_date_stamp = None;
                 build.sha256 = "0".repeat(64);

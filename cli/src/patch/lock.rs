@@ -1,18 +1,18 @@
-//! Only one run at a time writes in a folder.
+//! Locks of folders: only one run at a time writes in a folder.
 //!
-//! Who wants to stage, name or remove anything in a folder must have its lock
-//! file, `tcplimit.lock`, and has it to the end. It says which run that is. Two
-//! things keep a second run off:
+//! A run that stages, renames or removes files in a folder must hold the lock file
+//! of the folder, `tcplimit.lock`, until it ends. The file names the run. Two
+//! mechanisms exclude a second run:
 //!
-//! * The file is created where none is, never written over.
-//! * The run that has created it has it locked, as long as it lives. A file that
-//!   is there and can be locked is a stale one, of a run that was killed: it is
-//!   removed, and all begins anew.
+//! * The file is created only if it does not exist, and never overwritten.
+//! * The run that created the file keeps it locked. An existing file that can be
+//!   locked is stale, left by a killed run: it is removed, and the attempt starts
+//!   again.
 //!
-//! A mount that has no locks leaves the first. A stale file can't be known there,
-//! nor one of a run on another machine, whose locks this one may not see: then a
-//! person decides. Nothing but the lock file itself is ever locked: a lock on a
-//! driver would end with the rename that replaces it.
+//! A mount without locks leaves only the first mechanism. A stale file can't be
+//! recognized there, nor on any mount if another machine wrote it, because this
+//! machine may not see its locks: then a person decides. Only the lock file itself
+//! is locked: a lock on a driver would end with the rename that replaces it.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -24,13 +24,13 @@ use super::mount::MountWarning;
 pub use super::file_names::LOCK as NAME;
 pub use super::lock_owner::{HeldLock, LockOwner, OwnerState};
 
-/// So often a lock file may turn out to be gone.
-const AGAINS: u32 = 1000;
-/// How the text of a lock file begins.
+/// The lock file may disappear at most this often.
+const MAX_RETRIES: u32 = 1000;
+/// The beginning of a lock file.
 const BEGINNING: &str = r#"{"tcplimit_lock":1,"#;
 
-/// The locks of some folders, given up at the end. Whatever writes to folders
-/// takes them as its way to the disk.
+/// The locks of some folders, released on drop. Code that writes to folders
+/// reaches the file system through them.
 #[derive(Debug)]
 pub struct Locks<'d, D: FileSystem> {
     fs: &'d D,
@@ -38,11 +38,11 @@ pub struct Locks<'d, D: FileSystem> {
 }
 
 impl<'d, D: FileSystem> Locks<'d, D> {
-    /// Takes the locks of all these folders, or none. Another run is waited for,
-    /// but not for long.
+    /// Acquires the locks of all these folders, or none. Waits for another run for
+    /// a short time.
     ///
     /// # Errors
-    /// When another run has one of them, or may have it; or the disk fails.
+    /// When another run holds or may hold one of them; or the file system fails.
     pub fn acquire<'p>(
         fs: &'d D,
         folders: impl IntoIterator<Item = &'p Path>,
@@ -60,25 +60,27 @@ impl<'d, D: FileSystem> Locks<'d, D> {
             fs,
             paths: Vec::new(),
         };
-        let (mut pauses, mut agains) = (0, 0);
+        let (mut pauses, mut retries) = (0, 0);
         for (index, folder) in folders.iter().enumerate() {
             let path = folder.join(NAME);
             loop {
-                match attempt(fs, &path, &owner)? {
+                match try_create(fs, &path, &owner)? {
                     Attempt::Acquired => {
                         locks.paths.push(path);
                         break;
                     }
-                    Attempt::Again if agains < AGAINS => agains += 1,
-                    Attempt::Again => {
-                        let error = std::io::Error::other("it does not stay the same file");
+                    Attempt::Retry if retries < MAX_RETRIES => retries += 1,
+                    Attempt::Retry => {
+                        let error = std::io::Error::other("other runs keep replacing it");
                         return Err(io_failure(format!("{} can't be locked", path.display()))(
                             error,
                         ));
                     }
                     Attempt::Held(held) if !fs.pause(pauses) => {
                         let rest = folders.get(index + 1..).unwrap_or_default();
-                        let rest = rest.iter().filter_map(|folder| beside(fs, folder, &held));
+                        let rest = rest
+                            .iter()
+                            .filter_map(|folder| sibling_lock(fs, folder, &held));
                         let rest: Vec<HeldLock> = rest.collect();
                         return Err(Failure::Locked([vec![held], rest].concat()));
                     }
@@ -89,20 +91,20 @@ impl<'d, D: FileSystem> Locks<'d, D> {
         Ok(locks)
     }
 
-    /// Whether this lock file is one of them.
+    /// Whether this lock file is among them.
     pub(crate) fn contains(&self, path: &Path) -> bool {
         self.paths.iter().any(|held| held == path)
     }
 
-    /// The disk that may be written to now, in these folders.
+    /// The file system, for writing in these folders.
     pub(crate) fn fs(&self) -> &'d D {
         self.fs
     }
 }
 
-/// The lock that the same run holds in another folder. Its file is only read:
-/// locking it, even for a moment, could make the run that needs it give up.
-fn beside(fs: &impl FileSystem, folder: &Path, held: &HeldLock) -> Option<HeldLock> {
+/// The lock that the same run holds in another folder. The file is only read:
+/// locking it, even for a moment, could make a run that needs it give up.
+fn sibling_lock(fs: &impl FileSystem, folder: &Path, held: &HeldLock) -> Option<HeldLock> {
     let path = folder.join(NAME);
     let owner = LockOwner::parse(&fs.read(&path).ok()?);
     (owner == held.owner).then(|| HeldLock {
@@ -114,7 +116,7 @@ fn beside(fs: &impl FileSystem, folder: &Path, held: &HeldLock) -> Option<HeldLo
 impl<D: FileSystem> Drop for Locks<'_, D> {
     fn drop(&mut self) {
         for path in self.paths.iter().rev() {
-            // One that stays is a stale one.
+            // A file that remains is stale.
             let _ = self.fs.unlock(path, true);
         }
     }
@@ -123,24 +125,23 @@ impl<D: FileSystem> Drop for Locks<'_, D> {
 enum Attempt {
     Acquired,
     Held(HeldLock),
-    /// What was there is gone.
-    Again,
+    /// The file has disappeared.
+    Retry,
 }
 
-fn attempt(fs: &impl FileSystem, path: &Path, owner: &LockOwner) -> Result<Attempt, Failure> {
+fn try_create(fs: &impl FileSystem, path: &Path, owner: &LockOwner) -> Result<Attempt, Failure> {
     let shown = path.display();
     match fs.create(path, owner.text().as_bytes()) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return existing(fs, path, owner);
+            return try_existing(fs, path, owner);
         }
         Err(error) => return Err(io_failure(format!("{shown} can't be written"))(error)),
     }
     match fs.lock(path) {
         Ok(LockOutcome::Acquired) => Ok(Attempt::Acquired),
-        // In the moment before it was locked another run took it for a stale
-        // one.
-        Ok(LockOutcome::Held | LockOutcome::Gone) => Ok(Attempt::Again),
+        // Before it was locked, another run took it for stale.
+        Ok(LockOutcome::Held | LockOutcome::Gone) => Ok(Attempt::Retry),
         Err(error) => match MountWarning::from_lock_error(&error) {
             Some(warning) => {
                 fs.warn(warning);
@@ -154,8 +155,8 @@ fn attempt(fs: &impl FileSystem, path: &Path, owner: &LockOwner) -> Result<Attem
     }
 }
 
-/// What to make of a lock file that is there.
-fn existing(fs: &impl FileSystem, path: &Path, this: &LockOwner) -> Result<Attempt, Failure> {
+/// Tries to take over an existing lock file.
+fn try_existing(fs: &impl FileSystem, path: &Path, this: &LockOwner) -> Result<Attempt, Failure> {
     let held = |owner_state| {
         let text = fs.read(path).unwrap_or_default();
         Ok(Attempt::Held(HeldLock {
@@ -167,8 +168,8 @@ fn existing(fs: &impl FileSystem, path: &Path, this: &LockOwner) -> Result<Attem
     match fs.lock(path) {
         Ok(LockOutcome::Acquired) => {}
         Ok(LockOutcome::Held) => return held(OwnerState::Running),
-        Ok(LockOutcome::Gone) => return Ok(Attempt::Again),
-        // It may be another user's.
+        Ok(LockOutcome::Gone) => return Ok(Attempt::Retry),
+        // It may belong to another user.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             return held(OwnerState::Unknown);
         }
@@ -185,13 +186,13 @@ fn existing(fs: &impl FileSystem, path: &Path, this: &LockOwner) -> Result<Attem
     let is_stale = match &text {
         Ok(text) => match LockOwner::parse(text) {
             Some(other) => other.host == this.host,
-            // A run that was killed while it was writing this.
+            // Its run was killed while writing it.
             None if is_torn(text) => true,
             None => {
                 let _ = fs.unlock(path, false);
                 return Err(Failure::Io {
-                    what: format!("{} is no lock file of this program", path.display()),
-                    error: std::io::Error::other("look at it, and move it away"),
+                    problem: format!("{} is not a lock file of tcplimit", path.display()),
+                    error: std::io::Error::other("inspect it and move it away"),
                 });
             }
         },
@@ -202,13 +203,13 @@ fn existing(fs: &impl FileSystem, path: &Path, this: &LockOwner) -> Result<Attem
     match is_stale {
         true => {
             unlocked.map_err(io_failure(format!("{} can't be removed", path.display())))?;
-            Ok(Attempt::Again)
+            Ok(Attempt::Retry)
         }
         false => held(OwnerState::Unknown),
     }
 }
 
-/// Whether this is the beginning of a lock file, and no more.
+/// Whether this is an incomplete lock file.
 fn is_torn(text: &[u8]) -> bool {
     let end = text.iter().rposition(|&byte| byte != 0);
     let text = text.get(..end.map_or(0, |at| at + 1)).unwrap_or_default();
@@ -217,11 +218,11 @@ fn is_torn(text: &[u8]) -> bool {
     (text.starts_with(beginning) || beginning.starts_with(text)) && !is_whole
 }
 
-/// Who has the lock of a folder, without taking it.
+/// The lock of a folder, without acquiring it; `None` if no run holds it.
 ///
 /// # Errors
-/// When that can't be told.
-pub(crate) fn holder(fs: &impl FileSystem, folder: &Path) -> Result<Option<HeldLock>, Failure> {
+/// When the lock file can't be read.
+pub(crate) fn inspect(fs: &impl FileSystem, folder: &Path) -> Result<Option<HeldLock>, Failure> {
     let path = folder.join(NAME);
     let text = match fs.read(&path) {
         Ok(text) => text,

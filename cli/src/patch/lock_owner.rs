@@ -1,4 +1,4 @@
-//! Which run holds a lock, and whether it is still at work.
+//! The run that holds a lock, and whether it is still in progress.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::count;
 
-/// Which run it is that has a lock.
+/// The run that holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockOwner {
-    /// Which kind of lock file this is.
+    /// The version of the lock file.
     tcplimit_lock: u32,
     /// The name of the machine.
     pub host: String,
@@ -37,10 +37,10 @@ impl LockOwner {
         }
     }
 
-    /// The text of its lock file.
+    /// The content of its lock file.
     #[must_use]
     pub fn text(&self) -> String {
-        // Nothing in it can fail.
+        // Serialization of these types can't fail.
         serde_json::to_string(self).unwrap_or_default() + "\n"
     }
 
@@ -64,13 +64,14 @@ impl fmt::Display for LockOwner {
     }
 }
 
-/// When this process took its first lock: the same in all its lock files.
+/// The time of this process's first lock, the same in all its lock files, in
+/// seconds since 1970.
 fn started() -> u64 {
     static STARTED: OnceLock<u64> = OnceLock::new();
     *STARTED.get_or_init(now)
 }
 
-/// So many seconds, for people.
+/// A number of seconds, for people.
 pub(crate) fn age_text(seconds: u64) -> String {
     let (number, unit) = match seconds {
         0..120 => (seconds, "second"),
@@ -97,25 +98,25 @@ pub(super) fn host() -> String {
     std::env::var("COMPUTERNAME").unwrap_or_default()
 }
 
-/// A lock that another run has.
+/// A lock that another run holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldLock {
     /// The lock file.
     pub path: PathBuf,
-    /// Which run it is, where the file says so.
+    /// The run, if the file names it.
     pub owner: Option<LockOwner>,
-    /// Whether that run is at work.
+    /// Whether that run is in progress.
     pub owner_state: OwnerState,
 }
 
-/// Whether a run is at work.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnerState {
-    /// It is.
+    /// It is in progress.
     Running,
-    /// It has ended, and not by itself.
+    /// It was killed.
     Ended,
-    /// That can't be told from here.
+    /// Unknown on this machine.
     Unknown,
 }
 

@@ -1,5 +1,5 @@
-//! What a mounted file system can't do. The run goes on without it, and says so
-//! once.
+//! Operations that a mounted file system does not support. The run continues
+//! without them and prints one warning.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -7,39 +7,40 @@ use std::io::{self, ErrorKind};
 #[cfg(unix)]
 use rustix::io::Errno;
 
-/// Something that a file system can't do.
+/// An operation that a file system does not support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MountWarning {
-    /// It does not wait until the names in a folder are on the medium.
+    /// It can't flush the names in a folder to the medium.
     FolderSyncUnsupported,
-    /// It says that the medium fails when it is to wait for that.
+    /// Flushing a folder gives an input/output error.
     FolderSyncFailed,
     /// It has no locks.
     LocksUnsupported,
 }
 
 impl MountWarning {
-    /// What an error says that a folder gave which was to be synced. Others
-    /// than these mean that it could be, and failed.
+    /// The warning for an error from syncing a folder; `None` for an error that
+    /// must fail the run.
     #[must_use]
     pub fn from_folder_sync_error(error: &io::Error) -> Option<MountWarning> {
-        // A folder that may not be read can't be opened for it.
+        // Syncing a folder needs the right to read it.
         let is_denied = error.kind() == ErrorKind::PermissionDenied;
         match is_unsupported(error) || is_denied {
             true => Some(MountWarning::FolderSyncUnsupported),
-            false => is_failing(error).then_some(MountWarning::FolderSyncFailed),
+            false => is_io_error(error).then_some(MountWarning::FolderSyncFailed),
         }
     }
 
-    /// What an error says that a file gave which was to be locked.
+    /// The warning for an error from locking a file; `None` for an error that must
+    /// fail the run.
     #[must_use]
     pub fn from_lock_error(error: &io::Error) -> Option<MountWarning> {
         is_unsupported(error).then_some(MountWarning::LocksUnsupported)
     }
 }
 
-/// Whether a call is not for this file system, which VirtualBox's shared
-/// folders, CIFS, NFS and FUSE say in different ways.
+/// Whether the file system does not support a call: VirtualBox's shared folders,
+/// CIFS, NFS and FUSE use different errors.
 #[cfg(unix)]
 fn is_unsupported(error: &io::Error) -> bool {
     const NUMBERS: [Errno; 7] = [
@@ -56,7 +57,7 @@ fn is_unsupported(error: &io::Error) -> bool {
 }
 
 #[cfg(unix)]
-fn is_failing(error: &io::Error) -> bool {
+fn is_io_error(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
@@ -66,7 +67,7 @@ fn is_unsupported(error: &io::Error) -> bool {
 }
 
 #[cfg(not(unix))]
-fn is_failing(_: &io::Error) -> bool {
+fn is_io_error(_: &io::Error) -> bool {
     false
 }
 
@@ -74,13 +75,13 @@ impl fmt::Display for MountWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             MountWarning::FolderSyncUnsupported => {
-                "the folder can't be flushed to disk on this mount: every file was, and was read back; unmount the disk properly, and after a power failure in this moment look at the files again"
+                "this mount can't flush a folder to disk: every file was flushed and read back; unmount the disk properly, and check the files again if the power fails before that"
             }
             MountWarning::FolderSyncFailed => {
-                "flushing the folder to disk gave an input/output error: every file was flushed and read back, but the medium may be failing; make a copy of what is on it, and look at the files again"
+                "flushing the folder to disk gave an input/output error: every file was flushed and read back, but the medium may be failing; back up the disk and check the files again"
             }
             MountWarning::LocksUnsupported => {
-                "this mount has no locks: a lock file that a killed run leaves must be removed by hand, and programs on other machines that use the same folder are not held off"
+                "this mount has no locks: remove a lock file left by a killed run by hand; programs on other machines that use the same folder are not locked out"
             }
         })
     }

@@ -1,4 +1,4 @@
-//! The copies in a Windows that does not run, as one transaction.
+//! The copies in an offline Windows, as one transaction.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,158 +17,157 @@ use super::refusal::Refusal;
 use super::replace::check_writable;
 use super::reporter::Reporter;
 use super::windows_install::{DriverCopy, WindowsInstall};
-use crate::output::complain;
+use crate::terminal::print_error;
 use crate::text::count;
 
-const REFUSED: &str =
-    "A copy is refused or can't be read, so none is changed: they are treated alike or not at all.";
+const REFUSED: &str = "A copy is refused or can't be read, so none is changed: all copies change together or not at all.";
 
 type Ready<'a> = (&'a DriverCopy, PathBuf, Result<Prepared, Failure>);
-/// What became of the transaction, when it was tried.
-type Changed = Option<Result<(), Failure>>;
+/// The result of the transaction, if it was attempted.
+type TransactionResult = Option<Result<(), Failure>>;
 
-/// What is done with each Windows on a disk.
+/// Patches or restores each Windows on a disk.
 pub(super) struct OfflineWindows<'a> {
     pub(super) job: &'a Job,
     pub(super) fs: &'a HostFileSystem,
     pub(super) stop: &'a AtomicBool,
-    /// Which Windows it is must be said.
-    pub(super) is_of_several: bool,
+    /// Whether messages must name the Windows.
+    pub(super) is_one_of_several: bool,
     pub(super) reporter: &'a mut Reporter,
 }
 
 impl OfflineWindows<'_> {
-    /// All copies in a Windows, as one transaction; none once the run is to end.
-    pub(super) fn patch(&mut self, home: &Path) -> io::Result<()> {
+    /// Patches all copies in a Windows as one transaction, unless the run is to end.
+    pub(super) fn patch(&mut self, windir: &Path) -> io::Result<()> {
         if self.reporter.summary.interrupted || self.stop.load(Ordering::Relaxed) {
             self.reporter.summary.interrupted = true;
             return Ok(());
         }
-        let system = match WindowsInstall::of(home) {
-            Ok(system) => system,
+        let install = match WindowsInstall::find(windir) {
+            Ok(install) => install,
             Err(reason) => {
-                self.reporter.because(Exit::Unreadable, &reason);
+                self.reporter.report_problem(Exit::Unreadable, &reason);
                 return Ok(());
             }
         };
-        match self.transaction(&system) {
-            Ok((ready, changed)) => self.tell_all(&system, ready, changed),
+        match self.run_transaction(&install) {
+            Ok((ready, changed)) => self.report_all(&install, ready, changed),
             Err(failure) => {
-                let reason = self.of_home(&system, failure.to_string());
-                self.reporter.because(failure.exit(), &reason);
+                let reason = self.with_folder(&install, failure.to_string());
+                self.reporter.report_problem(failure.exit(), &reason);
                 Ok(())
             }
         }
     }
 
-    /// Prepares all copies, and changes them when that is asked for and all can
-    /// be; says what became of that, when it was tried.
-    fn transaction<'s>(
+    /// Prepares all copies, and changes them if requested and if all can be changed.
+    /// Returns the result of the change, if it was attempted.
+    fn run_transaction<'s>(
         &mut self,
-        system: &'s WindowsInstall,
-    ) -> Result<(Vec<Ready<'s>>, Changed), Failure> {
+        install: &'s WindowsInstall,
+    ) -> Result<(Vec<Ready<'s>>, TransactionResult), Failure> {
         let fs = self.fs;
-        let is_pending = journal::is_pending(fs, &system.home)?;
-        let ready = self.prepare_all(system);
+        let is_pending = journal::is_pending(fs, &install.windir)?;
+        let ready = self.prepare_all(install);
         let changes = |(.., prepared): &Ready<'_>| match prepared {
-            Ok(prepared) => !prepared.is_done(),
+            Ok(prepared) => !prepared.is_unchanged(),
             Err(_) => false,
         };
-        let has_work = is_sound(&ready) && ready.iter().any(changes);
+        let has_work = all_prepared(&ready) && ready.iter().any(changes);
         if has_work {
-            check_writable(fs, &system.home)?;
+            check_writable(fs, &install.windir)?;
         }
         if self.job.target != Target::InPlace {
             if is_pending {
-                self.note_pending(&system.home)?;
+                self.report_pending(&install.windir)?;
             }
             return Ok((ready, None));
         }
         if !is_pending && !has_work {
             return Ok((ready, None));
         }
-        let places = system.places.iter().map(|place| place.path.as_path());
-        let folders = journal::folders(fs, &system.home, places)?;
+        let copies = install.copies.iter().map(|copy| copy.path.as_path());
+        let folders = journal::folders_to_lock(fs, &install.windir, copies)?;
         let folders = folders.iter().map(PathBuf::as_path);
-        let locks = Locks::acquire(fs, folders, self.job.task.verb())?;
-        let found = journal::recover(&locks, &system.home)?;
-        self.tell_found(&system.home, found);
-        // Until now another run may have been at work here.
-        let ready = self.prepare_all(system);
-        let changed = is_sound(&ready).then(|| self.exchange(&locks, system, &ready));
+        let locks = Locks::acquire(fs, folders, self.job.task.name())?;
+        let found = journal::recover(&locks, &install.windir)?;
+        self.report_recovery(&install.windir, found);
+        // Another run may have been in progress until now.
+        let ready = self.prepare_all(install);
+        let changed = all_prepared(&ready).then(|| self.replace_copies(&locks, install, &ready));
         Ok((ready, changed))
     }
 
-    fn prepare_all<'s>(&self, system: &'s WindowsInstall) -> Vec<Ready<'s>> {
-        let copies = system.places.iter();
-        let copies = copies.filter(|place| self.is_copy(&system.home, place));
-        let prepare = |place: &'s DriverCopy| {
-            let path = system.home.join(&place.path);
+    fn prepare_all<'s>(&self, install: &'s WindowsInstall) -> Vec<Ready<'s>> {
+        let copies = install.copies.iter();
+        let copies = copies.filter(|copy| self.is_copy(&install.windir, copy));
+        let prepare = |copy: &'s DriverCopy| {
+            let path = install.windir.join(&copy.path);
             let prepared = self.job.plan(self.fs, &path).and_then(|prepared| {
                 self.job.check(self.fs, &path, &prepared)?;
                 Ok(prepared)
             });
-            (place, path, prepared)
+            (copy, path, prepared)
         };
-        let linked = system.linked.iter().filter(|place| !place.is_packed);
-        let refused = |place: &'s DriverCopy| {
-            let path = system.home.join(&place.path);
+        let linked = install.linked.iter().filter(|copy| !copy.is_cabinet_file);
+        let refused = |copy: &'s DriverCopy| {
+            let path = install.windir.join(&copy.path);
             let refusal = Refusal::SymbolicLink(path.display().to_string());
-            (place, path, Err(refusal.into()))
+            (copy, path, Err(refusal.into()))
         };
         linked.map(refused).chain(copies.map(prepare)).collect()
     }
 
-    /// Whether something is one of the copies that are changed. A cabinet that
-    /// can't be read may be one: where it is to be rewritten it is refused.
-    fn is_copy(&self, home: &Path, place: &DriverCopy) -> bool {
-        if !place.is_packed {
+    /// Whether this is a copy to change. An unreadable cabinet may be one: with
+    /// `--cabinets` it is refused.
+    fn is_copy(&self, windir: &Path, copy: &DriverCopy) -> bool {
+        if !copy.is_cabinet_file {
             return true;
         }
-        let path = home.join(&place.path);
+        let path = windir.join(&copy.path);
         self.job.cabinets
             && (is_module(&path.to_string_lossy())
                 || drivers_in(&path).map_or(true, |drivers| !drivers.is_empty()))
     }
 
-    fn tell_all(
+    fn report_all(
         &mut self,
-        system: &WindowsInstall,
+        install: &WindowsInstall,
         ready: Vec<Ready<'_>>,
-        changed: Changed,
+        changed: TransactionResult,
     ) -> io::Result<()> {
-        let packed = system.places.iter().filter(|place| place.is_packed);
+        let packed = install.copies.iter().filter(|copy| copy.is_cabinet_file);
         let rewrites = self.job.cabinets;
-        for place in packed.filter(|_| !rewrites) {
-            let path = system.home.join(&place.path);
+        for copy in packed.filter(|_| !rewrites) {
+            let path = install.windir.join(&copy.path);
             self.reporter
-                .cabinet(&path, drivers_in(&path), Some(place.role))?;
+                .report_cabinet(&path, drivers_in(&path), Some(copy.role))?;
         }
-        for place in system.linked.iter().filter(|place| place.is_packed) {
-            let path = system.home.join(&place.path);
-            self.reporter.link(&path, Some(place.role))?;
+        for copy in install.linked.iter().filter(|copy| copy.is_cabinet_file) {
+            let path = install.windir.join(&copy.path);
+            self.reporter.report_link(&path, Some(copy.role))?;
         }
         if ready.is_empty() {
-            let home = system.home.display();
-            let reason = format!("{home}: neither tcpip.sys nor tcpip6.sys is here");
-            self.reporter.because(Exit::Refused, &reason);
+            let windir = install.windir.display();
+            let reason = format!("{windir}: found neither tcpip.sys nor tcpip6.sys");
+            self.reporter.report_problem(Exit::Refused, &reason);
             return Ok(());
         }
-        let is_sound = is_sound(&ready);
-        for (place, path, prepared) in ready {
-            let done = match prepared {
+        let is_sound = all_prepared(&ready);
+        for (copy, path, prepared) in ready {
+            let result = match prepared {
                 Ok(prepared) => {
-                    let mut done =
+                    let mut result =
                         FileResult::new(&path, outcome(&prepared, is_sound, changed.as_ref()));
-                    if let (Outcome::Changed, Some(before)) = (&done.outcome, &prepared.before) {
-                        done.kept = prepared.keep.path(&path, before);
+                    if let (Outcome::Changed, Some(before)) = (&result.outcome, &prepared.before) {
+                        result.kept = prepared.keep.path(&path, before);
                     }
-                    done.facts = prepared.facts;
-                    done
+                    result.facts = prepared.facts;
+                    result
                 }
                 Err(failure) => FileResult::new(&path, Outcome::Failed(failure)),
             };
-            self.reporter.done(done, Some(place.role))?;
+            self.reporter.report_file(result, Some(copy.role))?;
         }
         match changed {
             Some(Err(Failure::Interrupted)) => self.reporter.summary.interrupted = true,
@@ -178,29 +177,29 @@ impl OfflineWindows<'_> {
                     Failure::RollbackFailed { .. } => failure.to_string(),
                     _ => format!("{failure}. No copy was changed."),
                 };
-                let reason = self.of_home(system, reason);
-                self.reporter.because(failure.exit(), &reason);
+                let reason = self.with_folder(install, reason);
+                self.reporter.report_problem(failure.exit(), &reason);
             }
             None if !is_sound => {
                 self.reporter.flush()?;
-                let reason = self.of_home(system, REFUSED.to_owned());
-                self.reporter.because(Exit::Done, &reason);
+                let reason = self.with_folder(install, REFUSED.to_owned());
+                self.reporter.report_problem(Exit::Done, &reason);
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn exchange(
+    fn replace_copies(
         &self,
         locks: &Locks<'_, HostFileSystem>,
-        system: &WindowsInstall,
+        install: &WindowsInstall,
         ready: &[Ready<'_>],
     ) -> Result<(), Failure> {
-        let sound = ready.iter().filter_map(|(place, path, prepared)| {
+        let sound = ready.iter().filter_map(|(copy, path, prepared)| {
             let prepared = prepared.as_ref().ok()?;
-            let file = prepared.exchange(place.path.clone(), self.job.touch)?;
-            (!prepared.is_done()).then_some((file, (path, prepared)))
+            let file = prepared.replacement(copy.path.clone(), self.job.touch)?;
+            (!prepared.is_unchanged()).then_some((file, (path, prepared)))
         });
         let (files, sound): (Vec<Replacement>, Vec<_>) = sound.unzip();
         if files.is_empty() {
@@ -214,55 +213,55 @@ impl OfflineWindows<'_> {
             }
         };
         let go_on = || !self.stop.load(Ordering::Relaxed);
-        replace_all(locks, &system.home, &files, &go_on, &check).map(|_| ())
+        replace_all(locks, &install.windir, &files, &go_on, &check).map(|_| ())
     }
 
-    /// Says that a run has left a journal, or is at work.
-    fn note_pending(&mut self, home: &Path) -> Result<(), Failure> {
-        let held = lock::holder(self.fs, home)?;
+    /// Notes that a run has left a journal, or is in progress.
+    fn report_pending(&mut self, windir: &Path) -> Result<(), Failure> {
+        let held = lock::inspect(self.fs, windir)?;
         let note = match held.filter(|held| held.owner_state == OwnerState::Running) {
-            Some(held) => format!("another run of tcplimit is at work here and holds {held}."),
+            Some(held) => format!("another run of tcplimit is in progress here and holds {held}."),
             None => format!(
-                "an earlier run was interrupted: {} says what it was about. The next run with --in-place puts back what it changed first.",
-                home.join(journal::NAME).display()
+                "an earlier run was interrupted and left {}. The next run with --in-place first rolls back its changes.",
+                windir.join(journal::NAME).display()
             ),
         };
-        self.reporter.note(note);
+        self.reporter.add_note(note);
         Ok(())
     }
 
-    /// A reason, with the Windows that it is about where there may be several.
-    fn of_home(&self, system: &WindowsInstall, reason: String) -> String {
-        match self.is_of_several {
-            true => format!("{}: {reason}", system.home.display()),
+    /// A reason, with the Windows folder if there may be several.
+    fn with_folder(&self, install: &WindowsInstall, reason: String) -> String {
+        match self.is_one_of_several {
+            true => format!("{}: {reason}", install.windir.display()),
             false => reason,
         }
     }
 
-    /// Says what was put back of a run that was interrupted.
-    fn tell_found(&mut self, home: &Path, found: Recovery) {
+    /// Reports the rollback of an interrupted run.
+    fn report_recovery(&mut self, windir: &Path, found: Recovery) {
         let (back, left) = match found {
             Recovery::Nothing => return,
             Recovery::Unfinished => (Vec::new(), Vec::new()),
             Recovery::RolledBack { back, left } => {
                 let number = u64::try_from(back.len()).unwrap_or(u64::MAX);
                 let mut text = format!(
-                    "an earlier run was interrupted: {} put back first.",
+                    "an earlier run was interrupted: {} rolled back first.",
                     count(number, "file")
                 );
                 if !left.is_empty() {
                     text.push_str(&format!(
-                        " Left as they are, since something else changed or removed them: {}.",
+                        " Left unchanged, because another program changed or removed them: {}.",
                         left.join(", ")
                     ));
                 }
-                complain(&text);
+                print_error(&text);
                 (back, left)
             }
         };
-        let every = self.is_of_several;
+        let every = self.is_one_of_several;
         let named = |path: String| match every {
-            true => home.join(path).to_string_lossy().into_owned(),
+            true => windir.join(path).to_string_lossy().into_owned(),
             false => path,
         };
         let put_back = self.reporter.summary.put_back.get_or_insert_default();
@@ -274,19 +273,19 @@ impl OfflineWindows<'_> {
     }
 }
 
-fn is_sound(ready: &[Ready<'_>]) -> bool {
+fn all_prepared(ready: &[Ready<'_>]) -> bool {
     ready.iter().all(|(.., prepared)| prepared.is_ok())
 }
 
-/// What became of a copy that could be changed. `changed` is what became of the
-/// change as a whole, when it was tried.
+/// The outcome for a copy that could be changed. `changed` is the result of the
+/// transaction, if it was attempted.
 fn outcome(prepared: &Prepared, is_sound: bool, changed: Option<&Result<(), Failure>>) -> Outcome {
     match changed {
-        _ if prepared.is_done() => Outcome::Unchanged,
+        _ if prepared.is_unchanged() => Outcome::Unchanged,
         None if is_sound => Outcome::WouldChange,
         None => Outcome::NotDone(REFUSED.to_owned()),
         Some(Ok(())) => Outcome::Changed,
-        // Of one copy, and that is named.
+        // It concerns one copy, which the text names.
         Some(Err(failure @ (Failure::Refused(_) | Failure::Interrupted))) => {
             Outcome::NotDone(failure.to_string())
         }
@@ -299,10 +298,10 @@ mod tests {
     use super::super::filesystem::FileSystem;
     use super::super::job::{Job, Task};
     use super::*;
-    use crate::source::SPECIMEN;
+    use crate::default_inputs::SPECIMEN;
 
     #[test]
-    fn what_is_said_of_a_copy_is_what_became_of_all() {
+    fn each_copy_gets_the_outcome_of_the_transaction() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tcpip.sys");
         let fs = HostFileSystem::default();
@@ -320,11 +319,11 @@ mod tests {
         };
         let (same, other) = (prepared(10), prepared(100));
         let unsure = Err(Failure::RollbackFailed {
-            why: "x".to_owned(),
+            reason: "x".to_owned(),
             path: path.clone(),
         });
         let failed = Err(Failure::Io {
-            what: "x".to_owned(),
+            problem: "x".to_owned(),
             error: io::ErrorKind::StorageFull.into(),
         });
         let refused = Err(Refusal::VerificationFailed.into());
@@ -343,7 +342,7 @@ mod tests {
         ));
         match of(true, Some(&failed)) {
             Outcome::Failed(again @ Failure::Io { .. }) => {
-                assert!(again.to_string().contains("make room"), "{again}");
+                assert!(again.to_string().contains("free some space"), "{again}");
             }
             other => panic!("{other:?}"),
         }

@@ -1,4 +1,4 @@
-//! What became of files: the data that every report is made of.
+//! Outcomes for files: the data of every report.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,24 +8,24 @@ use super::plan::Plan;
 use super::refusal::Refusal;
 use super::windows_install::Role;
 
-/// What is to become of files.
+/// The operation of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Start-up code is to set this limit.
+    /// Make start-up code set this limit.
     Patch {
         /// 1 to 16777215.
         limit: u32,
     },
-    /// It is to set the limit that it did set before.
+    /// Make it set the previous limit again.
     Restore {
-        /// From a backup, where there is one; otherwise always 10.
+        /// Whether to use a backup if there is one; otherwise the limit is 10.
         use_backup: bool,
     },
 }
 
 impl Task {
     /// The verb of the command line.
-    pub(crate) fn verb(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Task::Patch { .. } => "patch",
             Task::Restore { .. } => "restore",
@@ -33,29 +33,29 @@ impl Task {
     }
 }
 
-/// Where the changed file goes.
+/// The destination of the changed file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Nowhere: what would be changed is shown.
+    /// None: the planned changes are shown.
     DryRun,
-    /// In the place of the file.
+    /// The file itself.
     InPlace,
-    /// To another file, which is not there yet.
+    /// Another file, which must not exist.
     Output(PathBuf),
 }
 
-/// Where the old content comes from.
+/// The source of the old content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A backup beside the file; its name.
+    /// The backup with this name beside the file.
     Backup(OsString),
     /// The file itself, with the value 10.
     Pristine,
-    /// What the last sector of a disc image says.
+    /// The record in the last sector of a disc image.
     DiscRecord,
 }
 
-/// What became of a file.
+/// The outcome for a file.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -63,61 +63,61 @@ pub enum Outcome {
     WouldChange,
     /// It was changed, or the changed copy was written.
     Changed,
-    /// It is as it should be already.
+    /// It was already correct.
     Unchanged,
-    /// It could be changed, but other copies can't: why it was not.
+    /// It was not changed because of other copies; the reason.
     NotDone(String),
-    /// It is refused, or something failed; the file is as it was, unless the
-    /// failure says otherwise.
+    /// It was refused, or something failed; the file is unchanged unless the failure
+    /// says otherwise.
     Failed(Failure),
 }
 
 const OTHER_REFUSED: &str =
-    "Another driver in this cabinet is refused, so the cabinet is left as it is.";
+    "Another driver in this cabinet is refused, so the cabinet is left unchanged.";
 
-/// What is said of a file.
+/// The result for a file.
 #[derive(Debug)]
 pub struct FileResult {
     /// The file.
     pub path: PathBuf,
-    /// The file in it, where it is a disc image.
+    /// For a disc image, the file in it.
     pub within: Option<String>,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// What was found out about each driver in it, unless it was refused.
+    /// Facts about each driver in it, unless it was refused.
     pub facts: Vec<DriverFacts>,
-    /// The backup that was made, or was there; or where a damaged file is kept.
+    /// The new or existing backup, or the file that keeps the damaged content.
     pub kept: Option<PathBuf>,
     /// The changed copy.
     pub output: Option<PathBuf>,
 }
 
-/// What was found out about a file that is not refused.
+/// Facts about a driver that was not refused.
 #[derive(Clone, Debug)]
 pub struct DriverFacts {
-    /// The member of a cabinet.
+    /// The name of the member, in a cabinet.
     pub member: Option<String>,
-    /// What changes in the image.
+    /// The changes in the image.
     pub plan: Plan,
-    /// Where the old content comes from, when it is restored.
+    /// The source of the old content, for a restore.
     pub source: Option<Source>,
-    /// What is wrong with the file, where a backup takes its place.
+    /// The damage of the file, if a backup replaces it.
     pub damage: Option<String>,
-    /// SHA-256 of the image as it is; of a damaged file that of the file.
+    /// SHA-256 of the present image; of a damaged file, that of the file.
     pub before: String,
-    /// SHA-256 of the image as it shall be.
+    /// SHA-256 of the new image.
     pub after: String,
 }
 
 impl DriverFacts {
-    /// Whether the image is to be another one.
+    /// Whether the image changes.
     pub(crate) fn is_change(&self) -> bool {
         self.before != self.after
     }
 }
 
 impl FileResult {
-    /// Nothing is known of the file yet but this.
+    /// A result without facts.
     pub(crate) fn new(path: &Path, outcome: Outcome) -> FileResult {
         FileResult {
             path: path.to_owned(),
@@ -129,17 +129,16 @@ impl FileResult {
         }
     }
 
-    /// What it is within the file: from the outermost to the innermost, with
-    /// `/`.
-    pub(crate) fn member(&self) -> Option<String> {
+    /// The path within the file, outermost first, with `/`.
+    pub(crate) fn inner_path(&self) -> Option<String> {
         let within = self.within.as_deref();
         let member = self.facts.first().and_then(|facts| facts.member.as_deref());
         let parts: Vec<&str> = within.into_iter().chain(member).collect();
         (!parts.is_empty()).then(|| parts.join("/"))
     }
 
-    /// What is said of each driver, where there are several in the file.
-    pub(crate) fn each(mut self) -> Vec<FileResult> {
+    /// One result for each driver in the file.
+    pub(crate) fn split_by_driver(mut self) -> Vec<FileResult> {
         if let Outcome::Failed(Failure::Refused(Refusal::InCabinet(drivers))) = self.outcome {
             let within = |member: String| match &self.within {
                 Some(outer) => format!("{outer}/{member}"),
@@ -161,69 +160,69 @@ impl FileResult {
         let facts = std::mem::take(&mut self.facts);
         let each = facts.into_iter().map(|facts| {
             let is_same = !facts.is_change() && facts.damage.is_none();
-            let mut done = FileResult {
+            let mut result = FileResult {
                 within: self.within.clone(),
                 kept: self.kept.clone(),
                 output: self.output.clone(),
                 facts: vec![facts],
                 ..FileResult::new(&self.path, self.outcome.clone())
             };
-            // The other one in the cabinet is why it is written.
-            if is_same && matches!(done.outcome, Outcome::Changed | Outcome::WouldChange) {
-                (done.outcome, done.output) = (Outcome::Unchanged, None);
+            // The cabinet is written because of another driver in it.
+            if is_same && matches!(result.outcome, Outcome::Changed | Outcome::WouldChange) {
+                (result.outcome, result.output) = (Outcome::Unchanged, None);
             }
-            done
+            result
         });
         each.collect()
     }
 }
 
-/// What a run is about, as its reports say it.
+/// The settings of a run that its reports depend on.
 #[derive(Debug)]
-pub(crate) struct Subject {
-    /// What it is to do.
+pub(crate) struct ReportOptions {
+    /// The operation.
     pub(crate) task: Task,
-    /// Where it writes.
+    /// The destination.
     pub(crate) target: Target,
     /// Whether changed files get the time of the change.
     pub(crate) touch: bool,
-    /// Several files may be meant, so that totals are of interest.
-    pub(crate) is_of_many: bool,
-    /// It is about the copies in a Windows.
-    pub(crate) is_of_windows: bool,
-    /// Nothing says that only showing is meant.
-    pub(crate) may_mean_to_write: bool,
-    /// Only what must be said is.
+    /// Whether it may cover several files, so that totals matter.
+    pub(crate) covers_many_files: bool,
+    /// Whether it covers the copies in a Windows.
+    pub(crate) covers_windows: bool,
+    /// Whether to explain how to write: `--dry-run` was not given.
+    pub(crate) suggests_writing: bool,
+    /// Whether notes and totals are omitted.
     pub(crate) is_quiet: bool,
 }
 
-impl Subject {
-    /// Whether it patches.
+impl ReportOptions {
+    /// Whether it is a patch, not a restore.
     pub(crate) fn is_patch(&self) -> bool {
         matches!(self.task, Task::Patch { .. })
     }
 }
 
 /// An entry of a report: one driver.
-pub(crate) struct Entry<'a> {
-    /// What became of it.
-    pub(crate) done: &'a FileResult,
-    /// What the copy is for, in a Windows.
+pub(crate) struct ReportEntry<'a> {
+    /// Its result.
+    pub(crate) result: &'a FileResult,
+    /// The purpose of the copy, in a Windows.
     pub(crate) role: Option<Role>,
-    /// The known build that it is as shipped, byte for byte.
+    /// The name of the known build that equals it, byte for byte.
     pub(crate) as_shipped: Option<&'a str>,
 }
 
-/// What is left aside: a cabinet, a link.
+/// A skipped file: a cabinet or a link.
 pub(crate) struct Skipped<'a> {
     /// The file.
     pub(crate) path: &'a str,
-    /// What the copy is for, in a Windows.
+    /// The purpose of the copy, in a Windows.
     pub(crate) role: Option<Role>,
     /// `cabinet` or `link`.
     pub(crate) state: &'static str,
-    /// Why it is left aside.
+    /// Why it was skipped.
     pub(crate) reason: &'a str,
-    /// The drivers in it.
+    /// The names of the drivers in it.
     pub(crate) members: &'a [String],
 }

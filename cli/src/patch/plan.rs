@@ -1,6 +1,5 @@
-//! What is to be changed in an image, decided before anything is: the limit is
-//! located in the file and in the image as loaded, and the one store that gives
-//! it its value is found.
+//! Plans the changes of an image before anything is changed: locates the limit in
+//! the file and in the image as loaded, and finds the one store that sets it.
 
 use scanner_core::policy::{MAX_LIMIT, MIN_LIMIT};
 use scanner_core::{Arch, Checksum, FileVersion, Headers, Image, Module};
@@ -11,14 +10,13 @@ use super::change::{Change, changes, put};
 use super::known_builds;
 use super::refusal::Refusal;
 use crate::image_probe::{self, Members, Options};
-use crate::loaded::LoadBase;
 use crate::manifest::Manifest;
+use crate::simulated_load::LoadBase;
 
-/// The limit where none is asked for. Programs of the time asked their users
-/// for 50 to 100.
+/// The default limit. Programs of that time suggested 50 to 100 to their users.
 pub const DEFAULT_LIMIT: u32 = 100;
 
-/// What is to be changed in an image, and what it is.
+/// The planned changes of an image, and facts about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// Which of the two drivers it is.
@@ -27,33 +25,32 @@ pub struct Plan {
     pub arch: Arch,
     /// From the version resource.
     pub version: Option<FileVersion>,
-    /// Where the limit lies in memory.
+    /// The RVA of the limit.
     pub threshold: Rva,
-    /// The first byte of the store that gives it its value.
+    /// The RVA of the instruction that stores the limit.
     pub store: Rva,
-    /// The value that is stored.
+    /// The stored value.
     pub before: u32,
-    /// The value that shall be stored.
+    /// The new value.
     pub after: u32,
-    /// The value and the checksum, or nothing when the value is there already.
+    /// The changes of value and checksum; empty if the value is already stored.
     pub changes: Vec<Change>,
 }
 
-/// Decides what is to be changed in an image so that start-up code sets the
-/// limit to `limit`. The name of `path` says which module it is, unless
-/// `module` does; nothing is read there.
+/// Plans the changes that make start-up code set the limit to `limit`. Without
+/// `module`, the file name in `path` determines the module; `path` is not read.
 ///
 /// # Errors
-/// Whenever anything is missing, ambiguous or out of the ordinary.
+/// Whenever anything is missing, ambiguous or unusual.
 pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Result<Plan, Refusal> {
     if !(MIN_LIMIT..=MAX_LIMIT).contains(&limit) {
         return Err(Refusal::LimitOutOfRange(limit));
     }
     let origin = Origin::file(path);
-    if module.is_none() && is_wow(path) {
+    if module.is_none() && is_in_syswow64(path) {
         return Err(Refusal::SysWow64);
     }
-    let view = |as_loaded| {
+    let probe_as = |as_loaded| {
         let options = Options {
             module,
             as_loaded,
@@ -61,18 +58,22 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         };
         image_probe::image(origin.clone(), image, &options)
     };
-    let report = view(None);
+    let report = probe_as(None);
     let Some(located) = report.located() else {
-        return Err(unfit(report));
+        return Err(not_located(report));
     };
     let claimed = located.module();
     if module.is_none() && report.names.file != Some(claimed) {
         return Err(Refusal::Renamed(claimed));
     }
-    let loaded = view(Some(LoadBase::Typical));
+    let loaded = probe_as(Some(LoadBase::Typical));
     match loaded.located() {
-        Some(loaded) if places(loaded) == places(located) => {}
-        Some(_) => return Err(Refusal::LoadedDiffers("it is found elsewhere".to_owned())),
+        Some(loaded) if addresses(loaded) == addresses(located) => {}
+        Some(_) => {
+            return Err(Refusal::LoadedDiffers(
+                "its address is another one".to_owned(),
+            ));
+        }
         None => {
             let reason = loaded.reason.unwrap_or_default();
             return Err(Refusal::LoadedDiffers(reason));
@@ -117,7 +118,7 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         parsed: &parsed,
         located,
         store,
-        value_offset: index(offset),
+        value_offset: to_usize(offset),
     };
     known_builds::check(Manifest::built_in(), &candidate)?;
     if !(MIN_LIMIT..=MAX_LIMIT).contains(&before) {
@@ -134,16 +135,15 @@ pub fn plan(path: &str, image: &[u8], module: Option<Module>, limit: u32) -> Res
         after: limit,
         changes: match before == limit {
             true => Vec::new(),
-            false => {
-                changes(image, headers, index(offset), limit).ok_or(Refusal::VerificationFailed)?
-            }
+            false => changes(image, headers, to_usize(offset), limit)
+                .ok_or(Refusal::VerificationFailed)?,
         },
     })
 }
 
-/// Whether an image has a signature of its own: the fifth data directory, which
-/// is of no use to the locator and so is not read there (the PE format, "The
-/// Attribute Certificate Table"). `None` where the headers are too short.
+/// Whether an image has an embedded signature: the fifth data directory, which the
+/// locator does not need and does not read (the PE format, "The Attribute
+/// Certificate Table"). `None` if the headers are too short.
 fn is_signed(image: &[u8], headers: &Headers<'_>) -> Option<bool> {
     /// Bytes of an optional header before the checksum, and before the number
     /// of directories.
@@ -157,14 +157,14 @@ fn is_signed(image: &[u8], headers: &Headers<'_>) -> Option<bool> {
     };
     let at = optional.checked_add(count)?;
     let dword = |at: usize| Some(u32::from_le_bytes(*image.get(at..)?.first_chunk()?));
-    // Each has eight bytes: where it is, and how long.
-    let size = at.checked_add(4 + 8 * index(CERTIFICATES) + 4)?;
+    // Each entry has eight bytes: location and size.
+    let size = at.checked_add(4 + 8 * to_usize(CERTIFICATES) + 4)?;
     Some(dword(at)? > CERTIFICATES && dword(size)? != 0)
 }
 
-/// Checks that the relocation table can be read to its end, and that an address
-/// inside the image stands wherever it names one. Where a part of the file comes
-/// from another, or from another place, none does.
+/// Checks that the relocation table can be read to its end, and that every RVA in it
+/// holds an address inside the image. In a file combined from two, or with moved
+/// parts, some RVA does not.
 fn check_relocations(image: &Image<'_>) -> Result<(), Refusal> {
     let mut entries = Relocations::new(image);
     for (at, kind) in entries.by_ref() {
@@ -194,8 +194,8 @@ fn dword(image: &Image<'_>, at: Rva) -> Option<u32> {
 /// `C7 05`, an operand and a value, in bytes.
 const STORE_LENGTH: u32 = 10;
 
-/// The image with the changes of its plan, after it has been looked at anew:
-/// it must be located where it was, and store the new value.
+/// Applies a plan to its image, and plans again for the result: the limit must be
+/// located at the same address, and the new value be stored.
 ///
 /// # Errors
 /// When the plan is not for this image.
@@ -204,18 +204,18 @@ pub fn apply(path: &str, plan: &Plan, image: &[u8]) -> Result<Vec<u8>, Refusal> 
     for change in &plan.changes {
         put(&mut changed, change).ok_or(Refusal::VerificationFailed)?;
     }
-    let anew = self::plan(path, &changed, Some(plan.module), plan.after)?;
-    let same = anew.changes.is_empty()
-        && anew.before == plan.after
-        && (anew.threshold, anew.store) == (plan.threshold, plan.store);
+    let replanned = self::plan(path, &changed, Some(plan.module), plan.after)?;
+    let same = replanned.changes.is_empty()
+        && replanned.before == plan.after
+        && (replanned.threshold, replanned.store) == (plan.threshold, plan.store);
     match same {
         true => Ok(changed),
         false => Err(Refusal::VerificationFailed),
     }
 }
 
-/// All that two views of one image must agree in.
-fn places(located: &scanner_core::Located) -> (Rva, Rva, Rva, Vec<Rva>) {
+/// The addresses that must agree in the file and in the image as loaded.
+fn addresses(located: &scanner_core::Located) -> (Rva, Rva, Rva, Vec<Rva>) {
     let gates = located.findings().gates().map(|gate| gate.at());
     (
         located.threshold(),
@@ -225,8 +225,8 @@ fn places(located: &scanner_core::Located) -> (Rva, Rva, Rva, Vec<Rva>) {
     )
 }
 
-/// Why a report that locates nothing is a refusal.
-fn unfit(report: Report) -> Refusal {
+/// The refusal for a report that locates nothing.
+fn not_located(report: Report) -> Refusal {
     match report.state {
         State::OtherModule if report.names == Names::default() => Refusal::Unidentified,
         state => Refusal::Unusable {
@@ -236,13 +236,13 @@ fn unfit(report: Report) -> Refusal {
     }
 }
 
-/// Whether a file lies in the folder of what 64-bit Windows keeps for 32-bit
-/// programs: no driver is ever loaded from there.
-fn is_wow(path: &str) -> bool {
+/// Whether a file lies in the folder of 64-bit Windows for 32-bit programs, from
+/// which no driver is loaded.
+fn is_in_syswow64(path: &str) -> bool {
     path.split(['/', '\\'])
         .any(|part| part.eq_ignore_ascii_case("SysWOW64"))
 }
 
-fn index(offset: u32) -> usize {
+fn to_usize(offset: u32) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }

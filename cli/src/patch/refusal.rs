@@ -1,4 +1,4 @@
-//! Why a file is left as it is, and what to do about it.
+//! Reasons for leaving a file unchanged, with advice.
 
 use std::fmt;
 use std::path::Path;
@@ -9,74 +9,75 @@ use tcplimit_report::State;
 
 use super::file_names::JOURNAL;
 use crate::iso;
-use crate::output::quoted;
+use crate::terminal::quoted;
 
-/// What to do where a file is damaged, or unknown.
-const AGAIN_OR_UNKNOWN: &str = ": take a fresh copy of the file; if that is refused too, it is a build that this program does not know";
+/// Advice for a damaged or unknown file.
+const TRY_FRESH_COPY: &str =
+    ": take a fresh copy of the file; if that is refused too, this program does not know the build";
 
-/// Why nothing is changed. Every one is final: no option overrules it, but
-/// `--module` where a name is all that is missing.
+/// Why nothing is changed. Every refusal is final: no option overrules it, except
+/// `--module` where only the name is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// No limit that the driver would take, either.
+    /// A limit that the driver would not accept either.
     LimitOutOfRange(u32),
     /// The limit was not located; state and reason are those of `probe`.
     Unusable {
-        /// The answer of `probe`.
+        /// The state that `probe` reports.
         state: State,
-        /// Its reason.
+        /// The reason that `probe` gives.
         reason: String,
     },
-    /// Nothing says which module it is.
+    /// No name identifies the module.
     Unidentified,
-    /// The file is this module by what is in it, but not called so.
+    /// The content is that of this module, but the name is not.
     Renamed(Module),
-    /// It lies where 64-bit Windows keeps what is for 32-bit programs.
+    /// It lies in the folder of 64-bit Windows for 32-bit programs.
     SysWow64,
-    /// The image as loaded does not give what the file gives.
+    /// The image as loaded gives another result than the file.
     LoadedDiffers(String),
-    /// It has a signature of its own.
+    /// It has an embedded signature.
     Signed,
     /// Its header states no checksum.
     NoChecksum,
-    /// Its header states another checksum than it has.
+    /// Its header states a wrong checksum.
     WrongChecksum(Checksum),
-    /// No store gives the limit its value.
+    /// No store sets the limit.
     NoStore,
-    /// More than one does.
+    /// Several stores set the limit.
     SeveralStores,
     /// The store is not in `INIT`.
     StoreOutsideInit(Rva),
-    /// Operands that the loader must adjust are not in the relocation table.
+    /// The relocation table lacks operands that the loader must adjust.
     NotRelocated(RelocationCoverage),
-    /// The relocation table can't be read to its end, or names a place where no
-    /// address inside the image stands: the first of them.
+    /// The relocation table can't be read to its end, or names an RVA that holds
+    /// no address inside the image: the first such RVA.
     DamagedRelocations(Option<Rva>),
-    /// Its header, or its hash, is that of a known build, but not the rest.
+    /// Its header or hash is that of a known build, but the rest differs.
     DiffersFromKnownBuild {
-        /// What the manifest calls the build.
+        /// The name of the build in the manifest.
         build: String,
-        /// What differs, as "this, not that".
+        /// The difference, as "this, not that".
         difference: String,
     },
-    /// The value that is stored is no limit.
+    /// The stored value is not a valid limit.
     ImplausibleValue(u32),
-    /// The changed image is not what it should be.
+    /// The changed image or file failed verification.
     VerificationFailed,
     /// A cabinet of several files.
     SeveralMembers {
-        /// The members that are one of the modules by name.
+        /// The members named like one of the modules.
         drivers: Vec<String>,
     },
-    /// A driver in a cabinet is refused: each by its member's name, and why; one
-    /// without a reason could be changed.
+    /// A driver in a cabinet is refused: for each driver the member's name and the
+    /// refusal; `None` for one that could be changed.
     InCabinet(Vec<(String, Option<Refusal>)>),
-    /// A cabinet that can't be written back as it was.
+    /// A cabinet that can't be rewritten without loss.
     UnsupportedCabinet(&'static str),
     /// The file has other names, which would keep the old content.
     HardLinked(String, u64),
-    /// It is a link in a Windows, and may lead out of it.
+    /// A link in a Windows folder, which may lead out of it.
     SymbolicLink(String),
     /// The running system has it loaded.
     InUse(String),
@@ -84,20 +85,20 @@ pub enum Refusal {
     JournalPending(String),
     /// A file with the name of the backup has another content.
     ForeignBackup(String),
-    /// The file to write is there, and has another content.
+    /// The output file exists with other content.
     OutputExists(String),
-    /// The file changed while it was being worked on.
+    /// The file changed during the run.
     ChangedMeanwhile(String),
     /// A disc image that can't be changed.
     Disc(DiscRefusal),
-    /// Several backups, and none of them says more than the others.
+    /// Several backups fit, and none of them is preferable.
     SeveralBackups(Vec<String>),
-    /// The file is damaged or gone, and its backups are of different builds.
+    /// The file is damaged or missing, and its backups are of different builds.
     SeveralBuilds(Vec<String>),
 }
 
 impl Refusal {
-    /// Whether the input is at fault, as `probe` has it.
+    /// Whether the input is at fault, by the same rule as for `probe`.
     #[must_use]
     pub fn is_bad_input(&self) -> bool {
         match self {
@@ -107,13 +108,13 @@ impl Refusal {
             | Refusal::DiffersFromKnownBuild { .. } => true,
             Refusal::Disc(refusal) => refusal.is_bad_input(),
             Refusal::InCabinet(drivers) => {
-                refused(drivers).any(|(_, refusal)| refusal.is_bad_input())
+                refused_drivers(drivers).any(|(_, refusal)| refusal.is_bad_input())
             }
             _ => false,
         }
     }
 
-    /// The word for it in JSON: lower case, with hyphens, the same for ever.
+    /// Its name in JSON: lower case, with hyphens, never changed.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -135,7 +136,7 @@ impl Refusal {
             Refusal::ImplausibleValue(_) => "implausible-value",
             Refusal::VerificationFailed => "not-itself",
             Refusal::SeveralMembers { .. } => "several-members",
-            Refusal::InCabinet(drivers) => refused(drivers)
+            Refusal::InCabinet(drivers) => refused_drivers(drivers)
                 .next()
                 .map_or("not-itself", |(_, refusal)| refusal.name()),
             Refusal::UnsupportedCabinet(_) => "odd-cabinet",
@@ -154,147 +155,149 @@ impl Refusal {
 }
 
 impl fmt::Display for Refusal {
-    /// What is the matter, and what to do about it.
+    /// The problem, and what to do about it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::LimitOutOfRange(limit) => {
-                write!(f, "{limit} is no limit: give one from {MIN_LIMIT} to {MAX_LIMIT}")
+                write!(f, "{limit} is not a valid limit: use {MIN_LIMIT} to {MAX_LIMIT}")
             }
             Refusal::Unusable { state, reason } => {
                 f.write_str(reason)?;
                 f.write_str(match state {
-                    State::NotLocated => AGAIN_OR_UNKNOWN,
+                    State::NotLocated => TRY_FRESH_COPY,
                     State::ConflictingNames | State::UnconfirmedName => ", and name the file itself, not its folder",
                     State::UnsupportedMachine | State::NotDriver | State::NotPe => ", so it is neither tcpip.sys nor tcpip6.sys",
                     _ => "",
                 })
             }
             Refusal::Unidentified => f.write_str(
-                "no name in or of it is that of tcpip.sys or tcpip6.sys: if it is one of them, name the file itself, with --module",
+                "neither its file name nor a name in it is tcpip.sys or tcpip6.sys: if it is one of them, name the file itself, with --module",
             ),
             Refusal::Renamed(module) => write!(
                 f,
-                "it is {module} by what is in it, but not called so: what goes by another name may be another system's; if it is meant, name the file itself, with --module"
+                "its content is that of {module}, but its name is not: it may belong to another system; to patch it anyway, name the file itself, with --module"
             ),
             Refusal::SysWow64 => f.write_str(
-                "it lies in SysWOW64, from where no driver is loaded: the one in System32\\drivers counts; if this one is meant, name the file itself, with --module",
+                "it lies in SysWOW64, from which no driver is loaded: patch the one in System32\\drivers; to patch this one anyway, name the file itself, with --module",
             ),
             Refusal::LoadedDiffers(reason) => write!(
                 f,
-                "the image as loaded does not give what the file gives ({reason}): take a fresh copy of the file"
+                "the image as loaded gives another result than the file ({reason}): take a fresh copy of the file"
             ),
             Refusal::Signed => f.write_str(
-                "it has a signature of its own, which a change would break, and the drivers of the time have none: take the file from Windows itself",
+                "it has an embedded signature, which a change would break; the drivers of that time have none: take the file from Windows itself",
             ),
             Refusal::NoChecksum => f.write_str(
-                "its header states no checksum, and Microsoft's drivers all do: it was made or changed by something else; take a fresh copy of the file",
+                "its header states no checksum, but all of Microsoft's drivers do: another program made or changed it; take a fresh copy of the file",
             ),
             Refusal::WrongChecksum(sum) => write!(
                 f,
-                "its header states the checksum {:X}, its bytes give {:X}: it is damaged, or was changed by something that did not care, and a right checksum would hide that; take a fresh copy of the file",
+                "its header states the checksum {:X}, its bytes give {:X}: it is damaged, or another program changed it without updating the checksum, and a new checksum would hide that; take a fresh copy of the file",
                 sum.stated, sum.computed
             ),
             Refusal::NoStore => write!(
                 f,
-                "no start-up code gives the limit its value in a way that is known{AGAIN_OR_UNKNOWN}"
+                "no known start-up code sets the limit{TRY_FRESH_COPY}"
             ),
             Refusal::SeveralStores => write!(
                 f,
-                "several places in start-up code give the limit a value, and which one counts can't be told{AGAIN_OR_UNKNOWN}"
+                "several stores in start-up code set the limit, and which one counts is unknown{TRY_FRESH_COPY}"
             ),
             Refusal::StoreOutsideInit(at) => write!(
                 f,
-                "the store at RVA {at} is not in the section INIT, where start-up code is: take a fresh copy of the file"
+                "the store at RVA {at} is not in the section INIT, where start-up code belongs: take a fresh copy of the file"
             ),
             Refusal::NotRelocated(coverage) => write!(
                 f,
-                "of {} operands that the loader must adjust, its relocation table names {}: take a fresh copy of the file",
-                coverage.needed, coverage.covered
+                "its relocation table lists {} of {} operands that the loader must adjust: take a fresh copy of the file",
+                coverage.covered, coverage.needed
             ),
             Refusal::DamagedRelocations(None) => f.write_str(
                 "its relocation table can't be read to its end: take a fresh copy of the file",
             ),
             Refusal::DamagedRelocations(Some(at)) => write!(
                 f,
-                "its relocation table names RVA {at}, where no address of the image stands: it is damaged, or made of two files; take a fresh copy of the file"
+                "its relocation table names RVA {at}, which holds no address in the image: it is damaged or combined from two files; take a fresh copy of the file"
             ),
             Refusal::DiffersFromKnownBuild { build, difference } => write!(
                 f,
-                "by its header it is {build}, but it differs from that ({difference}): it is damaged, or made of two files; take a fresh copy of the file"
+                "its header is that of {build}, but it differs from that build ({difference}): it is damaged or combined from two files; take a fresh copy of the file"
             ),
             Refusal::ImplausibleValue(value) => write!(
                 f,
-                "start-up code stores {value}, which is no limit ({MIN_LIMIT} to {MAX_LIMIT} are): take a fresh copy of the file"
+                "start-up code stores {value}, which is not a valid limit ({MIN_LIMIT} to {MAX_LIMIT}): take a fresh copy of the file"
             ),
             Refusal::VerificationFailed => f.write_str(
-                "the changed image is not found as the unchanged one was: this is a mistake in tcplimit, please report it",
+                "the changed file failed verification: this is a bug in tcplimit, please report it",
             ),
             Refusal::SeveralMembers { drivers } if drivers.is_empty() => f.write_str(
                 "a cabinet of several files, none of them tcpip.sys or tcpip6.sys: name TCPIP.SY_ or TCPIP6.SY_",
             ),
             Refusal::SeveralMembers { drivers } => write!(
                 f,
-                "a cabinet of several files, {} among them: such cabinets are rewritten only with --cabinets. What takes the file from it gets the unchanged one: Windows File Protection, for one, may put it back over a patched one",
+                "a cabinet of several files, including {}: such cabinets are rewritten only with --cabinets. It still provides the unchanged driver, which Windows File Protection may restore over a patched one",
                 drivers.join(" and ")
             ),
             Refusal::InCabinet(drivers) => {
-                for (number, (member, refusal)) in refused(drivers).enumerate() {
+                for (number, (member, refusal)) in refused_drivers(drivers).enumerate() {
                     let before = if number == 0 { "" } else { "; " };
                     write!(f, "{before}{member}: {refusal}")?;
                 }
                 Ok(())
             }
-            Refusal::UnsupportedCabinet(why) => write!(
+            Refusal::UnsupportedCabinet(reason) => write!(
                 f,
-                "{why}, so it can't be written back as it was: take a fresh copy from the setup disc"
+                "{reason}, so it can't be rewritten without loss: take a fresh copy from the setup disc"
             ),
             Refusal::HardLinked(path, names) => write!(
                 f,
-                "{path} has {names} names (hard links), and the others would keep the old content: make it a file of its own, or write to another with --output"
+                "{path} has {names} names (hard links), and the others would keep the old content: copy it to a file of its own, or write to another file with --output"
             ),
             Refusal::SymbolicLink(path) => write!(
                 f,
-                "{path} is a link, and what it leads to may lie outside this Windows: put the file or folder itself in its place, or patch each file by its name"
+                "{path} is a link whose target may lie outside this Windows: replace the link by the file or folder itself, or patch each file by its name"
             ),
             Refusal::InUse(path) => write!(
                 f,
-                "the running Windows has {path} loaded: write to a copy with --output and exchange the two from another system, or use tcplimit.sys, the driver, which changes no file",
+                "the running Windows has loaded {path}: write a copy with --output and exchange the two from another system, or use the driver tcplimit.sys, which changes no file",
             ),
-            Refusal::JournalPending(home) => write!(
+            Refusal::JournalPending(windir) => write!(
                 f,
-                "{} is there, of a run of tcplimit that was interrupted; a change of one file alone would make it impossible to put the others back: first run tcplimit patch --root {} --in-place, or restore, which puts back what that run changed before anything else",
-                Path::new(home).join(JOURNAL).display(),
-                quoted(home)
+                "an interrupted run of tcplimit left {}, and changing one file alone would prevent rolling back the others: first run tcplimit patch --root {} --in-place, or restore, which rolls back the changes of that run",
+                Path::new(windir).join(JOURNAL).display(),
+                quoted(windir)
             ),
             Refusal::ForeignBackup(name) => write!(
                 f,
-                "{name} is there, and is not the backup that its name says: look at it, and move it away"
+                "{name} exists but is not the backup that its name states: inspect it and move it away"
             ),
             Refusal::OutputExists(name) => write!(
                 f,
-                "{name} is there already, with another content, and is never overwritten: name another file"
+                "{name} exists with other content and is never overwritten: choose another file name"
             ),
             Refusal::ChangedMeanwhile(path) => write!(
                 f,
-                "another program changed {path} meanwhile: see which one, and try again"
+                "another program changed {path} during the run: find out which one, and try again"
             ),
             Refusal::Disc(refusal) => refusal.fmt(f),
             Refusal::SeveralBackups(names) => write!(
                 f,
-                "several backups fit, and none of them stores 10 ({}): copy back the one you mean, or give --without-backup to set 10",
+                "several backups fit, and none of them stores 10 ({}): copy back the one you want, or use --without-backup to set 10",
                 names.join(", ")
             ),
             Refusal::SeveralBuilds(names) => write!(
                 f,
-                "it is damaged or gone, and its backups are of different builds ({}): copy back the one you mean",
+                "it is damaged or missing, and its backups are of different builds ({}): copy back the one you want",
                 names.join(", ")
             ),
         }
     }
 }
 
-/// The drivers of a cabinet that are refused.
-fn refused(drivers: &[(String, Option<Refusal>)]) -> impl Iterator<Item = (&String, &Refusal)> {
+/// The refused drivers of a cabinet.
+fn refused_drivers(
+    drivers: &[(String, Option<Refusal>)],
+) -> impl Iterator<Item = (&String, &Refusal)> {
     let each = drivers.iter();
     each.filter_map(|(member, refusal)| Some((member, refusal.as_ref()?)))
 }
@@ -305,42 +308,42 @@ impl std::error::Error for Refusal {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DiscRefusal {
-    /// An image is changed in a copy only.
+    /// Images are changed in a copy only.
     InPlace,
-    /// Something goes by the name of the new image.
+    /// The output file exists.
     OutputExists(String),
-    /// Its tables do not hold together.
+    /// Its tables are inconsistent.
     Damaged(String),
-    /// The file is shorter than the volume in it.
+    /// The file is shorter than its volume.
     Truncated {
         /// Sectors of the volume.
         stated: u32,
         /// Whole sectors in the file.
-        there: u64,
+        available: u64,
     },
     /// It has a UDF tree, which Windows prefers.
     Udf,
     /// Another session's descriptors are in the image.
     SeveralSessions {
-        /// Where they are.
+        /// Their sector.
         sector: u32,
     },
-    /// Its first sectors hold a partition table, which states sizes.
+    /// Its first sectors hold a partition table, which states its size.
     Partitioned,
-    /// Two things share sectors that are not one and the same file.
+    /// Sectors are shared by other things than two names of one file.
     Overlap {
-        /// What begins first.
+        /// The one that begins first.
         first: String,
-        /// What begins within it.
+        /// The one that begins inside it.
         second: String,
     },
     /// A copy's content is not one run of sectors.
     Fragmented(String),
-    /// More records name copies than the last sector has room for.
+    /// The last sector has no room for all records that name copies.
     TooMany,
-    /// The image would be larger than its tables can say.
+    /// The image would be larger than its tables can state.
     TooLarge,
-    /// What it was before can't be had back.
+    /// The original image can't be reconstructed.
     RecordMismatch,
     /// Ctrl-C.
     Interrupted,
@@ -355,7 +358,7 @@ impl DiscRefusal {
         )
     }
 
-    /// The word for it in JSON.
+    /// Its name in JSON.
     fn name(&self) -> &'static str {
         match self {
             DiscRefusal::InPlace => "disc-in-place",
@@ -383,22 +386,22 @@ impl fmt::Display for DiscRefusal {
             ),
             DiscRefusal::OutputExists(name) => write!(
                 f,
-                "{name} is there already, and is never overwritten: name another file"
+                "{name} exists and is never overwritten: choose another file name"
             ),
             DiscRefusal::Damaged(why) => write!(f, "{why}: make a fresh image of the disc"),
-            DiscRefusal::Truncated { stated, there } => write!(
+            DiscRefusal::Truncated { stated, available } => write!(
                 f,
-                "the volume has {stated} sectors, the file {there}: it was cut, or is still being written; make a fresh image of the disc"
+                "the volume has {stated} sectors, the file only {available}: it is truncated or still being written; make a fresh image of the disc"
             ),
             DiscRefusal::Udf => f.write_str(
-                "it has a UDF tree as well, which Windows reads first, and which would still show the unchanged driver: make an image without UDF of the files on it (docs/patch.md)",
+                "it also has a UDF tree, which Windows reads first and which would still show the unchanged driver: build an image without UDF from its files (docs/patch.md)",
             ),
             DiscRefusal::SeveralSessions { sector } => write!(
                 f,
-                "it has several sessions (the descriptors of another are in sector {sector}), and which one is read depends on the drive: make an image of one session of the files on it (docs/patch.md)"
+                "it has several sessions (the descriptors of another are in sector {sector}), and which one is read depends on the drive: build an image with one session from its files (docs/patch.md)"
             ),
             DiscRefusal::Partitioned => f.write_str(
-                "it has a partition table in its first sectors, as for a stick, which says where the image ends: make an image without one of the files on it (docs/patch.md)",
+                "its first sectors hold a partition table, as on a USB stick, which states where the image ends: build an image without one from its files (docs/patch.md)",
             ),
             DiscRefusal::Overlap { first, second } => write!(
                 f,
@@ -406,24 +409,24 @@ impl fmt::Display for DiscRefusal {
             ),
             DiscRefusal::Fragmented(path) => write!(
                 f,
-                "{path} is in several parts, or has attributes or gaps between its sectors: make an image of the files on the disc (docs/patch.md)"
+                "{path} is stored in several parts, or with attributes or gaps between its sectors: build an image from the files on the disc (docs/patch.md)"
             ),
             DiscRefusal::TooMany => f.write_str(
-                "more names lead to copies of the driver than can be undone: make an image of the files on the disc (docs/patch.md)",
+                "more directory records name copies of the driver than can be undone: build an image from the files on the disc (docs/patch.md)",
             ),
             DiscRefusal::TooLarge => {
-                f.write_str("with another file it would be larger than an ISO image can be")
+                f.write_str("with another file it would exceed the largest size of an ISO image")
             }
             DiscRefusal::RecordMismatch => f.write_str(
-                "its last sector says that tcplimit changed it, but what it was before does not come out: it was changed since; take the original, or give --without-backup to set 10",
+                "its last sector says that tcplimit changed it, but the original can't be reconstructed: the image was changed since; use the original, or use --without-backup to set 10",
             ),
             DiscRefusal::Interrupted => f.write_str("interrupted"),
         }
     }
 }
 
-impl From<iso::Flaw> for DiscRefusal {
-    fn from(flaw: iso::Flaw) -> DiscRefusal {
+impl From<iso::DiscError> for DiscRefusal {
+    fn from(flaw: iso::DiscError) -> DiscRefusal {
         DiscRefusal::Damaged(flaw.to_string())
     }
 }

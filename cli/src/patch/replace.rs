@@ -1,16 +1,16 @@
-//! One file in the place of another, in one step that happens or does not.
+//! Replaces a file by another in one atomic step.
 //!
-//! 1. The backup: the old content under a name that has its hash in it. One
-//!    that is there already must be it, and is never overwritten.
-//! 2. The new content in a temporary file in the same folder, on the medium,
-//!    with owner, permissions, attributes and times of the old file.
-//! 3. Is the old file still what it was, one file with one name?
-//! 4. Rename: the one step that counts.
-//! 5. Folder on the medium, file read again, and what is in it located again.
-//!    Where that fails the old content is put back.
+//! 1. Write the backup: the old content under a name that contains its hash. An
+//!    existing file of that name must have that content, and is never overwritten.
+//! 2. Write the new content to a temporary file in the same folder, with owner,
+//!    permissions, attributes and times of the old file, and flush it.
+//! 3. Check that the old file is unchanged and has one name.
+//! 4. Rename: the step that replaces the file.
+//! 5. Flush the folder, read the file back and locate the limit again. If that
+//!    fails, restore the old content.
 //!
-//! A run that ends before 4 leaves the old file, after it the new one. All of it
-//! is done by who has the folder's lock.
+//! A run that ends before step 4 leaves the old file, a later end the new one. The
+//! caller must hold the lock of the folder.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tcplimit_report::sha256;
 
 use super::failure::{io_failure, read_failure};
-use super::file_names::{ATTEMPTS, BACKUP, DAMAGED, DIGITS, ROLLBACK, TEMPORARY, named};
+use super::file_names::{ATTEMPTS, BACKUP, DAMAGED, DIGITS, ROLLBACK, TEMPORARY, with_suffix};
 use super::filesystem::{FileSystem, folder_of};
 use super::lock::Locks;
 use super::mount::MountWarning;
@@ -27,74 +27,74 @@ use super::refusal::Refusal;
 
 pub use super::failure::Failure;
 
-/// A file that is to have another content.
+/// A file and its new content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replacement {
-    /// The file; of several, from the folder of their journal on.
+    /// The file; in a transaction, relative to the folder of the journal.
     pub path: PathBuf,
-    /// What it holds.
+    /// The old content.
     pub before: Arc<Vec<u8>>,
-    /// What it shall hold.
+    /// The new content.
     pub after: Arc<Vec<u8>>,
-    /// What becomes of what it holds.
+    /// How to keep the old content.
     pub keep: Keep,
-    /// The file whose owner, permissions and times it gets, if not its own.
+    /// The file whose owner, permissions and times it gets; `None`: its own.
     pub like: Option<PathBuf>,
-    /// Whether its time is that of the change.
+    /// Whether it gets the time of the change.
     pub touch: bool,
 }
 
-/// What a new file gets beside its content.
+/// The metadata of a new file.
 #[derive(Clone, Copy)]
-struct Like<'p> {
+struct MetadataSource<'p> {
     /// The file whose times and permissions it gets.
     of: &'p Path,
-    /// Whether it must get everything else too.
+    /// Whether it must get all other metadata too.
     all: bool,
-    /// Whether its time is that of now.
+    /// Whether it gets the present time.
     touch: bool,
 }
 
-impl<'p> Like<'p> {
-    /// Everything.
-    fn all(of: &'p Path) -> Like<'p> {
+impl<'p> MetadataSource<'p> {
+    /// All metadata of this file.
+    fn all(of: &'p Path) -> MetadataSource<'p> {
         let (all, touch) = (true, false);
-        Like { of, all, touch }
+        MetadataSource { of, all, touch }
     }
 }
 
-/// A replacement that is ready and has changed nothing yet.
+/// A replacement that is staged but has not changed the file.
 #[derive(Debug)]
 pub struct Staged {
     path: PathBuf,
     temporary: PathBuf,
-    kept: Option<Kept>,
+    kept: Option<KeptFile>,
     before: Arc<Vec<u8>>,
     after: Arc<Vec<u8>>,
 }
 
-/// What becomes of the old content of a file.
+/// How the old content of a file is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// It is kept as a backup.
+    /// As a backup.
     Backup,
-    /// It is kept aside: it is damaged.
+    /// As a damaged file.
     Damaged,
-    /// It is kept until the transaction is finished, to be put back by it.
+    /// As a rollback copy, until the transaction is finished.
     Rollback,
-    /// It is not kept: there is a backup, or a way to make it.
+    /// Not at all: a backup exists, or the content can be made again.
     Nothing,
 }
 
-/// A file that has the old content.
+/// A file that keeps old content.
 #[derive(Debug)]
-struct Kept {
+struct KeptFile {
     path: PathBuf,
     is_new: bool,
 }
 
 impl Keep {
-    /// The file that keeps this content of a file.
+    /// The path of the file that keeps this content of `path`.
     #[must_use]
     pub fn path(self, path: &Path, content: &[u8]) -> Option<PathBuf> {
         let end = match self {
@@ -105,41 +105,41 @@ impl Keep {
         };
         let hash = sha256(content);
         let digits = hash.get(..DIGITS).unwrap_or_default();
-        Some(named(path, &format!(".{digits}{end}")))
+        Some(with_suffix(path, &format!(".{digits}{end}")))
     }
 }
 
-/// Replaces the content of a file; returns the file that keeps the old one,
-/// when it is to be kept. What is read again in the end must also pass `check`.
+/// Replaces the content of a file; returns the file that keeps the old content, if
+/// any. The content read back at the end must also pass `check`.
 ///
 /// # Errors
-/// Why it was not replaced. Only with [`Failure::RollbackFailed`] it may have been.
+/// Why it was not replaced. Only after [`Failure::RollbackFailed`] it may be.
 pub fn replace(
     locks: &Locks<'_, impl FileSystem>,
-    exchange: &Replacement,
+    replacement: &Replacement,
     check: &dyn Fn(&[u8]) -> Result<(), Failure>,
 ) -> Result<Option<PathBuf>, Failure> {
     let fs = locks.fs();
-    let staged = Staged::new(fs, &exchange.path, exchange, exchange.keep)?;
+    let staged = Staged::new(fs, &replacement.path, replacement, replacement.keep)?;
     if let Err(failure) = staged.rename(fs) {
         staged.discard(fs);
         return Err(failure);
     }
     match staged.verify(fs, check) {
         Ok(()) => Ok(staged.kept.map(|kept| kept.path)),
-        Err(failure) => Err(staged.put_back(fs, failure)),
+        Err(failure) => Err(staged.roll_back(fs, failure)),
     }
 }
 
 impl Staged {
-    /// Makes everything ready: steps 1 and 2.
+    /// Stages the replacement: steps 1 and 2.
     ///
     /// # Errors
-    /// When it can't; nothing is left behind then, if that can be had.
+    /// When a step fails; its files are removed then, if possible.
     pub(crate) fn new(
         fs: &impl FileSystem,
         path: &Path,
-        exchange: &Replacement,
+        replacement: &Replacement,
         keep: Keep,
     ) -> Result<Staged, Failure> {
         let Replacement {
@@ -147,17 +147,17 @@ impl Staged {
             after,
             like,
             ..
-        } = exchange;
-        has_one_name(fs, path)?;
+        } = replacement;
+        refuse_hard_links(fs, path)?;
         let kept = match keep.path(path, before) {
-            Some(kept) => Some(self::keep(fs, kept, path, before)?),
+            Some(kept) => Some(keep_old_content(fs, kept, path, before)?),
             None => None,
         };
-        let like = Like {
-            touch: exchange.touch,
-            ..Like::all(like.as_deref().unwrap_or(path))
+        let like = MetadataSource {
+            touch: replacement.touch,
+            ..MetadataSource::all(like.as_deref().unwrap_or(path))
         };
-        match temporary(fs, path, like, after) {
+        match write_temporary(fs, path, like, after) {
             Ok(temporary) => Ok(Staged {
                 path: path.to_owned(),
                 temporary,
@@ -166,38 +166,38 @@ impl Staged {
                 after: Arc::clone(after),
             }),
             Err(failure) => {
-                drop_kept(fs, path, before, kept.as_ref());
+                remove_kept(fs, path, before, kept.as_ref());
                 Err(failure)
             }
         }
     }
 
-    /// The name of the temporary file.
+    /// The path of the temporary file.
     pub(crate) fn temporary(&self) -> &Path {
         &self.temporary
     }
 
-    /// The file that keeps the old content, when it is to be kept.
+    /// The file that keeps the old content, if any.
     pub(crate) fn kept(&self) -> Option<&Path> {
         self.kept.as_ref().map(|kept| kept.path.as_path())
     }
 
-    /// Removes what was kept for the transaction only: it is finished. What can't
-    /// be removed is harmless.
-    pub(crate) fn drop_meanwhile(&self, fs: &impl FileSystem) {
+    /// Removes the rollback copy after the transaction. A copy that can't be removed
+    /// is harmless.
+    pub(crate) fn remove_rollback_copy(&self, fs: &impl FileSystem) {
         let kept = Keep::Rollback.path(&self.path, &self.before);
         if let Some(kept) = kept.filter(|kept| self.kept() == Some(kept)) {
             let _ = fs.remove(&kept);
         }
     }
 
-    /// Puts the new file in the place of the old: steps 3 and 4.
+    /// Replaces the old file by the new one: steps 3 and 4.
     ///
     /// # Errors
-    /// When it can't; the old file is there then.
+    /// When a step fails; the old file remains then.
     pub(crate) fn rename(&self, fs: &impl FileSystem) -> Result<(), Failure> {
         let shown = self.path.display();
-        has_one_name(fs, &self.path)?;
+        refuse_hard_links(fs, &self.path)?;
         let now = fs.read(&self.path).map_err(read_failure(&self.path))?;
         if now != *self.before {
             return Err(Refusal::ChangedMeanwhile(shown.to_string()).into());
@@ -206,53 +206,52 @@ impl Staged {
             .map_err(io_failure(format!("{shown} can't be replaced")))
     }
 
-    /// Whether the new file is there for good, and holds what it was to hold:
-    /// step 5.
+    /// Flushes the folder and verifies the content of the new file: step 5.
     ///
     /// # Errors
-    /// When it is not; the new file is there all the same.
+    /// When that fails; the new file remains in place.
     pub(crate) fn verify(
         &self,
         fs: &impl FileSystem,
         check: &dyn Fn(&[u8]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let what = format!(
+        let problem = format!(
             "{} was replaced, but its folder can't be flushed to disk",
             self.path.display()
         );
-        sync_folder(fs, folder_of(&self.path)).map_err(io_failure(what))?;
-        look_again(fs, &self.path, &self.after)?;
+        sync_folder(fs, folder_of(&self.path)).map_err(io_failure(problem))?;
+        verify_content(fs, &self.path, &self.after)?;
         check(&self.after)
     }
 
-    /// Takes away what was made ready. What can't be removed is harmless.
+    /// Removes the staged files. A file that can't be removed is harmless.
     pub(crate) fn discard(&self, fs: &impl FileSystem) {
         let _ = fs.remove(&self.temporary);
-        drop_kept(fs, &self.path, &self.before, self.kept.as_ref());
+        remove_kept(fs, &self.path, &self.before, self.kept.as_ref());
     }
 
-    /// Puts the old content back after a replacement that failed so; returns what is to
-    /// be said. What counts is which content is there in the end.
-    fn put_back(&self, fs: &impl FileSystem, failure: Failure) -> Failure {
-        let tried = set(fs, &self.path, &self.before);
+    /// Restores the old content after this failure; returns the failure to report.
+    /// The final content of the file decides.
+    fn roll_back(&self, fs: &impl FileSystem, failure: Failure) -> Failure {
+        let tried = restore_content(fs, &self.path, &self.before);
         let now = fs.read(&self.path).ok();
         if tried.is_ok() || now.as_ref() == Some(&*self.before) {
-            drop_kept(fs, &self.path, &self.before, self.kept.as_ref());
+            remove_kept(fs, &self.path, &self.before, self.kept.as_ref());
             return failure;
         }
         let holds = match now.as_ref() == Some(&*self.after) {
-            true => "it holds the new content, whole",
-            false => "what it holds now can't be told",
+            true => "it holds the complete new content",
+            false => "its present content is unknown",
         };
         Failure::RollbackFailed {
-            why: format!("{failure}; {holds}"),
+            reason: format!("{failure}; {holds}"),
             path: self.path.clone(),
         }
     }
 }
 
-/// Waits until the names in a folder are on the medium, as far as the mount can
-/// do that. What it can't is said in the end.
+/// Flushes the names in a folder to the medium. If the mount does not support that,
+/// records a warning.
 pub(crate) fn sync_folder(fs: &impl FileSystem, folder: &Path) -> io::Result<()> {
     let Err(error) = fs.sync_folder(folder) else {
         return Ok(());
@@ -266,35 +265,39 @@ pub(crate) fn sync_folder(fs: &impl FileSystem, folder: &Path) -> io::Result<()>
     }
 }
 
-/// Reads a file again that was written.
-fn look_again(fs: &impl FileSystem, path: &Path, content: &[u8]) -> Result<(), Failure> {
+/// Reads a written file back and compares its content.
+fn verify_content(fs: &impl FileSystem, path: &Path, content: &[u8]) -> Result<(), Failure> {
     let shown = path.display();
     let again = fs
         .read(path)
-        .map_err(io_failure(format!("{shown} can't be read again")))?;
+        .map_err(io_failure(format!("{shown} can't be read back")))?;
     match again == content {
         true => Ok(()),
         false => Err(Failure::Io {
-            what: format!("{shown} was written"),
-            error: io::Error::other("what is read again is not what was written"),
+            problem: format!("{shown} can't be verified"),
+            error: io::Error::other("the content read back differs from the content written"),
         }),
     }
 }
 
-/// Gives a file this content, whatever it has: for putting things back.
-pub(crate) fn set(fs: &impl FileSystem, path: &Path, content: &[u8]) -> Result<(), Failure> {
+/// Replaces any content of a file by this content.
+pub(crate) fn restore_content(
+    fs: &impl FileSystem,
+    path: &Path,
+    content: &[u8],
+) -> Result<(), Failure> {
     let shown = path.display();
-    let temporary = temporary(fs, path, Like::all(path), content)?;
+    let temporary = write_temporary(fs, path, MetadataSource::all(path), content)?;
     fs.rename(&temporary, path)
         .inspect_err(|_| {
             let _ = fs.remove(&temporary);
         })
         .and_then(|()| sync_folder(fs, folder_of(path)))
-        .map_err(io_failure(format!("{shown} can't be put back")))
+        .map_err(io_failure(format!("{shown} can't be restored")))
 }
 
-/// Writes a file that is not there yet, like `like` in all but its content, as
-/// far as whoever runs this may have it so.
+/// Writes a new file with the metadata of `like`, as far as this process may set
+/// them.
 pub(crate) fn write_new(
     locks: &Locks<'_, impl FileSystem>,
     path: &Path,
@@ -303,37 +306,37 @@ pub(crate) fn write_new(
     content: &[u8],
 ) -> Result<(), Failure> {
     let fs = locks.fs();
-    let like = Like {
+    let like = MetadataSource {
         of: like,
         all: false,
         touch,
     };
-    let temporary = temporary(fs, path, like, content)?;
-    give_name(fs, &temporary, path).map_err(|error| match error.kind() {
+    let temporary = write_temporary(fs, path, like, content)?;
+    publish(fs, &temporary, path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Refusal::OutputExists(path.display().to_string()).into(),
         _ => io_failure(format!("{} can't be written", path.display()))(error),
     })?;
-    look_again(fs, path, content).inspect_err(|_| {
+    verify_content(fs, path, content).inspect_err(|_| {
         let _ = fs.remove(path);
     })
 }
 
-/// Writes a new file beside `path`, and waits until it is on the medium.
-fn temporary(
+/// Writes a temporary file beside `path`, and flushes it to the medium.
+fn write_temporary(
     fs: &impl FileSystem,
     path: &Path,
-    like: Like<'_>,
+    like: MetadataSource<'_>,
     content: &[u8],
 ) -> Result<PathBuf, Failure> {
     let mut attempt = 1;
     let written = loop {
-        let temporary = named(path, &format!(".{attempt}{TEMPORARY}"));
+        let temporary = with_suffix(path, &format!(".{attempt}{TEMPORARY}"));
         match fs.create(&temporary, content) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && attempt < ATTEMPTS => {
                 attempt += 1;
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                // Not ours: it stays.
+                // Another program created it: it stays.
                 return Err(io_failure(format!(
                     "{} can't be written",
                     temporary.display()
@@ -362,28 +365,28 @@ fn temporary(
     }
 }
 
-/// Refuses a file that can't give its place to another, before anything is made
-/// ready. `before` is what it holds, where it is there.
+/// Checks that a file can be replaced, before anything is staged. `before` is its
+/// content; `None` if it does not exist.
 ///
 /// # Errors
-/// Why it can't.
-pub(crate) fn may_replace(
+/// Why it can't be replaced.
+pub(crate) fn check_replaceable(
     fs: &impl FileSystem,
     path: &Path,
     before: Option<&[u8]>,
     keep: Keep,
 ) -> Result<(), Failure> {
     if let Some(before) = before {
-        has_one_name(fs, path)?;
+        refuse_hard_links(fs, path)?;
         if let Some(kept) = keep.path(path, before) {
-            is_kept(fs, &kept, before)?;
+            is_already_kept(fs, &kept, before)?;
         }
     }
     check_writable(fs, folder_of(path))
 }
 
-/// Refuses a file that has other names: they would keep the old content.
-fn has_one_name(fs: &impl FileSystem, path: &Path) -> Result<(), Failure> {
+/// Refuses a file with several names: the others would keep the old content.
+fn refuse_hard_links(fs: &impl FileSystem, path: &Path) -> Result<(), Failure> {
     let links = fs.link_count(path).map_err(read_failure(path))?;
     match links > 1 {
         true => Err(Refusal::HardLinked(path.display().to_string(), links).into()),
@@ -391,24 +394,24 @@ fn has_one_name(fs: &impl FileSystem, path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Whether files may be made in a folder, so that a run which only shows what
-/// it would do says what the real one would.
+/// Checks that files may be created in a folder, so that a dry run reports the same
+/// problem as a real one.
 pub(crate) fn check_writable(fs: &impl FileSystem, folder: &Path) -> Result<(), Failure> {
-    let what = format!("the folder {} can't be written to", folder.display());
-    fs.check_writable(folder).map_err(io_failure(what))
+    let problem = format!("the folder {} can't be written to", folder.display());
+    fs.check_writable(folder).map_err(io_failure(problem))
 }
 
-/// Whether a file is there that keeps this content.
+/// Whether `kept` exists with this content.
 ///
 /// # Errors
-/// When something else goes by its name.
-fn is_kept(fs: &impl FileSystem, kept: &Path, content: &[u8]) -> Result<bool, Failure> {
+/// When it exists with other content.
+fn is_already_kept(fs: &impl FileSystem, kept: &Path, content: &[u8]) -> Result<bool, Failure> {
     if !fs.exists(kept).map_err(read_failure(kept))? {
         return Ok(false);
     }
     let old = match fs.read(kept) {
         Ok(old) => old,
-        // Removed in this moment by the run that had made it.
+        // Just removed by the run that created it.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(read_failure(kept)(error)),
     };
@@ -418,20 +421,26 @@ fn is_kept(fs: &impl FileSystem, kept: &Path, content: &[u8]) -> Result<bool, Fa
     }
 }
 
-/// Keeps the content of a file in another, or sees that it is there.
-fn keep(fs: &impl FileSystem, kept: PathBuf, path: &Path, content: &[u8]) -> Result<Kept, Failure> {
-    let is_new = !is_kept(fs, &kept, content)?;
+/// Writes the file that keeps the content of `path`, unless it exists.
+fn keep_old_content(
+    fs: &impl FileSystem,
+    kept: PathBuf,
+    path: &Path,
+    content: &[u8],
+) -> Result<KeptFile, Failure> {
+    let is_new = !is_already_kept(fs, &kept, content)?;
     if is_new {
-        let temporary = temporary(fs, &kept, Like::all(path), content)?;
-        // One that appeared a moment ago is an error: the next run looks at it.
-        give_name(fs, &temporary, &kept)
+        let temporary = write_temporary(fs, &kept, MetadataSource::all(path), content)?;
+        // A file that has just appeared is an error: the next run compares it.
+        publish(fs, &temporary, &kept)
             .map_err(io_failure(format!("{} can't be written", kept.display())))?;
     }
-    Ok(Kept { path: kept, is_new })
+    Ok(KeptFile { path: kept, is_new })
 }
 
-/// Gives a temporary file a name that nothing has, for good; or removes it.
-pub(super) fn give_name(fs: &impl FileSystem, temporary: &Path, path: &Path) -> io::Result<()> {
+/// Gives a temporary file a name that no entry has, and flushes the folder; removes
+/// the file if that fails.
+pub(super) fn publish(fs: &impl FileSystem, temporary: &Path, path: &Path) -> io::Result<()> {
     fs.link(temporary, path).inspect_err(|_| {
         let _ = fs.remove(temporary);
     })?;
@@ -439,17 +448,17 @@ pub(super) fn give_name(fs: &impl FileSystem, temporary: &Path, path: &Path) -> 
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         done => done,
     };
-    let for_good = named.and_then(|()| sync_folder(fs, folder_of(path)));
-    for_good.inspect_err(|_| {
+    let published = named.and_then(|()| sync_folder(fs, folder_of(path)));
+    published.inspect_err(|_| {
         for left in [temporary, path] {
             let _ = fs.remove(left);
         }
     })
 }
 
-/// Removes what this run has kept of a file that it did not change, and only as
-/// long as the file itself has that content: it may be the only copy by now.
-fn drop_kept(fs: &impl FileSystem, path: &Path, content: &[u8], kept: Option<&Kept>) {
+/// Removes the kept content of a file that this run did not change, but only if the
+/// file itself has that content: it may be the only copy by now.
+fn remove_kept(fs: &impl FileSystem, path: &Path, content: &[u8], kept: Option<&KeptFile>) {
     let Some(kept) = kept.filter(|kept| kept.is_new) else {
         return;
     };

@@ -1,5 +1,5 @@
-//! Reports each file as it is done, and sums up in the end: for people or for
-//! programs.
+//! Reports each file when it is finished, and the totals at the end: for people or
+//! for programs.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,19 +9,19 @@ use tcplimit_report::{Exit, is_module};
 use super::failure::io_failure;
 use super::json;
 use super::mount::MountWarning;
-use super::outcome::{Entry, FileResult, Outcome, Skipped, Subject};
+use super::outcome::{FileResult, Outcome, ReportEntry, ReportOptions, Skipped};
 use super::refusal::Refusal;
 use super::summary::Summary;
 use super::text;
 use super::windows_install::Role;
 use crate::json::summary_line;
 use crate::manifest::Manifest;
-use crate::output::{self, Output, cause, complain, quoted};
+use crate::terminal::{self, Output, os_error_text, print_error, quoted};
 
-/// Where reports go, and what they add up to.
+/// The output of the reports, and their totals.
 pub(super) struct Reporter {
-    subject: Subject,
-    /// What says that a build is as shipped.
+    options: ReportOptions,
+    /// The known builds as shipped.
     manifest: Manifest,
     is_json: bool,
     out: Output,
@@ -29,42 +29,42 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    pub(super) fn new(subject: Subject, manifest: Manifest, is_json: bool) -> Reporter {
+    pub(super) fn new(options: ReportOptions, manifest: Manifest, is_json: bool) -> Reporter {
         Reporter {
-            subject,
+            options,
             manifest,
             is_json,
-            out: output::stdout(),
+            out: terminal::stdout(),
             summary: Summary::default(),
         }
     }
 
-    /// Writes out what was held back.
+    /// Flushes the output.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 
-    /// Reports what became of a file: of each driver in it.
-    pub(super) fn done(&mut self, done: FileResult, role: Option<Role>) -> io::Result<()> {
-        for done in done.each() {
-            self.summary.count(&done.outcome);
-            let facts = done.facts.first();
-            let entry = Entry {
-                done: &done,
+    /// Reports the outcome for a file: one entry for each driver in it.
+    pub(super) fn report_file(&mut self, result: FileResult, role: Option<Role>) -> io::Result<()> {
+        for result in result.split_by_driver() {
+            self.summary.count(&result.outcome);
+            let facts = result.facts.first();
+            let entry = ReportEntry {
+                result: &result,
                 role,
                 as_shipped: facts.and_then(|facts| self.manifest.as_shipped(&facts.after)),
             };
             match self.is_json {
-                true => json::entry(&mut self.out, &self.subject, &entry)?,
-                false => text::entry(&mut self.out, &self.subject, &entry)?,
+                true => json::write_entry(&mut self.out, &self.options, &entry)?,
+                false => text::write_entry(&mut self.out, &self.options, &entry)?,
             }
         }
         Ok(())
     }
 
-    /// Reports a cabinet that has copies, or of a compressed copy, which is not
-    /// rewritten. `drivers` are the members that are one of the modules by name.
-    pub(super) fn cabinet(
+    /// Reports a cabinet with copies, or a compressed copy, that is not rewritten.
+    /// `drivers` are the members named like one of the modules.
+    pub(super) fn report_cabinet(
         &mut self,
         path: &Path,
         drivers: io::Result<Vec<String>>,
@@ -78,8 +78,8 @@ impl Reporter {
                 self.summary.cabinets += 1;
                 let reason = match is_copy {
                     true => format!(
-                        "it is compressed: with --root such copies are rewritten only with --cabinets, and what takes the file from it gets the unchanged one; for this one alone: tcplimit {} --in-place {}",
-                        self.subject.task.verb(),
+                        "it is compressed: with --root, compressed copies are rewritten only with --cabinets, and this one still provides the unchanged driver; for this one alone: tcplimit {} --in-place {}",
+                        self.options.task.name(),
                         quoted(&shown)
                     ),
                     false => Refusal::SeveralMembers {
@@ -87,25 +87,25 @@ impl Reporter {
                     }
                     .to_string(),
                 };
-                self.skipped(&shown, "cabinet", &reason, &drivers, role)
+                self.report_skipped(&shown, "cabinet", &reason, &drivers, role)
             }
             Err(error) => {
-                let what = format!("{shown} can't be looked into");
-                let failure = io_failure(what)(io::Error::other(cause(&error)));
-                self.done(FileResult::new(path, Outcome::Failed(failure)), role)
+                let problem = format!("{shown} can't be opened");
+                let failure = io_failure(problem)(io::Error::other(os_error_text(&error)));
+                self.report_file(FileResult::new(path, Outcome::Failed(failure)), role)
             }
         }
     }
 
     /// Reports a link in a folder.
-    pub(super) fn link(&mut self, path: &Path, role: Option<Role>) -> io::Result<()> {
+    pub(super) fn report_link(&mut self, path: &Path, role: Option<Role>) -> io::Result<()> {
         self.summary.links += 1;
-        let reason = "it is a link, and what it leads to may lie elsewhere: if that is meant, name the link by itself";
-        self.skipped(&path.to_string_lossy(), "link", reason, &[], role)
+        let reason = "it is a link whose target may lie elsewhere: to include the target, name the link itself";
+        self.report_skipped(&path.to_string_lossy(), "link", reason, &[], role)
     }
 
-    /// Reports what is left aside.
-    pub(super) fn skipped(
+    /// Reports a skipped file.
+    pub(super) fn report_skipped(
         &mut self,
         path: &str,
         state: &'static str,
@@ -121,47 +121,47 @@ impl Reporter {
             members,
         };
         match self.is_json {
-            true => json::skipped(&mut self.out, &self.subject, &skipped),
-            false => text::skipped(&mut self.out, &skipped),
+            true => json::write_skipped(&mut self.out, &self.options, &skipped),
+            false => text::write_skipped(&mut self.out, &skipped),
         }
     }
 
-    /// Says why nothing, or not all, was done.
-    pub(super) fn because(&mut self, exit: Exit, reason: &str) {
-        complain(reason);
+    /// Reports why nothing, or not everything, was done.
+    pub(super) fn report_problem(&mut self, exit: Exit, reason: &str) {
+        print_error(reason);
         self.summary.add_reason(exit, reason);
     }
 
-    /// Says what is to be known beside what is done.
-    pub(super) fn note(&mut self, note: String) {
-        complain(&note);
+    /// Prints a note, and keeps it for the summary.
+    pub(super) fn add_note(&mut self, note: String) {
+        print_error(&note);
         self.summary.notes.push(note);
     }
 
-    /// Sums up. `warnings` are those of the file systems that were written to.
+    /// Writes the summary, with the warnings of the file systems that were written to.
     pub(super) fn finish(
         mut self,
         warnings: impl IntoIterator<Item = MountWarning>,
     ) -> io::Result<Exit> {
         for warning in warnings {
             self.out.flush()?;
-            complain(&format!("note: {warning}."));
+            print_error(&format!("note: {warning}."));
             self.summary.notes.push(warning.to_string());
         }
-        let (subject, summary) = (&self.subject, &mut self.summary);
-        if summary.changed > 0 && !subject.touch {
-            summary.notes.push(text::TIME.to_owned());
+        let (options, summary) = (&self.options, &mut self.summary);
+        if summary.changed > 0 && !options.touch {
+            summary.notes.push(text::TIME_NOTE.to_owned());
         }
-        if subject.is_patch() && summary.changed + summary.would_change > 0 {
-            summary.notes.push(text::AFTERWARDS.to_owned());
+        if options.is_patch() && summary.changed + summary.would_change > 0 {
+            summary.notes.push(text::SIGNATURE_NOTE.to_owned());
         }
         let exit = summary.close();
         match self.is_json {
-            true if subject.is_of_many || summary.interrupted => {
+            true if options.covers_many_files || summary.interrupted => {
                 summary_line(&mut self.out, summary)?;
             }
             true => {}
-            false => text::summary(&mut self.out, summary, subject)?,
+            false => text::write_summary(&mut self.out, summary, options)?,
         }
         Ok(self.out.finish(exit))
     }

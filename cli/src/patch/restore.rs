@@ -1,4 +1,4 @@
-//! The way back: which content a file had before it was changed, or damaged.
+//! Finds the content that a file had before it was changed or damaged.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -9,118 +9,120 @@ use scanner_core::{Checksum, Headers, Module};
 use tcplimit_report::{State, sha256};
 
 use super::container::Container;
-use super::drivers::{Drivers, Planned};
+use super::drivers::{Drivers, PlannedDriver};
 use super::failure::{Failure, read_failure};
-use super::file_names::backup_name;
+use super::file_names::parse_backup_name;
 use super::filesystem::{FileSystem, folder_of};
 use super::outcome::{DriverFacts, Source};
 use super::plan::{apply, plan};
 use super::refusal::Refusal;
 
-/// What a file is to hold again.
+/// The original content of a file.
 #[derive(Clone, Debug)]
 pub struct Original {
-    /// The backup that it comes from, if from one: its name.
+    /// The name of the backup that it comes from, if any.
     pub backup: Option<OsString>,
     /// The whole file.
     pub file: Vec<u8>,
-    /// What was found out about each driver in it.
+    /// Facts about each driver in it.
     pub facts: Vec<DriverFacts>,
 }
 
-/// How the old content is looked for.
+/// Options for finding the old content.
 #[derive(Clone, Copy, Debug)]
 pub struct Lookup {
-    /// Takes files for this module, whatever their names say.
+    /// The module of the files, regardless of their names.
     pub module: Option<Module>,
-    /// In backups too.
+    /// Whether to search backups.
     pub use_backup: bool,
-    /// Also of cabinets of several files.
+    /// Whether to open cabinets of several files.
     pub cabinets: bool,
 }
 
-/// A file whose drivers could all be patched: a backup, for one.
-struct Sound<'a> {
+/// A file whose drivers could all be patched, for example a backup.
+struct PatchableFile<'a> {
     drivers: Drivers<'a>,
-    /// What each becomes with 10.
-    to_ten: Vec<Planned>,
+    /// Each driver with the limit 10.
+    pristine: Vec<PlannedDriver>,
 }
 
-impl<'a> Sound<'a> {
-    fn of(shown: &str, file: &'a [u8], how: Lookup) -> Result<Sound<'a>, Refusal> {
-        let drivers = Drivers::of(file, how.cabinets)?;
-        let to_ten = drivers.plan(shown, how.module, PRISTINE_LIMIT)?;
-        Ok(Sound { drivers, to_ten })
+impl<'a> PatchableFile<'a> {
+    fn parse(shown: &str, file: &'a [u8], lookup: Lookup) -> Result<PatchableFile<'a>, Refusal> {
+        let drivers = Drivers::parse(file, lookup.cabinets)?;
+        let pristine = drivers.plan(shown, lookup.module, PRISTINE_LIMIT)?;
+        Ok(PatchableFile { drivers, pristine })
     }
 
-    /// What all contents of one build have in common: all but the drivers, and
-    /// these with 10.
-    fn common(self) -> Common {
-        let ten = self.to_ten.into_iter().map(|driver| driver.changed);
-        (self.drivers.rest(), ten.collect())
+    /// The common part of all contents of one build: everything but the drivers,
+    /// and the drivers with the limit 10.
+    fn fingerprint(self) -> Fingerprint {
+        let pristine = self.pristine.into_iter().map(|driver| driver.changed);
+        (self.drivers.remainder_hash(), pristine.collect())
     }
 }
 
-type Common = (Option<[u8; 32]>, Vec<Vec<u8>>);
+type Fingerprint = (Option<[u8; 32]>, Vec<Vec<u8>>);
 
 /// A backup whose drivers could all be patched.
 struct Backup {
     name: OsString,
     file: Vec<u8>,
-    /// What each stores, and its hash.
+    /// The stored limit and the hash of each driver.
     values: Vec<(u32, String)>,
-    common: Common,
+    fingerprint: Fingerprint,
 }
 
-/// What the file at `path`, which holds `now`, held before: what a backup says
-/// that differs from it in nothing but value and checksum, or else the same
-/// with the value 10. Where the file is damaged or gone it is what a backup
-/// says, if all of them are of one build.
+/// The original content of the file at `path`, which holds `now`: a backup that
+/// differs from `now` only in limit and checksum, or else `now` with the limit 10.
+/// For a damaged or missing file it is a backup, if all backups are of one build.
 ///
 /// # Errors
-/// When the file is none that could have been patched, or several backups
-/// claim it.
+/// When the file could not have been patched, or several backups fit.
 pub fn original(
     fs: &impl FileSystem,
     path: &Path,
     now: Option<&[u8]>,
-    how: Lookup,
+    lookup: Lookup,
 ) -> Result<Original, Failure> {
     let shown = path.to_string_lossy();
-    let backups = || match how.use_backup {
-        true => sound_backups(fs, path, how),
+    let backups = || match lookup.use_backup {
+        true => patchable_backups(fs, path, lookup),
         false => Ok(Vec::new()),
     };
     let Some(now) = now else {
         let gone = read_failure(path)(ErrorKind::NotFound.into());
-        return instead(&shown, "it is not there", b"", backups()?, how)?.ok_or(gone);
+        return damaged_original(&shown, "the file is missing", b"", backups()?, lookup)?
+            .ok_or(gone);
     };
-    let sound = match Sound::of(&shown, now, how) {
-        Ok(sound) => sound,
-        Err(refusal) if is_damage(&refusal) || has_wrong_checksum(now, how.cabinets) => {
+    let patchable = match PatchableFile::parse(&shown, now, lookup) {
+        Ok(patchable) => patchable,
+        Err(refusal) if is_damage(&refusal) || has_wrong_checksum(now, lookup.cabinets) => {
             let damage = refusal.to_string();
-            return instead(&shown, &damage, now, backups()?, how)?.ok_or_else(|| refusal.into());
+            return damaged_original(&shown, &damage, now, backups()?, lookup)?
+                .ok_or_else(|| refusal.into());
         }
         Err(refusal) => return Err(refusal.into()),
     };
 
-    let rest = sound.drivers.rest();
-    let ten = || sound.to_ten.iter().map(|driver| &driver.changed);
+    let rest = patchable.drivers.remainder_hash();
+    let pristine = || patchable.pristine.iter().map(|driver| &driver.changed);
     let mut fitting = backups()?;
-    fitting.retain(|backup| backup.common.0 == rest && backup.common.1.iter().eq(ten()));
-    if let Some(backup) = choose(fitting)? {
-        let facts = backup.facts(&sound.drivers, &shown, how.module, None)?;
+    fitting.retain(|backup| {
+        backup.fingerprint.0 == rest && backup.fingerprint.1.iter().eq(pristine())
+    });
+    if let Some(backup) = best_backup(fitting)? {
+        let facts = backup.facts(&patchable.drivers, &shown, lookup.module, None)?;
         return Ok(backup.original(facts));
     }
-    let is_done = sound
-        .to_ten
+    let is_done = patchable
+        .pristine
         .iter()
         .all(|driver| driver.plan.changes.is_empty());
     let file = match is_done {
         true => now.to_vec(),
-        false => sound.drivers.pack(ten().cloned().collect())?,
+        false => patchable.drivers.pack(pristine().cloned().collect())?,
     };
-    let facts = sound.to_ten.into_iter().map(|driver| DriverFacts {
+    let facts = patchable.pristine.into_iter().map(|driver| DriverFacts {
         source: Some(Source::Pristine),
         ..driver.into_parts().0
     });
@@ -131,45 +133,45 @@ pub fn original(
     })
 }
 
-/// What a file by itself is.
-pub(crate) enum Content {
+/// The assessment of a file by its content.
+pub(crate) enum Assessment {
     /// A driver that can be patched.
-    Sound(Build),
-    /// Not whole, or no image.
+    Patchable(BuildIdentity),
+    /// Incomplete, or not an image.
     Damaged,
-    /// Anything else: whole, but refused.
+    /// Complete, but refused for another reason.
     Other,
 }
 
-/// Which build a driver is of.
-pub(crate) struct Build {
-    /// What it stores.
+/// Identifies the build of a driver.
+pub(crate) struct BuildIdentity {
+    /// The limit that it stores.
     pub(crate) value: u32,
-    /// SHA-256 of the same image with 10.
-    pub(crate) ten: String,
+    /// SHA-256 of the image with the limit 10.
+    pub(crate) pristine: String,
 }
 
-/// What the content of a file is, if it goes by this path.
-pub(crate) fn judge(path: &Path, content: &[u8]) -> Content {
+/// Assesses content as if it were at this path.
+pub(crate) fn assess(path: &Path, content: &[u8]) -> Assessment {
     let shown = path.to_string_lossy();
     let build = Container::open(content).and_then(|(_, image)| {
         let plan = plan(&shown, &image, None, PRISTINE_LIMIT)?;
-        let ten = sha256(&apply(&shown, &plan, &image)?);
+        let pristine = sha256(&apply(&shown, &plan, &image)?);
         let value = plan.before;
-        Ok(Build { value, ten })
+        Ok(BuildIdentity { value, pristine })
     });
     match build {
-        Ok(build) => Content::Sound(build),
+        Ok(build) => Assessment::Patchable(build),
         Err(Refusal::Unusable { state, .. }) if state.is_bad_input() || state == State::NotPe => {
-            Content::Damaged
+            Assessment::Damaged
         }
-        Err(_) if has_wrong_checksum(content, false) => Content::Damaged,
-        Err(_) => Content::Other,
+        Err(_) if has_wrong_checksum(content, false) => Assessment::Damaged,
+        Err(_) => Assessment::Other,
     }
 }
 
-/// Whether a file is refused because it is not whole, or no image at all: not
-/// because it is another build, which may well be newer than any backup.
+/// Whether a file is refused because it is incomplete or not an image, rather than
+/// because it is another build, which may be newer than any backup.
 fn is_damage(refusal: &Refusal) -> bool {
     match refusal {
         Refusal::Unusable { state, .. } => state.is_bad_input() || *state == State::NotPe,
@@ -177,8 +179,8 @@ fn is_damage(refusal: &Refusal) -> bool {
     }
 }
 
-/// Whether a file states another checksum than it has, wherever it was damaged:
-/// no linker makes such a file.
+/// Whether a driver in the file states a wrong checksum: no linker writes one, so
+/// the file is damaged.
 fn has_wrong_checksum(file: &[u8], cabinets: bool) -> bool {
     let is_wrong = |image: &[u8]| {
         Headers::parse(image).is_ok_and(|headers| {
@@ -186,36 +188,36 @@ fn has_wrong_checksum(file: &[u8], cabinets: bool) -> bool {
             checksum.stated != 0 && !checksum.is_right()
         })
     };
-    Drivers::of(file, cabinets).is_ok_and(|drivers| drivers.images().any(is_wrong))
+    Drivers::parse(file, cabinets).is_ok_and(|drivers| drivers.images().any(is_wrong))
 }
 
-/// The backup that takes the place of a file that is damaged or gone.
-fn instead(
+/// The backup that replaces a damaged or missing file.
+fn damaged_original(
     shown: &str,
     damage: &str,
     now: &[u8],
     backups: Vec<Backup>,
-    how: Lookup,
+    lookup: Lookup,
 ) -> Result<Option<Original>, Failure> {
     if backups.windows(2).any(|pair| match pair {
-        [one, other] => one.common != other.common,
+        [one, other] => one.fingerprint != other.fingerprint,
         _ => false,
     }) {
-        return Err(Refusal::SeveralBuilds(names(&backups)).into());
+        return Err(Refusal::SeveralBuilds(backup_names(&backups)).into());
     }
-    let Some(backup) = choose(backups)? else {
+    let Some(backup) = best_backup(backups)? else {
         return Ok(None);
     };
-    // It was a sound one under this name and module a moment ago.
-    let drivers = Drivers::of(&backup.file, how.cabinets)?;
-    let facts = backup.facts(&drivers, shown, how.module, Some((damage, now)))?;
+    // It was patchable under this name and module a moment ago.
+    let drivers = Drivers::parse(&backup.file, lookup.cabinets)?;
+    let facts = backup.facts(&drivers, shown, lookup.module, Some((damage, now)))?;
     Ok(Some(backup.original(facts)))
 }
 
 impl Backup {
-    /// What becomes of each driver in a file that is to hold this again. `drivers`
-    /// are those in the file; of a damaged one those in the backup, with what is
-    /// wrong with the file, and what it holds.
+    /// Facts about each driver in a file that gets the content of this backup.
+    /// `drivers` are those of the file, or of the backup if the file is damaged;
+    /// `damage` describes the damage, with the content of the file.
     fn facts(
         &self,
         drivers: &Drivers<'_>,
@@ -252,8 +254,8 @@ impl Backup {
     }
 }
 
-/// Of several backups of one build that with 10, or the only one.
-fn choose(mut backups: Vec<Backup>) -> Result<Option<Backup>, Failure> {
+/// Of several backups of one build, the one with the limit 10, or the only one.
+fn best_backup(mut backups: Vec<Backup>) -> Result<Option<Backup>, Failure> {
     let shipped = backups.iter().position(|backup| {
         backup
             .values
@@ -263,37 +265,41 @@ fn choose(mut backups: Vec<Backup>) -> Result<Option<Backup>, Failure> {
     match (shipped, backups.len()) {
         (Some(index), _) => Ok(Some(backups.swap_remove(index))),
         (None, 0 | 1) => Ok(backups.pop()),
-        (None, _) => Err(Refusal::SeveralBackups(names(&backups)).into()),
+        (None, _) => Err(Refusal::SeveralBackups(backup_names(&backups)).into()),
     }
 }
 
-fn names(backups: &[Backup]) -> Vec<String> {
+fn backup_names(backups: &[Backup]) -> Vec<String> {
     let names = backups.iter().map(|backup| backup.name.to_string_lossy());
     names.map(String::from).collect()
 }
 
 /// The backups of a file whose drivers could all be patched.
-fn sound_backups(fs: &impl FileSystem, path: &Path, how: Lookup) -> Result<Vec<Backup>, Failure> {
+fn patchable_backups(
+    fs: &impl FileSystem,
+    path: &Path,
+    lookup: Lookup,
+) -> Result<Vec<Backup>, Failure> {
     let shown = path.to_string_lossy();
     let mut all = Vec::new();
     for (name, file) in backups(fs, path)? {
-        let Ok(sound) = Sound::of(&shown, &file, how) else {
+        let Ok(patchable) = PatchableFile::parse(&shown, &file, lookup) else {
             continue;
         };
-        let values = sound.to_ten.iter();
+        let values = patchable.pristine.iter();
         let values = values.map(|driver| (driver.plan.before, driver.before.clone()));
         all.push(Backup {
             name,
             values: values.collect(),
-            common: sound.common(),
+            fingerprint: patchable.fingerprint(),
             file,
         });
     }
     Ok(all)
 }
 
-/// The backups of a file, by name: files whose name has the hash of their
-/// content in it.
+/// The backups of a file, with their names: files whose name contains the hash of
+/// their content.
 ///
 /// # Errors
 /// When the folder, or one of them, can't be read.
@@ -306,14 +312,14 @@ pub(crate) fn backups(
     let names = fs.list(folder).map_err(read_failure(folder))?;
     let mut backups = Vec::new();
     for backup in names {
-        let hash = match backup_name(&backup) {
+        let hash = match parse_backup_name(&backup) {
             Some((of, hash)) if of.eq_ignore_ascii_case(name) => hash,
             _ => continue,
         };
         let path = folder.join(&backup);
         let content = match fs.read(&path) {
             Ok(content) => content,
-            // Removed in this moment by the run that had made it.
+            // Just removed by the run that created it.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => return Err(read_failure(&path)(error)),
         };

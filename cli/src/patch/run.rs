@@ -1,4 +1,4 @@
-//! The verbs: from the command line to an exit code.
+//! The commands `patch` and `restore`, from the command line to an exit code.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,33 +14,33 @@ use super::failure::{Failure, read_failure};
 use super::filesystem::{HostFileSystem, folder_of};
 use super::job::Job;
 use super::offline_windows::OfflineWindows;
-use super::outcome::{FileResult, Outcome, Subject, Target, Task};
+use super::outcome::{FileResult, Outcome, ReportOptions, Target, Task};
 use super::reporter::Reporter;
 use super::restore::backups;
 use super::windows_folders::WindowsFolders;
-use crate::arguments::{Patch, Restore, Talk, Writing};
-use crate::folder::{self, Item};
+use crate::arguments::{OutputArgs, Patch, Restore, WriteArgs};
+use crate::default_inputs;
 use crate::interrupt::stop_flag;
 use crate::manifest::Manifest;
-use crate::output::{command_line, complain, quoted};
 use crate::progress::Progress;
-use crate::source;
+use crate::terminal::{command_line, print_error, quoted};
+use crate::walk::{self, Item};
 
 /// Runs `patch`.
 ///
 /// # Errors
 /// When the output can't be written.
-pub(crate) fn patch(verb: &Patch, talk: Talk) -> io::Result<Exit> {
+pub(crate) fn patch(verb: &Patch, output: OutputArgs) -> io::Result<Exit> {
     let task = Task::Patch { limit: verb.limit };
     let manifest = Manifest::built_in().clone();
-    run(&verb.writing, task, manifest, talk)
+    run(&verb.write, task, manifest, output)
 }
 
 /// Runs `restore`.
 ///
 /// # Errors
 /// When the output can't be written.
-pub(crate) fn restore(verb: &Restore, talk: Talk) -> io::Result<Exit> {
+pub(crate) fn restore(verb: &Restore, output: OutputArgs) -> io::Result<Exit> {
     let manifest = match Manifest::read_or_built_in(verb.manifest.as_deref()) {
         Ok(manifest) => manifest,
         Err(exit) => return Ok(exit),
@@ -48,13 +48,18 @@ pub(crate) fn restore(verb: &Restore, talk: Talk) -> io::Result<Exit> {
     let task = Task::Restore {
         use_backup: !verb.without_backup,
     };
-    run(&verb.writing, task, manifest, talk)
+    run(&verb.write, task, manifest, output)
 }
 
-/// One run of either.
-fn run(writing: &Writing, task: Task, manifest: Manifest, talk: Talk) -> io::Result<Exit> {
-    if let Err(usage) = check_usage(writing, task.verb()) {
-        complain(&usage);
+/// Runs either command.
+fn run(
+    writing: &WriteArgs,
+    task: Task,
+    manifest: Manifest,
+    output: OutputArgs,
+) -> io::Result<Exit> {
+    if let Err(usage) = check_usage(writing, task.name()) {
+        print_error(&usage);
         return Ok(Exit::Usage);
     }
     let target = match (&writing.output, writing.in_place) {
@@ -62,14 +67,14 @@ fn run(writing: &Writing, task: Task, manifest: Manifest, talk: Talk) -> io::Res
         (None, true) => Target::InPlace,
         (None, false) => Target::DryRun,
     };
-    let subject = Subject {
+    let options = ReportOptions {
         task,
         target: target.clone(),
         touch: writing.touch,
-        is_of_many: writing.recursive || writing.root.is_some() || writing.paths.len() > 1,
-        is_of_windows: writing.root.is_some(),
-        may_mean_to_write: !writing.dry_run,
-        is_quiet: talk.quiet,
+        covers_many_files: writing.recursive || writing.root.is_some() || writing.paths.len() > 1,
+        covers_windows: writing.root.is_some(),
+        suggests_writing: !writing.dry_run,
+        is_quiet: output.quiet,
     };
     let mut run = Run {
         writing,
@@ -78,26 +83,26 @@ fn run(writing: &Writing, task: Task, manifest: Manifest, talk: Talk) -> io::Res
             target,
             module: writing.module.map(Module::from),
             touch: writing.touch,
-            running: source::system_drivers(),
+            running: default_inputs::system_drivers(),
             cabinets: writing.cabinets,
         },
-        talk,
+        output,
         fs: HostFileSystem::default(),
-        reporter: Reporter::new(subject, manifest, writing.json),
+        reporter: Reporter::new(options, manifest, writing.json),
         stop: stop_flag(),
     };
     match &writing.root {
-        Some(root) => run.offline(root)?,
+        Some(root) => run.patch_windows(root)?,
         None => run.files()?,
     }
     run.reporter.finish(run.fs.warnings())
 }
 
-/// Checks what the command line asks for.
+/// Checks the command line.
 ///
 /// # Errors
-/// A text that says what is wrong with it.
-fn check_usage(writing: &Writing, name: &str) -> Result<(), String> {
+/// The problem, with advice.
+fn check_usage(writing: &WriteArgs, name: &str) -> Result<(), String> {
     if let Some(folder) = writing.paths.iter().find(|path| path.is_dir())
         && !writing.recursive
     {
@@ -108,30 +113,30 @@ fn check_usage(writing: &Writing, name: &str) -> Result<(), String> {
         ));
     }
     if writing.output.is_some() && writing.paths.len() != 1 {
-        return Err("--output takes one copy: give one FILE with it.".to_owned());
+        return Err("--output writes one copy: give one FILE with it.".to_owned());
     }
     if let Some(output) = &writing.output {
         if output.as_os_str() == "-" {
             return Err(
-                "--output names a file; nothing is written to standard output. For a file of this name, write --output ./-".to_owned(),
+                "--output needs a file; standard output is not supported. For a file named -, use --output ./-".to_owned(),
             );
         }
         let folder = folder_of(output);
         if !folder.is_dir() {
             return Err(format!(
-                "--output names a file in {}, and there is no such folder: make it first.",
+                "--output needs an existing folder, but {} does not exist: create it first.",
                 folder.display()
             ));
         }
         if output.exists() && !output.is_dir() && !output.is_file() {
             return Err(format!(
-                "--output names a new file, and {} is a device or a pipe. To write nothing, leave --output out.",
+                "--output needs a new file, but {} is a device or a pipe. To write nothing, omit --output.",
                 output.display()
             ));
         }
         if output.is_dir() {
             return Err(format!(
-                "--output names a file, and {} is a folder.",
+                "--output needs a file, but {} is a folder.",
                 output.display()
             ));
         }
@@ -139,33 +144,36 @@ fn check_usage(writing: &Writing, name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What a run is to do, and what it does it with.
+/// The state of a run.
 struct Run<'a> {
-    writing: &'a Writing,
+    writing: &'a WriteArgs,
     job: Job,
-    talk: Talk,
+    output: OutputArgs,
     fs: HostFileSystem,
     reporter: Reporter,
     stop: Arc<AtomicBool>,
 }
 
 impl Run<'_> {
-    /// Files, and those in folders, each for itself.
+    /// Processes files, and the files in folders, one by one.
     fn files(&mut self) -> io::Result<()> {
         let paths = &self.writing.paths;
-        if !self.are_there(paths)? {
+        if !self.check_all_exist(paths)? {
             return Ok(());
         }
         let mut items = Vec::new();
-        folder::each(paths, |item| {
+        walk::each(paths, |item| {
             let name = item.path.to_string_lossy();
-            if !item.within_folder || item.problem.is_some() || is_module(&name) || is_large(&name)
+            if !item.within_folder
+                || item.problem.is_some()
+                || is_module(&name)
+                || is_cabinet_name(&name)
             {
                 items.push(item);
             }
             !self.stop.load(Ordering::Relaxed)
         });
-        let progress = match self.talk.quiet || !self.writing.recursive {
+        let progress = match self.output.quiet || !self.writing.recursive {
             true => Progress::hidden(),
             false => Progress::of_files(),
         };
@@ -177,21 +185,21 @@ impl Run<'_> {
             }
             self.item(item)?;
             progress.done(0, self.reporter.summary.changed);
-            progress.aside(|| self.reporter.flush())?;
+            progress.suspend(|| self.reporter.flush())?;
         }
         progress.finish();
-        self.point_at_root();
+        self.suggest_root();
         let summary = &self.reporter.summary;
         if summary.files == 0 && !summary.interrupted {
-            self.reporter.because(
+            self.reporter.report_problem(
                 Exit::Refused,
-                "neither tcpip.sys nor tcpip6.sys, compressed or not, is there",
+                "found neither tcpip.sys nor tcpip6.sys, compressed or not",
             );
         }
         Ok(())
     }
 
-    /// One of them, by what it is.
+    /// Processes one file, link, cabinet or disc image.
     fn item(&mut self, item: Item) -> io::Result<()> {
         let Item {
             path,
@@ -204,13 +212,18 @@ impl Run<'_> {
                 let failure = read_failure(&path)(io::Error::other(problem));
                 FileResult::new(&path, Outcome::Failed(failure))
             }
-            None if within_folder && is_link(&path) => return self.reporter.link(&path, None),
-            None if within_folder && is_large(&path.to_string_lossy()) && !self.rewrites(&path) => {
-                return self.reporter.cabinet(&path, drivers_in(&path), None);
+            None if within_folder && is_link(&path) => {
+                return self.reporter.report_link(&path, None);
             }
-            None if !within_folder && disc::is_disc(&path) => return self.disc(&path),
+            None if within_folder
+                && is_cabinet_name(&path.to_string_lossy())
+                && !self.rewrites_cabinet(&path) =>
+            {
+                return self.reporter.report_cabinet(&path, drivers_in(&path), None);
+            }
+            None if !within_folder && disc::is_disc(&path) => return self.patch_image(&path),
             None => {
-                // What is renamed must be the file, not a link that leads to it.
+                // The rename must replace the file, not a link to it.
                 let real = match std::fs::canonicalize(&path) {
                     Ok(real) if is_link(&path) => real,
                     _ => path,
@@ -218,18 +231,18 @@ impl Run<'_> {
                 self.job.run(&self.fs, &real)
             }
         };
-        self.reporter.done(done, None)
+        self.reporter.report_file(done, None)
     }
 
-    /// The copies on a disc, in a new image.
-    fn disc(&mut self, path: &Path) -> io::Result<()> {
+    /// Writes a new image with the copies on a disc patched or restored.
+    fn patch_image(&mut self, path: &Path) -> io::Result<()> {
         self.reporter.summary.images += 1;
-        let progress = match self.talk.quiet {
+        let progress = match self.output.quiet {
             true => Progress::hidden(),
             false => Progress::of_bytes(),
         };
         let watch = |done: u64, all: u64| {
-            progress.is_at(done, all);
+            progress.set_position(done, all);
             !self.stop.load(Ordering::Relaxed)
         };
         let DiscResult {
@@ -243,73 +256,73 @@ impl Run<'_> {
             let (reason, drivers) = (archive.reason(), &archive.drivers);
             let shown = path.to_string_lossy();
             self.reporter
-                .skipped(&shown, "cabinet", &reason, drivers, None)?;
+                .report_skipped(&shown, "cabinet", &reason, drivers, None)?;
         }
         if copies.is_empty() {
             let reason = format!(
-                "{}: neither tcpip.sys nor tcpip6.sys is on this disc as a file of its own",
+                "{}: found neither tcpip.sys nor tcpip6.sys as a separate file on this disc",
                 path.display()
             );
-            self.reporter.because(Exit::Refused, &reason);
+            self.reporter.report_problem(Exit::Refused, &reason);
             return Ok(());
         }
         for done in copies {
             if matches!(done.outcome, Outcome::Failed(Failure::Interrupted)) {
                 self.reporter.summary.interrupted = true;
             }
-            self.reporter.done(done, None)?;
+            self.reporter.report_file(done, None)?;
         }
         if let Some(reason) = reason {
             self.reporter.flush()?;
-            self.reporter.because(Exit::Done, reason);
+            self.reporter.report_problem(Exit::Done, reason);
         }
         Ok(())
     }
 
-    /// The Windows on a disk that are meant, each for itself.
-    fn offline(&mut self, root: &Path) -> io::Result<()> {
-        let which = &self.writing.which;
-        let chosen = WindowsFolders::choose(root, which.choice(), &command_line());
-        let (homes, notes) = match chosen {
+    /// Processes the selected Windows folders on a disk, one by one.
+    fn patch_windows(&mut self, root: &Path) -> io::Result<()> {
+        let which = &self.writing.windows;
+        let chosen = WindowsFolders::find_and_select(root, which.choice(), &command_line());
+        let (windirs, notes) = match chosen {
             Ok(chosen) => chosen,
             Err((exit, reason)) => {
-                self.reporter.because(exit, &reason);
+                self.reporter.report_problem(exit, &reason);
                 return Ok(());
             }
         };
         for note in notes {
-            self.reporter.note(note);
+            self.reporter.add_note(note);
         }
         let mut offline = OfflineWindows {
             job: &self.job,
             fs: &self.fs,
             stop: &self.stop,
-            is_of_several: which.every,
+            is_one_of_several: which.every,
             reporter: &mut self.reporter,
         };
-        for home in homes {
-            offline.patch(&home)?;
+        for windir in windirs {
+            offline.patch(&windir)?;
         }
         Ok(())
     }
 
-    /// A folder with an installed Windows in it is better treated as one.
-    fn point_at_root(&mut self) {
+    /// Suggests `--root` for a folder that contains an installed Windows.
+    fn suggest_root(&mut self) {
         let windows = self.writing.paths.iter().filter(|path| {
-            path.is_dir() && WindowsFolders::on(path).is_ok_and(|found| !found.is_empty())
+            path.is_dir() && WindowsFolders::find(path).is_ok_and(|found| !found.is_empty())
         });
         for path in windows {
-            self.reporter.note(format!(
-                "{} has an installed Windows in it. Here each copy was taken for itself, those that updates keep for their removal ($NtUninstall…$, $hf_mig$) included. To change what Windows uses as one, and nothing else: tcplimit {} --root {}",
+            self.reporter.add_note(format!(
+                "{} contains an installed Windows. This run treated each copy separately, including those that updates keep for their removal ($NtUninstall…$, $hf_mig$). To change only the copies that Windows uses, all together: tcplimit {} --root {}",
                 path.display(),
-                self.job.task.verb(),
+                self.job.task.name(),
                 quoted(&path.to_string_lossy())
             ));
         }
     }
 
-    /// Whether all that is named is there. If not, nothing is done with any.
-    fn are_there(&mut self, paths: &[PathBuf]) -> io::Result<bool> {
+    /// Whether all named files exist. If not, none is processed.
+    fn check_all_exist(&mut self, paths: &[PathBuf]) -> io::Result<bool> {
         let mut all = true;
         for path in paths {
             if let Err(error) = std::fs::metadata(path) {
@@ -319,44 +332,44 @@ impl Run<'_> {
                 all = false;
                 let failure = read_failure(path)(error);
                 let done = FileResult::new(path, Outcome::Failed(failure));
-                self.reporter.done(done, None)?;
+                self.reporter.report_file(done, None)?;
                 let number = path.to_str().filter(|text| text.parse::<u32>().is_ok());
                 if let (Some(number), Task::Patch { .. }) = (number, self.job.task) {
-                    complain(&format!(
-                        "{number} is taken for a file. To set that limit, write --limit {number}"
+                    print_error(&format!(
+                        "{number} is taken as a file name. To set that limit, use --limit {number}"
                     ));
                 }
             }
         }
         if !all && paths.len() > 1 {
             self.reporter.flush()?;
-            self.reporter.because(
+            self.reporter.report_problem(
                 Exit::Unreadable,
-                "Nothing was done with the others: all that is named must be there.",
+                "Nothing was done with the other files: every file named must exist.",
             );
         }
         Ok(all)
     }
 
-    /// Whether a backup can take the place of a file that is not there.
+    /// Whether a missing file can be restored from a backup.
     fn has_backup(&self, path: &Path) -> bool {
         let uses = matches!(self.job.task, Task::Restore { use_backup: true });
         uses && backups(&self.fs, path).is_ok_and(|backups| !backups.is_empty())
     }
 
-    /// Whether a cabinet that was found has drivers which are to be changed in it.
-    fn rewrites(&self, path: &Path) -> bool {
+    /// Whether to rewrite a cabinet: it contains drivers.
+    fn rewrites_cabinet(&self, path: &Path) -> bool {
         self.job.cabinets && drivers_in(path).is_ok_and(|drivers| !drivers.is_empty())
     }
 }
 
-/// A cabinet of many files, by its name.
-fn is_large(name: &str) -> bool {
+/// Whether a file is a cabinet of many files, by its name.
+fn is_cabinet_name(name: &str) -> bool {
     Path::new(name)
         .extension()
         .is_some_and(|end| end.eq_ignore_ascii_case("cab"))
 }
 
 fn is_link(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink())
+    std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }

@@ -1,4 +1,4 @@
-//! `tcplimit status --root`: what each copy in a Windows is like.
+//! `tcplimit status --root`: the state of each copy in a Windows.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -16,56 +16,58 @@ use super::journal::{self, FileState};
 use super::leftover::{Leftover, leftovers};
 use super::lock::{self, HeldLock, OwnerState};
 use super::restore::backups;
-use super::text::row;
+use super::text::write_row;
 use super::windows_folders::{Choice, WindowsFolders};
 use super::windows_install::{DriverCopy, WindowsInstall};
-use crate::arguments::{Status, Talk};
-use crate::file::Input;
+use crate::arguments::{OutputArgs, Status};
 use crate::image_probe::{Members, Options};
+use crate::input::Input;
 use crate::json::{line, summary_line};
-use crate::output::{self, BAD, NOTICE, Output, STRONG, cause, complain, printable, quoted};
 use crate::probe;
+use crate::terminal::{
+    self, BAD, NOTICE, Output, STRONG, os_error_text, print_error, printable, quoted,
+};
 use crate::text::{self, Detail, count};
 
 /// Runs `status`. Nothing is written.
 ///
 /// # Errors
 /// When the output can't be written.
-pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
+pub(crate) fn run(verb: &Status, _output: OutputArgs) -> io::Result<Exit> {
     let Some(root) = &verb.root else {
         let path = verb.path.as_deref().unwrap_or(Path::new("DIR"));
         let shown = quoted(&path.to_string_lossy());
-        complain(&match path.is_file() {
+        print_error(&match path.is_file() {
             true => {
-                format!("status is for a Windows on a disk. For one file: tcplimit probe {shown}")
+                format!("status needs a Windows folder. For one file: tcplimit probe {shown}")
             }
-            false => format!("name the Windows with --root: tcplimit status --root {shown}"),
+            false => format!("give the Windows folder with --root: tcplimit status --root {shown}"),
         });
         return Ok(Exit::Usage);
     };
-    let choice = match verb.which.choice() {
-        // All that there is can be shown.
+    let choice = match verb.windows.choice() {
+        // Without a choice, status shows all.
         Choice::Only => Choice::Every,
         choice => choice,
     };
-    let (homes, notes) = match WindowsFolders::choose(root, choice, "") {
+    let (windirs, notes) = match WindowsFolders::find_and_select(root, choice, "") {
         Ok(chosen) => chosen,
-        Err((_, reason)) => return nothing(verb, &reason),
+        Err((_, reason)) => return report_none(verb, &reason),
     };
-    notes.iter().for_each(|note| complain(note));
-    let mut out = output::stdout();
+    notes.iter().for_each(|note| print_error(note));
+    let mut out = terminal::stdout();
     let mut exit = Exit::Done;
-    let is_one = homes.len() == 1;
-    for home in &homes {
+    let is_one = windirs.len() == 1;
+    for windir in &windirs {
         if !is_one && !verb.json {
-            let home = home.to_string_lossy();
+            let windir = windir.to_string_lossy();
             writeln!(
                 out,
                 "{STRONG}The Windows in {}{STRONG:#}\n",
-                printable(&home)
+                printable(&windir)
             )?;
         }
-        exit = exit.max(windows(&mut out, verb, home)?);
+        exit = exit.max(report_windows(&mut out, verb, windir)?);
         if !is_one && !verb.json {
             writeln!(out)?;
         }
@@ -73,41 +75,41 @@ pub(crate) fn run(verb: &Status, _talk: Talk) -> io::Result<Exit> {
     Ok(out.finish(exit))
 }
 
-/// Tells of one Windows.
-fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
+/// Reports one Windows.
+fn report_windows(out: &mut Output, verb: &Status, windir: &Path) -> io::Result<Exit> {
     let fs = HostFileSystem::default();
-    let found = WindowsInstall::of(home).and_then(|system| {
-        let read = Unfinished::of(&fs, home).and_then(|unfinished| {
-            let left = leftovers(&fs, home, &system.folders, None)?;
-            Ok((unfinished, left))
+    let found = WindowsInstall::find(windir).and_then(|install| {
+        let read = Activity::read(&fs, windir).and_then(|activity| {
+            let left = leftovers(&fs, windir, &install.folders, None)?;
+            Ok((activity, left))
         });
-        let (unfinished, left) = read.map_err(|failure| failure.to_string())?;
-        Ok((system, unfinished, left))
+        let (activity, left) = read.map_err(|failure| failure.to_string())?;
+        Ok((install, activity, left))
     });
-    let (system, unfinished, left) = match found {
+    let (install, activity, left) = match found {
         Ok(found) => found,
         Err(reason) => {
-            nothing_here(out, verb, Some(home), &reason)?;
+            report_problem(out, verb, Some(windir), &reason)?;
             return Ok(Exit::Unreadable);
         }
     };
     let mut exit = Exit::Done;
-    if let Some(problem) = &unfinished.problem {
-        complain(problem);
+    if let Some(problem) = &activity.problem {
+        print_error(problem);
         exit = Exit::Unreadable;
     }
     let mut located = 0_u64;
-    for place in &system.places {
-        let path = system.home.join(&place.path);
+    for copy in &install.copies {
+        let path = install.windir.join(&copy.path);
         let backups: Vec<String> = match backups(&fs, &path) {
             Ok(backups) => names(backups),
             Err(failure) => {
-                complain(&failure.to_string());
+                print_error(&failure.to_string());
                 exit = exit.max(Exit::Unreadable);
                 Vec::new()
             }
         };
-        for report in reports(&path, place) {
+        for report in probe_copy(&path, copy) {
             located += u64::from(report.state.is_located());
             exit = exit.max(match report.state {
                 state if state.is_located() => Exit::Done,
@@ -115,13 +117,13 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
                 _ => Exit::Refused,
             });
             match verb.json {
-                true => object(out, &report, place, &backups)?,
-                false => tell(out, &report, place)?,
+                true => write_json(out, &report, copy, &backups)?,
+                false => write_report(out, &report, copy)?,
             }
         }
     }
-    for place in &system.missing {
-        let path = system.home.join(&place.path);
+    for copy in &install.missing {
+        let path = install.windir.join(&copy.path);
         let backups = backups(&fs, &path).map(names).unwrap_or_default();
         let shown = path.to_string_lossy();
         exit = exit.max(Exit::Refused);
@@ -129,58 +131,58 @@ fn windows(out: &mut Output, verb: &Status, home: &Path) -> io::Result<Exit> {
         let command = format!("tcplimit restore --in-place {cabinets}{}", quoted(&shown));
         let absent = Absent {
             path: &shown,
-            place,
+            copy,
             state: "missing",
-            says: ("not there", ", but a backup is"),
-            reason: "it is not there, but a backup is: tcplimit restore --in-place puts it back",
+            headline: ("missing", ", but a backup exists"),
+            reason: "the file is missing, but a backup exists: tcplimit restore --in-place restores it",
             backups: &backups,
-            advice: ("put it back", &command),
+            advice: ("restore it", &command),
         };
-        absent.tell(out, verb.json)?;
+        absent.write(out, verb.json)?;
     }
-    for place in &system.linked {
-        let path = system.home.join(&place.path);
+    for copy in &install.linked {
+        let path = install.windir.join(&copy.path);
         let shown = path.to_string_lossy();
         exit = exit.max(Exit::Refused);
-        let reason = "it is a link, and what it leads to may lie outside this Windows";
+        let reason = "it is a link whose target may lie outside this Windows";
         let absent = Absent {
             path: &shown,
-            place,
+            copy,
             state: "link",
-            says: ("a link", ", not followed"),
+            headline: ("a link", ", not followed"),
             reason,
             backups: &[],
             advice: ("because", reason),
         };
-        absent.tell(out, verb.json)?;
+        absent.write(out, verb.json)?;
     }
     if located == 0 {
         exit = exit.max(Exit::Refused);
     }
     match verb.json {
         true => {
-            let windows = system.home.to_string_lossy();
-            let copies = system.places.iter().filter(|place| !place.is_packed);
+            let windows = install.windir.to_string_lossy();
+            let copies = install.copies.iter().filter(|copy| !copy.is_cabinet_file);
             let summary = Summary {
                 windows: Some(&windows),
                 copies: copies.count(),
-                journal_pending: Some(unfinished.is_pending),
-                journal: unfinished.objects(),
-                leftovers: left.iter().map(Left::of).collect(),
-                at_work: unfinished.at_work().map(HeldLock::to_string),
+                journal_pending: Some(activity.is_pending),
+                journal: activity.entries(),
+                leftovers: left.iter().map(LeftoverObject::new).collect(),
+                at_work: activity.at_work().map(HeldLock::to_string),
                 reason: None,
                 exit_code: exit.code(),
             };
             summary_line(out, &summary)?;
         }
-        false if system.places.is_empty() && system.linked.is_empty() => {
-            writeln!(out, "neither tcpip.sys nor tcpip6.sys is here")?;
+        false if install.copies.is_empty() && install.linked.is_empty() => {
+            writeln!(out, "found neither tcpip.sys nor tcpip6.sys")?;
         }
         false => {}
     }
     if !verb.json {
-        tell_left(out, verb, &left)?;
-        unfinished.tell(out, &system.home)?;
+        write_leftovers(out, verb, &left)?;
+        activity.write(out, &install.windir)?;
     }
     Ok(exit)
 }
@@ -190,27 +192,27 @@ fn names(backups: Vec<(OsString, Vec<u8>)>) -> Vec<String> {
     names.map(String::from).collect()
 }
 
-/// What other runs have left, or are at.
-struct Unfinished {
+/// Unfinished work of other runs.
+struct Activity {
     is_pending: bool,
     files: Vec<(String, FileState)>,
-    /// Why it can't be told what the journal is about.
+    /// Why the journal can't be used.
     problem: Option<String>,
     lock: Option<HeldLock>,
 }
 
-impl Unfinished {
-    fn of(fs: &HostFileSystem, home: &Path) -> Result<Unfinished, Failure> {
-        let is_pending = journal::is_pending(fs, home)?;
-        let (files, problem) = match journal::inspect(fs, home) {
+impl Activity {
+    fn read(fs: &HostFileSystem, windir: &Path) -> Result<Activity, Failure> {
+        let is_pending = journal::is_pending(fs, windir)?;
+        let (files, problem) = match journal::inspect(fs, windir) {
             Ok(files) => (files, None),
             Err(failure) => (Vec::new(), Some(failure.to_string())),
         };
-        Ok(Unfinished {
+        Ok(Activity {
             is_pending,
             files,
             problem,
-            lock: lock::holder(fs, home)?,
+            lock: lock::inspect(fs, windir)?,
         })
     }
 
@@ -219,34 +221,34 @@ impl Unfinished {
         lock.filter(|held| held.owner_state == OwnerState::Running)
     }
 
-    fn tell(&self, out: &mut dyn Write, home: &Path) -> io::Result<()> {
+    fn write(&self, out: &mut dyn Write, windir: &Path) -> io::Result<()> {
         if let Some(held) = self.at_work() {
             let held = held.to_string();
             return writeln!(
                 out,
-                "\n{NOTICE}another run is at work{NOTICE:#}: {}. What is shown may have changed by now.",
+                "\n{NOTICE}another run is in progress{NOTICE:#}: {}. This report may be out of date.",
                 printable(&held)
             );
         }
         if !self.is_pending || self.problem.is_some() {
             return Ok(());
         }
-        let journal = home.join(journal::NAME).to_string_lossy().into_owned();
+        let journal = windir.join(journal::NAME).to_string_lossy().into_owned();
         writeln!(
             out,
-            "\n{NOTICE}an earlier run was interrupted{NOTICE:#}: {} is there. The next `tcplimit patch` or `restore` with --root and --in-place puts back first what that run changed:",
+            "\n{NOTICE}an earlier run was interrupted{NOTICE:#} and left {}. The next `tcplimit patch` or `restore` with --root and --in-place first rolls back its changes:",
             printable(&journal)
         )?;
         for (path, now) in &self.files {
-            writeln!(out, "  {}: {}", printable(path), now.says())?;
+            writeln!(out, "  {}: {}", printable(path), now.description())?;
         }
         if self.files.is_empty() {
-            writeln!(out, "  nothing: it had not begun")?;
+            writeln!(out, "  none: the run had changed nothing")?;
         }
         Ok(())
     }
 
-    fn objects(&self) -> Vec<Entry<'_>> {
+    fn entries(&self) -> Vec<Entry<'_>> {
         let files = self.files.iter();
         let entries = files.map(|(path, now)| Entry {
             path,
@@ -256,36 +258,36 @@ impl Unfinished {
     }
 }
 
-/// A copy that can't be looked at.
+/// A copy that can't be probed.
 struct Absent<'a> {
     path: &'a str,
-    place: &'a DriverCopy,
-    /// For programs.
+    copy: &'a DriverCopy,
+    /// The state in JSON.
     state: &'static str,
-    /// What is bad about it, and how that goes on.
-    says: (&'static str, &'static str),
+    /// The problem, shown in color, and the rest of the headline.
+    headline: (&'static str, &'static str),
     reason: &'static str,
     backups: &'a [String],
     advice: (&'static str, &'a str),
 }
 
 impl Absent<'_> {
-    fn tell(&self, out: &mut dyn Write, json: bool) -> io::Result<()> {
+    fn write(&self, out: &mut dyn Write, json: bool) -> io::Result<()> {
         if json {
-            return self.object(out);
+            return self.write_json(out);
         }
-        let (bad, then) = self.says;
+        let (bad, then) = self.headline;
         let path = printable(self.path);
         writeln!(out, "{STRONG}{path}{STRONG:#}: {BAD}{bad}{BAD:#}{then}")?;
-        row(out, "this is", self.place.role.says())?;
+        write_row(out, "this is", self.copy.role.description())?;
         for backup in self.backups {
-            row(out, "backup", printable(backup))?;
+            write_row(out, "backup", printable(backup))?;
         }
         let (label, advice) = self.advice;
-        row(out, label, printable(advice))
+        write_row(out, label, printable(advice))
     }
 
-    fn object(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Object<'a> {
             path: &'a str,
@@ -298,7 +300,7 @@ impl Absent<'_> {
             out,
             &Object {
                 path: self.path,
-                role: self.place.role.name(),
+                role: self.copy.role.name(),
                 state: self.state,
                 reason: self.reason,
                 backups: self.backups,
@@ -307,26 +309,26 @@ impl Absent<'_> {
     }
 }
 
-/// Says why there is nothing to be told.
-fn nothing(verb: &Status, reason: &str) -> io::Result<Exit> {
-    let mut out = output::stdout();
-    nothing_here(&mut out, verb, None, reason)?;
+/// Reports why there is nothing to show.
+fn report_none(verb: &Status, reason: &str) -> io::Result<Exit> {
+    let mut out = terminal::stdout();
+    report_problem(&mut out, verb, None, reason)?;
     Ok(out.finish(Exit::Unreadable))
 }
 
-/// The same of one Windows.
-fn nothing_here(
+/// Reports why one Windows, or all, can't be shown.
+fn report_problem(
     out: &mut Output,
     verb: &Status,
-    home: Option<&Path>,
+    windir: Option<&Path>,
     reason: &str,
 ) -> io::Result<()> {
     out.flush()?;
-    complain(reason);
+    print_error(reason);
     if !verb.json {
         return Ok(());
     }
-    let windows = home.map(Path::to_string_lossy);
+    let windows = windir.map(Path::to_string_lossy);
     let summary = Summary {
         windows: windows.as_deref(),
         copies: 0,
@@ -340,12 +342,12 @@ fn nothing_here(
     summary_line(out, &summary)
 }
 
-/// What `probe` says of a copy, or of those in a cabinet.
-fn reports(path: &Path, place: &DriverCopy) -> Vec<Report> {
+/// The reports of `probe` on a copy, or on the copies in a cabinet.
+fn probe_copy(path: &Path, copy: &DriverCopy) -> Vec<Report> {
     let shown = path.to_string_lossy();
-    let is_cabinet = place.is_packed && !is_module(&shown);
+    let is_cabinet = copy.is_cabinet_file && !is_module(&shown);
     if is_cabinet && let Err(error) = drivers_in(path) {
-        let reason = format!("it can't be looked into: {}", cause(&error));
+        let reason = format!("it can't be opened: {}", os_error_text(&error));
         let origin = Origin::file(&shown);
         return vec![Report::new(origin, 0, State::Unreadable, reason)];
     }
@@ -357,7 +359,12 @@ fn reports(path: &Path, place: &DriverCopy) -> Vec<Report> {
         Ok(content) => content,
         Err(error) => {
             let origin = Origin::file(&shown);
-            return vec![Report::new(origin, 0, State::Unreadable, cause(&error))];
+            return vec![Report::new(
+                origin,
+                0,
+                State::Unreadable,
+                os_error_text(&error),
+            )];
         }
     };
     let mut reports = probe::bytes(&shown, &content, &options);
@@ -368,21 +375,21 @@ fn reports(path: &Path, place: &DriverCopy) -> Vec<Report> {
     reports
 }
 
-fn tell(out: &mut dyn Write, report: &Report, place: &DriverCopy) -> io::Result<()> {
+fn write_report(out: &mut dyn Write, report: &Report, copy: &DriverCopy) -> io::Result<()> {
     text::report(out, report, Detail::Line)?;
-    row(out, "this is", place.role.says())?;
+    write_row(out, "this is", copy.role.description())?;
     if let Some(known) = report.file.as_ref().and_then(|file| file.known) {
-        row(out, "known as", printable(known))?;
+        write_row(out, "known as", printable(known))?;
     }
     Ok(())
 }
 
-/// Tells what runs have left.
-fn tell_left(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io::Result<()> {
+/// Writes the files that runs left.
+fn write_leftovers(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io::Result<()> {
     if left.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\nLeft by runs of tcplimit:")?;
+    writeln!(out, "\nFiles left by runs of tcplimit:")?;
     for left in left {
         let path = left.path.to_string_lossy();
         writeln!(
@@ -391,14 +398,14 @@ fn tell_left(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io::Resul
             printable(&path),
             left.kind_and_age()
         )?;
-        row(out, "meaning", printable(&left.meaning))?;
+        write_row(out, "meaning", printable(&left.meaning))?;
     }
     let useless = left.iter().filter(|left| left.is_removable).count();
     if useless == 0 {
         return Ok(());
     }
     let mut command = "tcplimit clean".to_owned();
-    for (option, path) in [("--root", &verb.root), ("--windows", &verb.which.windows)] {
+    for (option, path) in [("--root", &verb.root), ("--windows", &verb.windows.windows)] {
         if let Some(path) = path {
             command.push_str(&format!(" {option} {}", quoted(&path.to_string_lossy())));
         }
@@ -406,14 +413,14 @@ fn tell_left(out: &mut dyn Write, verb: &Status, left: &[Leftover]) -> io::Resul
     let number = count(u64::try_from(useless).unwrap_or(u64::MAX), "file");
     writeln!(
         out,
-        "Of no use any more: {number}. To see and remove them: {command}"
+        "No longer needed: {number}. To list and remove: {command}"
     )
 }
 
-fn object(
+fn write_json(
     out: &mut dyn Write,
     report: &Report,
-    place: &DriverCopy,
+    copy: &DriverCopy,
     backups: &[String],
 ) -> io::Result<()> {
     #[derive(Serialize)]
@@ -437,7 +444,7 @@ fn object(
         &Object {
             path: &report.origin.path,
             member: report.origin.member.as_deref(),
-            role: place.role.name(),
+            role: copy.role.name(),
             state: report.state.name(),
             reason: report.reason.as_deref(),
             limit: match report.start_up {
@@ -463,9 +470,9 @@ struct Entry<'a> {
     now: &'static str,
 }
 
-/// What a run has left.
+/// A file that a run left.
 #[derive(Serialize)]
-struct Left<'a> {
+struct LeftoverObject<'a> {
     path: Cow<'a, str>,
     kind: &'static str,
     age: Option<u64>,
@@ -473,9 +480,9 @@ struct Left<'a> {
     meaning: &'a str,
 }
 
-impl Left<'_> {
-    fn of(left: &Leftover) -> Left<'_> {
-        Left {
+impl LeftoverObject<'_> {
+    fn new(left: &Leftover) -> LeftoverObject<'_> {
+        LeftoverObject {
             path: left.path.to_string_lossy(),
             kind: left.kind.name(),
             age: left.age(),
@@ -491,7 +498,7 @@ struct Summary<'a> {
     copies: usize,
     journal_pending: Option<bool>,
     journal: Vec<Entry<'a>>,
-    leftovers: Vec<Left<'a>>,
+    leftovers: Vec<LeftoverObject<'a>>,
     at_work: Option<String>,
     reason: Option<&'a str>,
     exit_code: u8,

@@ -1,4 +1,4 @@
-//! What a run adds up to.
+//! Totals of a run.
 
 use serde::Serialize;
 use tcplimit_report::Exit;
@@ -21,13 +21,13 @@ pub(crate) struct Summary {
     /// Disc images.
     #[serde(skip)]
     pub(crate) images: u64,
-    /// What follows from what was done, or is to be done first.
+    /// Consequences of the changes, or of the planned changes.
     pub(crate) notes: Vec<String>,
-    /// What interrupted runs had changed, where there were any, and what of
-    /// theirs was left as it is.
+    /// Files of interrupted runs that were rolled back; `None` without such a run.
     pub(crate) put_back: Option<Vec<String>>,
+    /// Files of interrupted runs that another program has changed or removed.
     pub(crate) left: Vec<String>,
-    /// Why nothing, or not all, was done.
+    /// Why nothing, or not everything, was done.
     pub(crate) reason: Option<String>,
     pub(crate) interrupted: bool,
     exit_code: u8,
@@ -36,13 +36,13 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// Counts what became of a driver.
+    /// Counts the outcome for a driver.
     pub(crate) fn count(&mut self, outcome: &Outcome) {
         let (number, exit) = match outcome {
             Outcome::WouldChange => (&mut self.would_change, Exit::Done),
             Outcome::Changed => (&mut self.changed, Exit::Done),
             Outcome::Unchanged => (&mut self.unchanged, Exit::Done),
-            // What stopped it counts for itself.
+            // The copy that prevented it determines the exit code.
             Outcome::NotDone(_) => (&mut self.not_done, Exit::Done),
             Outcome::Failed(failure @ Failure::Refused(_)) => (&mut self.refused, failure.exit()),
             Outcome::Failed(failure) => (&mut self.failed, failure.exit()),
@@ -52,7 +52,7 @@ impl Summary {
         self.exit = self.exit.max(exit);
     }
 
-    /// Takes note of why nothing, or not all, was done.
+    /// Adds a reason why nothing, or not everything, was done.
     pub(crate) fn add_reason(&mut self, exit: Exit, reason: &str) {
         self.exit = self.exit.max(exit);
         self.reason = Some(match self.reason.take() {
@@ -61,7 +61,7 @@ impl Summary {
         });
     }
 
-    /// The exit code of the run, which ends now.
+    /// Ends the run and returns its exit code.
     pub(crate) fn close(&mut self) -> Exit {
         let exit = match self.interrupted {
             true => Exit::Interrupted,

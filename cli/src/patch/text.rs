@@ -8,105 +8,111 @@ use anstyle::Style;
 use super::change::{Change, Field, hex};
 use super::failure::Failure;
 use super::filesystem::folder_of;
-use super::outcome::{DriverFacts, Entry, FileResult, Outcome, Skipped, Source, Subject, Target};
+use super::outcome::{
+    DriverFacts, FileResult, Outcome, ReportEntry, ReportOptions, Skipped, Source, Target,
+};
 use super::summary::Summary;
-use crate::output::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
+use crate::terminal::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
 use crate::text::count;
 
-/// What follows from a change, where Windows itself guards the file. Only what
-/// is certain.
-pub(crate) const AFTERWARDS: &str = "\
-What follows: the drivers have no signature of their own; Windows lists their hashes in signed catalogues, and a changed file is not the one listed. So sigverif reports it; Windows File Protection, when it sees a change or `sfc /scannow` is run, puts back what it has (dllcache, service pack, setup disc); and an update or service pack that brings the file replaces it. Windows XP, XP x64 and Server 2003 load it all the same: they don't ask for the signature of a driver that starts.";
+/// The consequences of a change for a file that Windows protects. Only certain
+/// facts.
+pub(crate) const SIGNATURE_NOTE: &str = "\
+Consequences: the drivers have no embedded signature; Windows lists their hashes in signed catalogues, and the hash of a changed file is not listed. So sigverif reports it; Windows File Protection restores its own copy (dllcache, service pack, setup disc) when it notices a change or when `sfc /scannow` is run; and an update or service pack that contains the file replaces it. Windows XP, XP x64 and Server 2003 still load it: they don't check the signature of a driver that starts.";
 
-/// The same in one line, before a change.
-const BEFOREHAND: &str = "A changed file is not the one that Windows' signed catalogues list, and Windows File Protection may put the old one back: docs/patch.md.";
+/// The consequences in one line, before a change.
+const SIGNATURE_WARNING: &str = "A changed file is not listed in Windows' signed catalogues, and Windows File Protection may restore the old one: see docs/patch.md.";
 
-/// What follows from the time that a changed file has.
-pub(crate) const TIME: &str = "A changed file keeps its time, and mostly its size, so rsync, cp -u and backup programs may skip it: touch it, or use --touch next time.";
+/// The consequence of the unchanged time of a changed file.
+pub(crate) const TIME_NOTE: &str = "A changed file keeps its time and usually its size, so rsync, cp -u and backup programs may skip it: touch it, or use --touch next time.";
 
-/// What to do where nothing was written because nothing was asked for.
+/// Advice after a run without a target.
 const HOW_TO_WRITE: &str = "Nothing was written. To change the file, add --in-place; to write a changed copy, --output FILE.";
 
-/// The same for a disc image.
+/// The advice for a disc image.
 const HOW_TO_WRITE_IMAGE: &str =
     "Nothing was written. To write a changed image, add --output NEW.iso.";
 
-/// The same for more than one file.
+/// The advice for several files.
 const HOW_TO_WRITE_ALL: &str = "Nothing was written. To change the files, add --in-place.";
 
-/// Reports one driver.
-pub(crate) fn entry(out: &mut dyn Write, subject: &Subject, entry: &Entry<'_>) -> io::Result<()> {
-    let done = entry.done;
-    let path = done.path.to_string_lossy();
-    let member = done.member().map(|member| format!("/{member}"));
+/// Writes the report on one driver.
+pub(crate) fn write_entry(
+    out: &mut dyn Write,
+    options: &ReportOptions,
+    entry: &ReportEntry<'_>,
+) -> io::Result<()> {
+    let result = entry.result;
+    let path = result.path.to_string_lossy();
+    let member = result.inner_path().map(|member| format!("/{member}"));
     let member = member.unwrap_or_default();
-    let (style, words) = headline(subject, done);
+    let (style, words) = headline(options, result);
     writeln!(
         out,
         "{STRONG}{}{STRONG:#}: {style}{words}{style:#}",
         printable(&format!("{path}{member}"))
     )?;
     if let Some(role) = entry.role {
-        row(out, "this is", role.says())?;
+        write_row(out, "this is", role.description())?;
     }
-    match &done.outcome {
-        Outcome::Failed(failure) => row(out, "because", printable(&failure.to_string()))?,
-        Outcome::NotDone(reason) => row(out, "because", printable(reason))?,
+    match &result.outcome {
+        Outcome::Failed(failure) => write_row(out, "because", printable(&failure.to_string()))?,
+        Outcome::NotDone(reason) => write_row(out, "because", printable(reason))?,
         _ => {}
     }
-    let Some(facts) = done.facts.first() else {
+    let Some(facts) = result.facts.first() else {
         return Ok(());
     };
-    self::facts(out, facts)?;
+    write_facts(out, facts)?;
     if let Some(damage) = &facts.damage {
-        row(out, "it was", printable(damage))?;
+        write_row(out, "it was", printable(damage))?;
     }
-    if let Some(kept) = &done.kept {
+    if let Some(kept) = &result.kept {
         let label = match &facts.damage {
-            Some(_) => "kept aside",
+            Some(_) => "kept as",
             None => "backup",
         };
-        row(out, label, printable(&kept.to_string_lossy()))?;
+        write_row(out, label, printable(&kept.to_string_lossy()))?;
     }
     match &facts.source {
         Some(Source::Backup(name)) => {
-            let backup = folder_of(&done.path).join(name);
+            let backup = folder_of(&result.path).join(name);
             let text = format!("{} (it stays)", backup.display());
-            row(out, "from", printable(&text))?;
+            write_row(out, "from", printable(&text))?;
         }
         Some(Source::DiscRecord) => {
-            row(
+            write_row(
                 out,
                 "from",
-                "the image itself: its last sector says what it was",
+                "the image itself: its last sector records the original",
             )?;
         }
         Some(Source::Pristine) if !facts.plan.changes.is_empty() => {
-            row(out, "from", "the file itself: no backup was used")?;
+            write_row(out, "from", "the file itself: no backup was used")?;
         }
         _ => {}
     }
-    let label = match &done.outcome {
+    let label = match &result.outcome {
         Outcome::Changed => Some("written to"),
-        Outcome::Unchanged => Some("it is in"),
+        Outcome::Unchanged => Some("already in"),
         _ => None,
     };
-    if let (Some(label), Some(output)) = (label, &done.output) {
-        row(out, label, printable(&output.to_string_lossy()))?;
+    if let (Some(label), Some(output)) = (label, &result.output) {
+        write_row(out, label, printable(&output.to_string_lossy()))?;
     }
-    if !subject.is_patch() {
+    if !options.is_patch() {
         let text = match entry.as_shipped {
-            Some(name) => format!("the hash is that of a known build as shipped: {name}"),
+            Some(name) => format!("the hash matches a known build as shipped: {name}"),
             None => "not proved: no known build as shipped has this hash".to_owned(),
         };
-        row(out, "proof", printable(&text))?;
+        write_row(out, "proof", printable(&text))?;
     }
-    row(out, "SHA-256", &facts.after)
+    write_row(out, "SHA-256", &facts.after)
 }
 
-fn headline(subject: &Subject, done: &FileResult) -> (Style, String) {
-    let is_in_place = subject.target == Target::InPlace;
-    let change = done.facts.first().map(|facts| {
+fn headline(options: &ReportOptions, result: &FileResult) -> (Style, String) {
+    let is_in_place = options.target == Target::InPlace;
+    let change = result.facts.first().map(|facts| {
         let plan = &facts.plan;
         match plan.changes.is_empty() {
             true => format!("the limit is {}", plan.after),
@@ -114,47 +120,47 @@ fn headline(subject: &Subject, done: &FileResult) -> (Style, String) {
         }
     });
     let change = change.unwrap_or_default();
-    let is_damaged = done
+    let is_damaged = result
         .facts
         .first()
         .is_some_and(|facts| facts.damage.is_some());
-    match &done.outcome {
+    match &result.outcome {
         Outcome::WouldChange if is_damaged => (
             NOTICE,
-            format!("damaged or gone, would be put back from its backup: {change}"),
+            format!("damaged or missing, would be restored from its backup: {change}"),
         ),
         Outcome::Changed if is_damaged && is_in_place => {
-            (GOOD, format!("put back from its backup: {change}"))
+            (GOOD, format!("restored from its backup: {change}"))
         }
         Outcome::Changed if is_damaged => (GOOD, format!("written from its backup: {change}")),
         Outcome::WouldChange => (NOTICE, format!("would change {change}")),
         Outcome::Changed if is_in_place => (GOOD, format!("changed {change}")),
         Outcome::Changed => (GOOD, format!("written, changing {change}")),
-        Outcome::Unchanged if done.output.is_some() => {
-            (GOOD, "nothing to do: the changed copy is there".to_owned())
+        Outcome::Unchanged if result.output.is_some() => {
+            (GOOD, "nothing to do: the changed copy exists".to_owned())
         }
         Outcome::Unchanged => (GOOD, format!("nothing to do: {change}")),
-        Outcome::NotDone(_) => (NOTICE, "not done, left as it is".to_owned()),
-        Outcome::Failed(Failure::Refused(_)) => (BAD, "refused, left as it is".to_owned()),
+        Outcome::NotDone(_) => (NOTICE, "not done, left unchanged".to_owned()),
+        Outcome::Failed(Failure::Refused(_)) => (BAD, "refused, left unchanged".to_owned()),
         Outcome::Failed(Failure::RollbackFailed { .. }) => {
-            (BAD, "FAILED, and not put back".to_owned())
+            (BAD, "FAILED, and not rolled back".to_owned())
         }
-        Outcome::Failed(_) => (BAD, "failed, left as it is".to_owned()),
+        Outcome::Failed(_) => (BAD, "failed, left unchanged".to_owned()),
     }
 }
 
-fn facts(out: &mut dyn Write, facts: &DriverFacts) -> io::Result<()> {
+fn write_facts(out: &mut dyn Write, facts: &DriverFacts) -> io::Result<()> {
     let plan = &facts.plan;
     let version = plan.version.map_or_else(
         || "without version".to_owned(),
         |version| version.to_string(),
     );
-    row(
+    write_row(
         out,
         "module",
         format!("{} {version}, {}", plan.module, plan.arch),
     )?;
-    row(
+    write_row(
         out,
         "start-up",
         format!(
@@ -163,19 +169,19 @@ fn facts(out: &mut dyn Write, facts: &DriverFacts) -> io::Result<()> {
         ),
     )?;
     for change in &plan.changes {
-        self::change(out, change)?;
+        write_change(out, change)?;
     }
     Ok(())
 }
 
 /// One line of the difference.
-fn change(out: &mut dyn Write, change: &Change) -> io::Result<()> {
+fn write_change(out: &mut dyn Write, change: &Change) -> io::Result<()> {
     let (label, shown): (_, fn(u32) -> String) = match change.field {
         Field::Limit => ("limit", |value| value.to_string()),
         Field::Checksum => ("checksum", |sum| format!("{sum:X}")),
     };
     let value = |bytes| shown(u32::from_le_bytes(bytes));
-    row(
+    write_row(
         out,
         label,
         format!(
@@ -189,12 +195,12 @@ fn change(out: &mut dyn Write, change: &Change) -> io::Result<()> {
     )
 }
 
-pub(crate) fn row(out: &mut dyn Write, label: &str, text: impl Display) -> io::Result<()> {
+pub(crate) fn write_row(out: &mut dyn Write, label: &str, text: impl Display) -> io::Result<()> {
     writeln!(out, "  {FAINT}{label:<12}{FAINT:#} {text}")
 }
 
-/// Reports what is left aside.
-pub(crate) fn skipped(out: &mut dyn Write, skipped: &Skipped<'_>) -> io::Result<()> {
+/// Writes the report on a skipped file.
+pub(crate) fn write_skipped(out: &mut dyn Write, skipped: &Skipped<'_>) -> io::Result<()> {
     let words = match skipped.state {
         "link" => "not followed",
         _ => "not rewritten",
@@ -202,13 +208,17 @@ pub(crate) fn skipped(out: &mut dyn Write, skipped: &Skipped<'_>) -> io::Result<
     let path = printable(skipped.path);
     writeln!(out, "{STRONG}{path}{STRONG:#}: {NOTICE}{words}{NOTICE:#}")?;
     if let Some(role) = skipped.role {
-        row(out, "this is", role.says())?;
+        write_row(out, "this is", role.description())?;
     }
-    row(out, "because", printable(skipped.reason))
+    write_row(out, "because", printable(skipped.reason))
 }
 
-/// Reports how a run ended.
-pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, subject: &Subject) -> io::Result<()> {
+/// Writes the totals and notes of a run.
+pub(crate) fn write_summary(
+    out: &mut dyn Write,
+    summary: &Summary,
+    options: &ReportOptions,
+) -> io::Result<()> {
     let &Summary {
         files,
         changed,
@@ -217,49 +227,49 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, subject: &Subject)
         ..
     } = summary;
     if summary.interrupted {
-        let what = match subject.is_of_windows {
+        let message = match options.covers_windows {
             true if changed == 0 => "nothing was changed",
-            _ => "not all files were treated",
+            _ => "not all files were processed",
         };
-        writeln!(out, "{NOTICE}interrupted{NOTICE:#}: {what}")?;
+        writeln!(out, "{NOTICE}interrupted{NOTICE:#}: {message}")?;
     }
-    let is_loud = !subject.is_quiet;
-    if subject.is_of_many && files > 0 && is_loud {
+    let is_loud = !options.is_quiet;
+    if options.covers_many_files && files > 0 && is_loud {
         write!(
             out,
-            "\n{STRONG}{changed} changed{STRONG:#} of {}, {would_change} would be, {unchanged} as they should be",
+            "\n{}: {STRONG}{changed} changed{STRONG:#}, {would_change} to change, {unchanged} already correct",
             count(files, "file"),
         )?;
-        for (number, what) in [
+        for (number, outcome) in [
             (summary.refused, "refused"),
             (summary.failed, "failed"),
-            (summary.not_done, "not done because of others"),
+            (summary.not_done, "not changed because of others"),
         ] {
             if number > 0 {
-                write!(out, ", {number} {what}")?;
+                write!(out, ", {number} {outcome}")?;
             }
         }
-        for (number, what, then) in [
+        for (number, noun, outcome) in [
             (summary.cabinets, "cabinet", "with copies not rewritten"),
             (summary.links, "link", "not followed"),
         ] {
             if number > 0 {
-                write!(out, "; {} {then}", count(number, what))?;
+                write!(out, "; {} {outcome}", count(number, noun))?;
             }
         }
         writeln!(out)?;
     }
-    if changed > 0 && !subject.touch && is_loud {
-        writeln!(out, "\n{TIME}")?;
+    if changed > 0 && !options.touch && is_loud {
+        writeln!(out, "\n{TIME_NOTE}")?;
     }
-    if changed > 0 && subject.is_patch() && is_loud {
-        writeln!(out, "\n{AFTERWARDS}")?;
+    if changed > 0 && options.is_patch() && is_loud {
+        writeln!(out, "\n{SIGNATURE_NOTE}")?;
     }
-    if would_change > 0 && subject.is_patch() && is_loud {
-        writeln!(out, "\n{BEFOREHAND}")?;
+    if would_change > 0 && options.is_patch() && is_loud {
+        writeln!(out, "\n{SIGNATURE_WARNING}")?;
     }
-    if would_change > 0 && subject.target == Target::DryRun && subject.may_mean_to_write {
-        let how = match subject.is_of_many {
+    if would_change > 0 && options.target == Target::DryRun && options.suggests_writing {
+        let how = match options.covers_many_files {
             _ if summary.images > 0 => HOW_TO_WRITE_IMAGE,
             true => HOW_TO_WRITE_ALL,
             false => HOW_TO_WRITE,

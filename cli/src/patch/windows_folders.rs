@@ -1,22 +1,22 @@
-//! The Windows folders on a disk, and which of them is meant.
+//! The Windows folders on a disk, and the selection among them.
 
 use std::fs::FileType;
 use std::path::{Path, PathBuf};
 
 use tcplimit_report::Exit;
 
-use super::windows_install::{entries, named, unreadable};
-use crate::file::Input;
-use crate::format;
-use crate::output::{cause, quoted};
+use super::windows_install::{entries, read_error_text, subfolders};
+use crate::foreign_format;
+use crate::input::Input;
+use crate::terminal::{os_error_text, quoted};
 
-/// What Windows is installed in, unless somebody chose another name.
-const USUAL: [&str; 2] = ["WINDOWS", "WINNT"];
+/// The default names of the Windows folder.
+const DEFAULT_NAMES: [&str; 2] = ["WINDOWS", "WINNT"];
 
-/// Which of several installations is meant.
+/// The selection among several Windows folders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice<'a> {
-    /// The only one there is.
+    /// The only one.
     Only,
     /// The one in this folder.
     Named(&'a Path),
@@ -24,107 +24,106 @@ pub enum Choice<'a> {
     Every,
 }
 
-/// The Windows folders on a disk: those with `system32\drivers` in them.
+/// The Windows folders on a disk: those that contain `system32\drivers`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WindowsFolders {
     root: PathBuf,
-    /// The folder itself, and those in it.
-    homes: Vec<PathBuf>,
-    /// Links to others.
+    /// `root` itself, and its subfolders.
+    windirs: Vec<PathBuf>,
+    /// Links to Windows folders.
     links: Vec<PathBuf>,
     /// Folders that can't be read, and why.
-    unread: Vec<(PathBuf, String)>,
+    unreadable: Vec<(PathBuf, String)>,
 }
 
 impl WindowsFolders {
     /// Finds the Windows folders in `root`, which may be one itself.
     ///
     /// # Errors
-    /// A text that says what can't be read.
-    pub fn on(root: &Path) -> Result<WindowsFolders, String> {
-        let of = |kind| entries(root, kind).map_err(|error| unreadable(root, &error));
+    /// The folder that can't be read, and why.
+    pub fn find(root: &Path) -> Result<WindowsFolders, String> {
+        let list = |kind| entries(root, kind).map_err(|error| read_error_text(root, &error));
         let mut found = WindowsFolders {
             root: root.to_owned(),
-            homes: Vec::new(),
+            windirs: Vec::new(),
             links: Vec::new(),
-            unread: Vec::new(),
+            unreadable: Vec::new(),
         };
         if is_windows(root)? {
-            found.homes.push(root.to_owned());
+            found.windirs.push(root.to_owned());
         }
-        for folder in of(FileType::is_dir)? {
+        for folder in list(FileType::is_dir)? {
             match entries(&folder, FileType::is_dir) {
-                Ok(_) if is_windows(&folder)? => found.homes.push(folder),
+                Ok(_) if is_windows(&folder)? => found.windirs.push(folder),
                 Ok(_) => {}
-                Err(error) => found.unread.push((folder, cause(&error))),
+                Err(error) => found.unreadable.push((folder, os_error_text(&error))),
             }
         }
-        for link in of(FileType::is_symlink)? {
-            let is_usual = USUAL.iter().any(|name| is_called(&link, name));
-            // A junction of Windows leads nowhere on other systems.
-            if (is_usual && !link.is_file()) || is_windows(&link).unwrap_or(false) {
+        for link in list(FileType::is_symlink)? {
+            let has_default_name = DEFAULT_NAMES.iter().any(|name| has_name(&link, name));
+            // A Windows junction leads nowhere on other systems.
+            if (has_default_name && !link.is_file()) || is_windows(&link).unwrap_or(false) {
                 found.links.push(link);
             }
         }
         Ok(found)
     }
 
-    /// The Windows folders on a disk that are meant, and what is to be known of the
-    /// others. `command` is the command line that was given.
+    /// The selected Windows folders on a disk, and notes about others. `command` is
+    /// the command line of this run.
     ///
     /// # Errors
-    /// Why there is none, and the exit code for it.
-    pub(crate) fn choose(
+    /// The exit code, and why none is selected.
+    pub(crate) fn find_and_select(
         root: &Path,
         choice: Choice<'_>,
         command: &str,
     ) -> Result<(Vec<PathBuf>, Vec<String>), (Exit, String)> {
-        if let Some(reason) = not_a_folder(root) {
+        if let Some(reason) = image_file_text(root) {
             return Err((Exit::Unreadable, reason));
         }
-        let found = WindowsFolders::on(root).map_err(|reason| (Exit::Unreadable, reason))?;
-        match found.chosen(choice, command) {
-            Ok(homes) => Ok((homes, found.notes(choice))),
+        let found = WindowsFolders::find(root).map_err(|reason| (Exit::Unreadable, reason))?;
+        match found.select(choice, command) {
+            Ok(windirs) => Ok((windirs, found.notes(choice))),
             Err((true, reason)) => Err((Exit::Usage, reason)),
             Err((false, reason)) => Err((Exit::Unreadable, reason)),
         }
     }
 
-    /// Whether there is any.
+    /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.homes.is_empty()
+        self.windirs.is_empty()
     }
 
-    /// Those that are meant. `command` is the command line that was given, for
-    /// what else could have been.
+    /// The selected folders. `command` is the command line of this run, for advice.
     ///
     /// # Errors
-    /// Whether a choice is all that is missing, and a text that says what there
-    /// is and what to do.
-    pub fn chosen(
+    /// Whether only a choice is missing, and a text that lists the folders and gives
+    /// advice.
+    pub fn select(
         &self,
         choice: Choice<'_>,
         command: &str,
     ) -> Result<Vec<PathBuf>, (bool, String)> {
         let root = self.root.display();
-        match (choice, self.homes.as_slice()) {
-            (Choice::Named(name), _) => self.by_name(name).map(|home| vec![home]),
+        match (choice, self.windirs.as_slice()) {
+            (Choice::Named(name), _) => self.find_by_name(name).map(|windir| vec![windir]),
             (_, []) => {
                 let text = format!(
-                    "{root}: no Windows is here (a folder with system32\\drivers in it): name the folder that has WINDOWS in it, or the Windows folder itself"
+                    "{root}: no Windows found (a folder that contains system32\\drivers): give the folder that contains WINDOWS, or the Windows folder itself"
                 );
                 Err((false, [vec![text], self.notes(choice)].concat().join("\n")))
             }
-            (Choice::Only, [home]) => Ok(vec![home.clone()]),
-            (Choice::Every, homes) => Ok(homes.to_vec()),
-            (Choice::Only, homes) => {
+            (Choice::Only, [windir]) => Ok(vec![windir.clone()]),
+            (Choice::Every, windirs) => Ok(windirs.to_vec()),
+            (Choice::Only, windirs) => {
                 let mut text = format!(
-                    "{root} has {} Windows folders, and nothing was done with any. For one of them:",
-                    homes.len()
+                    "{root} has {} Windows folders; nothing was done. For one of them:",
+                    windirs.len()
                 );
-                for home in homes {
-                    let name = quoted(&self.short(home).to_string_lossy());
+                for windir in windirs {
+                    let name = quoted(&self.relative_name(windir).to_string_lossy());
                     text.push_str(&format!("\n  {command} --windows {name}"));
                 }
                 text.push_str(&format!(
@@ -135,17 +134,17 @@ impl WindowsFolders {
         }
     }
 
-    /// The installation that goes by this name in the folder, or by this path.
-    fn by_name(&self, name: &Path) -> Result<PathBuf, (bool, String)> {
-        let all = || self.homes.iter().chain(&self.links);
-        let is_same = |home: &&PathBuf| {
+    /// The Windows folder with this name or path.
+    fn find_by_name(&self, name: &Path) -> Result<PathBuf, (bool, String)> {
+        let all = || self.windirs.iter().chain(&self.links);
+        let is_same = |windir: &&PathBuf| {
             let real = |path: &Path| std::fs::canonicalize(path).ok();
-            real(home).is_some_and(|home| real(name) == Some(home))
+            real(windir).is_some_and(|windir| real(name) == Some(windir))
         };
         let alike: Vec<&PathBuf> = all()
-            .filter(|home| name.to_str().is_some_and(|name| is_called(home, name)))
+            .filter(|windir| name.to_str().is_some_and(|name| has_name(windir, name)))
             .collect();
-        let exact = all().find(|home| home.file_name() == Some(name.as_os_str()));
+        let exact = all().find(|windir| windir.file_name() == Some(name.as_os_str()));
         let only = match alike.as_slice() {
             [only] => Some(*only),
             _ => None,
@@ -156,14 +155,14 @@ impl WindowsFolders {
             .cloned()
             .ok_or_else(|| {
                 let known: Vec<String> = all()
-                    .map(|home| quoted(&self.short(home).to_string_lossy()))
+                    .map(|windir| quoted(&self.relative_name(windir).to_string_lossy()))
                     .collect();
                 let there = match known.as_slice() {
-                    [] => "there is none".to_owned(),
-                    _ => format!("there are {}", known.join(", ")),
+                    [] => "it has none".to_owned(),
+                    _ => format!("it has {}", known.join(", ")),
                 };
                 let text = format!(
-                    "{}: no Windows in it is {}: {there}",
+                    "{}: no Windows folder is named {}; {there}",
                     self.root.display(),
                     name.display()
                 );
@@ -171,15 +170,15 @@ impl WindowsFolders {
             })
     }
 
-    /// How an installation is named behind `--windows`.
-    fn short<'h>(&self, home: &'h Path) -> &'h Path {
-        match home.strip_prefix(&self.root) {
+    /// The argument of `--windows` for a Windows folder.
+    fn relative_name<'h>(&self, windir: &'h Path) -> &'h Path {
+        match windir.strip_prefix(&self.root) {
             Ok(name) if !name.as_os_str().is_empty() => name,
-            _ => home,
+            _ => windir,
         }
     }
 
-    /// What was not looked into, and why: of interest to who has named none.
+    /// Notes about links and unreadable folders; none if a folder was named.
     #[must_use]
     pub fn notes(&self, choice: Choice<'_>) -> Vec<String> {
         if matches!(choice, Choice::Named(_)) {
@@ -187,49 +186,50 @@ impl WindowsFolders {
         }
         let links = self.links.iter().map(|link| {
             format!(
-                "{} is a link, and what it leads to was left alone. If it is meant: --windows {}",
+                "{} is a link and was not followed. To use its target: --windows {}",
                 link.display(),
-                quoted(&self.short(link).to_string_lossy())
+                quoted(&self.relative_name(link).to_string_lossy())
             )
         });
-        let unread = self.unread.iter().map(|(folder, why)| {
+        let unreadable = self.unreadable.iter().map(|(folder, why)| {
             format!(
-                "{} can't be looked into ({why}): whether a Windows is in it can't be told.",
+                "{} can't be read ({why}): it may contain a Windows.",
                 folder.display()
             )
         });
-        links.chain(unread).collect()
+        links.chain(unreadable).collect()
     }
 }
 
-/// What a file is that was named in the place of a folder, where it is an image
-/// or an archive.
-fn not_a_folder(root: &Path) -> Option<String> {
+/// Advice for an image or archive that was given instead of a folder.
+fn image_file_text(root: &Path) -> Option<String> {
     if !root.is_file() {
         return None;
     }
     let content = Input::open(root).and_then(Input::content).ok()?;
-    let format = format::of(&content)?;
-    Some(format!("{}: {}", root.display(), format.says()))
+    let format = foreign_format::of(&content)?;
+    Some(format!("{}: {}", root.display(), format.advice()))
 }
 
-/// Whether a folder has `system32\drivers` in it, by links too.
-fn is_windows(home: &Path) -> Result<bool, String> {
-    for system32 in named(home, "system32").map_err(|error| unreadable(home, &error))? {
-        let drivers = named(&system32.path, "drivers");
+/// Whether a folder contains `system32\drivers`, links included.
+fn is_windows(windir: &Path) -> Result<bool, String> {
+    for system32 in
+        subfolders(windir, "system32").map_err(|error| read_error_text(windir, &error))?
+    {
+        let drivers = subfolders(&system32.path, "drivers");
         match drivers {
             Ok(drivers) if drivers.is_empty() => {}
             Ok(_) => return Ok(true),
             // A link that leads nowhere.
             Err(_) if system32.is_link => return Ok(true),
-            Err(error) => return Err(unreadable(&system32.path, &error)),
+            Err(error) => return Err(read_error_text(&system32.path, &error)),
         }
     }
     Ok(false)
 }
 
-/// Whether the last name of a path is this, upper and lower case alike.
-fn is_called(path: &Path, name: &str) -> bool {
+/// Whether the last name of a path is this, in any case.
+fn has_name(path: &Path, name: &str) -> bool {
     let last = path.file_name().and_then(|last| last.to_str());
     last.is_some_and(|last| last.eq_ignore_ascii_case(name))
 }
@@ -239,8 +239,8 @@ mod tests {
     use super::super::windows_install::tests::tree;
     use super::*;
 
-    fn names(chosen: &[PathBuf]) -> Vec<&str> {
-        let names = chosen.iter().map(|home| home.file_name().unwrap());
+    fn names(selected: &[PathBuf]) -> Vec<&str> {
+        let names = selected.iter().map(|windir| windir.file_name().unwrap());
         names.map(|name| name.to_str().unwrap()).collect()
     }
 
@@ -257,74 +257,74 @@ mod tests {
     }
 
     #[test]
-    fn every_folder_with_system32_drivers_is_found_whatever_its_name_and_case() {
+    fn every_folder_with_system32_drivers_is_found_by_any_name_in_any_case() {
         let root = mounted_disk();
-        let found = WindowsFolders::on(root.path()).unwrap();
-        let all = found.chosen(Choice::Every, "").unwrap();
+        let found = WindowsFolders::find(root.path()).unwrap();
+        let all = found.select(Choice::Every, "").unwrap();
         assert_eq!(names(&all), ["WINDOWS", "Windows.0", "winxp"]);
         assert_eq!(found.notes(Choice::Every), [""; 0]);
-        let one = WindowsFolders::on(&root.path().join("winxp")).unwrap();
-        let only = one.chosen(Choice::Only, "").unwrap();
+        let one = WindowsFolders::find(&root.path().join("winxp")).unwrap();
+        let only = one.select(Choice::Only, "").unwrap();
         assert_eq!(only, [root.path().join("winxp")]);
     }
 
     #[test]
-    fn of_several_none_is_taken_without_a_choice_and_each_command_is_said() {
+    fn several_windows_folders_need_a_choice_and_each_command_is_printed() {
         let root = mounted_disk();
-        let found = WindowsFolders::on(root.path()).unwrap();
-        let (is_choice, text) = found.chosen(Choice::Only, "tcplimit x").unwrap_err();
+        let found = WindowsFolders::find(root.path()).unwrap();
+        let (is_choice, text) = found.select(Choice::Only, "tcplimit x").unwrap_err();
         assert!(is_choice);
-        for says in [
+        for expected in [
             "has 3 Windows folders",
             "tcplimit x --windows WINDOWS\n",
             "tcplimit x --windows Windows.0\n",
             "tcplimit x --windows winxp\n",
             "tcplimit x --every",
         ] {
-            assert!(text.contains(says), "{says}: {text}");
+            assert!(text.contains(expected), "{expected}: {text}");
         }
     }
 
     #[test]
-    fn one_is_chosen_by_its_name_or_its_path() {
+    fn a_windows_folder_is_selected_by_name_or_path() {
         let root = mounted_disk();
-        let found = WindowsFolders::on(root.path()).unwrap();
-        let choose = |name: &Path| found.chosen(Choice::Named(name), "");
+        let found = WindowsFolders::find(root.path()).unwrap();
+        let select = |name: &Path| found.select(Choice::Named(name), "");
         for name in ["WINXP".as_ref(), root.path().join("winxp").as_path()] {
-            assert_eq!(names(&choose(name).unwrap()), ["winxp"]);
+            assert_eq!(names(&select(name).unwrap()), ["winxp"]);
         }
         for name in ["data", "WINDOWS.1", "data/WINDOWS", "", "."] {
-            let (is_choice, text) = choose(name.as_ref()).unwrap_err();
+            let (is_choice, text) = select(name.as_ref()).unwrap_err();
             assert!(!is_choice && text.contains("Windows.0, winxp"), "{text}");
         }
     }
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn of_two_that_differ_in_case_alone_the_one_that_is_written_so_is_meant() {
+    fn between_names_that_differ_in_case_only_the_exact_one_is_selected() {
         let root = tree(&["WINDOWS/system32/drivers/x", "Windows/system32/drivers/x"]);
-        let found = WindowsFolders::on(root.path()).unwrap();
-        let choose = |name: &str| found.chosen(Choice::Named(name.as_ref()), "");
-        assert_eq!(names(&choose("Windows").unwrap()), ["Windows"]);
-        assert!(choose("windows").is_err());
+        let found = WindowsFolders::find(root.path()).unwrap();
+        let select = |name: &str| found.select(Choice::Named(name.as_ref()), "");
+        assert_eq!(names(&select("Windows").unwrap()), ["Windows"]);
+        assert!(select("windows").is_err());
     }
 
     #[test]
-    fn where_none_is_that_is_said() {
+    fn a_disk_without_windows_is_an_error() {
         for files in [["data/tcpip.sys"], ["WINDOWS/system32/x"]] {
             let root = tree(&files);
-            let found = WindowsFolders::on(root.path()).unwrap();
+            let found = WindowsFolders::find(root.path()).unwrap();
             for choice in [Choice::Only, Choice::Every] {
-                let (is_choice, text) = found.chosen(choice, "").unwrap_err();
-                assert!(!is_choice && text.contains("no Windows is here"), "{text}");
+                let (is_choice, text) = found.select(choice, "").unwrap_err();
+                assert!(!is_choice && text.contains("no Windows found"), "{text}");
             }
-            assert!(WindowsFolders::on(&root.path().join("nowhere")).is_err());
+            assert!(WindowsFolders::find(&root.path().join("nowhere")).is_err());
         }
     }
 
     #[test]
     #[cfg(unix)]
-    fn a_linked_windows_is_named_and_taken_only_when_it_is_chosen() {
+    fn a_linked_windows_is_listed_and_used_only_when_selected() {
         use std::os::unix::fs::symlink;
         let root = tree(&["other/place/system32/drivers/x", "file"]);
         let link = |to: &str, name: &str| symlink(to, root.path().join(name)).unwrap();
@@ -333,14 +333,14 @@ mod tests {
         link("nowhere", "temp");
         link("other", "data");
         link("file", "WINDOWS");
-        let found = WindowsFolders::on(root.path()).unwrap();
+        let found = WindowsFolders::find(root.path()).unwrap();
         assert!(found.is_empty());
-        let (_, text) = found.chosen(Choice::Every, "").unwrap_err();
-        for says in ["no Windows is here", "XP is a link", "winnt is a link"] {
-            assert!(text.contains(says), "{says}: {text}");
+        let (_, text) = found.select(Choice::Every, "").unwrap_err();
+        for expected in ["no Windows found", "XP is a link", "winnt is a link"] {
+            assert!(text.contains(expected), "{expected}: {text}");
         }
         assert_eq!(text.matches("is a link").count(), 2, "{text}");
-        let chosen = found.chosen(Choice::Named("xp".as_ref()), "").unwrap();
-        assert_eq!(names(&chosen), ["XP"]);
+        let selected = found.select(Choice::Named("xp".as_ref()), "").unwrap();
+        assert_eq!(names(&selected), ["XP"]);
     }
 }

@@ -1,5 +1,5 @@
-//! The copies of the two drivers in a Windows that does not run: on a mounted
-//! disk, for one.
+//! The copies of the two drivers in an offline Windows, for example on a mounted
+//! disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -7,24 +7,24 @@ use std::fs::FileType;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::file_names::backup_name;
-use crate::output::cause;
+use super::file_names::parse_backup_name;
+use crate::terminal::os_error_text;
 
-/// What a copy is for.
+/// The purpose of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// What Windows loads when it starts.
+    /// Windows loads it at startup.
     Loaded,
-    /// What Windows File Protection puts in the place of a changed file.
+    /// Windows File Protection replaces a changed file by it.
     Protection,
-    /// What a service pack left as a source for later.
+    /// A service pack left it as an installation source.
     ServicePack,
-    /// A source for Setup of devices.
+    /// A source for the installation of devices.
     DriverCache,
 }
 
 impl Role {
-    /// The word for it in JSON.
+    /// Its name in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -35,47 +35,46 @@ impl Role {
         }
     }
 
-    /// For people.
+    /// Its description for people.
     #[must_use]
-    pub fn says(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
-            Role::Loaded => "what Windows loads",
-            Role::Protection => "what Windows File Protection puts back",
-            Role::ServicePack => "what the service pack left as a source",
+            Role::Loaded => "loaded by Windows",
+            Role::Protection => "restored by Windows File Protection",
+            Role::ServicePack => "a source left by the service pack",
             Role::DriverCache => "a source for Setup",
         }
     }
 }
 
-/// A copy, or what may have one in it.
+/// A copy, or a cabinet that may contain one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DriverCopy {
-    /// From the Windows folder on.
+    /// Relative to the Windows folder.
     pub path: PathBuf,
-    /// What it is for.
+    /// Its purpose.
     pub role: Role,
-    /// A compressed copy, or a cabinet that may have some: it is looked into and
-    /// never rewritten.
-    pub is_packed: bool,
+    /// Whether it is a compressed copy, or a cabinet that may contain copies.
+    pub is_cabinet_file: bool,
 }
 
 /// A Windows folder and the copies in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WindowsInstall {
     /// The folder.
-    pub home: PathBuf,
+    pub windir: PathBuf,
     /// The copies, in the order in which they are changed.
-    pub places: Vec<DriverCopy>,
-    /// Copies that are not there, but backups of them are.
+    pub copies: Vec<DriverCopy>,
+    /// Missing copies that have backups.
     pub missing: Vec<DriverCopy>,
-    /// Links in the place of a copy, or of a folder that may have some.
+    /// Links in place of a copy, or of a folder that may contain copies.
     pub linked: Vec<DriverCopy>,
-    /// The Windows folder, and those in which copies are looked for.
+    /// The Windows folder, and the folders searched for copies.
     pub folders: Vec<PathBuf>,
 }
 
-/// Where copies are, from the Windows folder on; upper and lower case count
-/// alike. What the protection has comes first: what is loaded comes last.
+/// The folders of copies, relative to the Windows folder, in any case. The copy of
+/// Windows File Protection comes before the loaded one, which comes last.
 const FOLDERS: [(&[&str], Role); 6] = [
     (&["ServicePackFiles", "i386"], Role::ServicePack),
     (&["ServicePackFiles", "amd64"], Role::ServicePack),
@@ -85,8 +84,8 @@ const FOLDERS: [(&[&str], Role); 6] = [
     (&["system32", "drivers"], Role::Loaded),
 ];
 
-/// The Windows folder is at most so many folders above a copy.
-pub(crate) const LEVELS: usize = 3;
+/// The Windows folder is at most this many levels above a copy.
+pub(crate) const MAX_DEPTH: usize = 3;
 
 const DRIVERS: [&str; 2] = ["tcpip.sys", "tcpip6.sys"];
 const COMPRESSED: [&str; 2] = ["tcpip.sy_", "tcpip6.sy_"];
@@ -95,24 +94,25 @@ impl WindowsInstall {
     /// Finds the copies in a Windows folder.
     ///
     /// # Errors
-    /// A text that says what can't be read.
-    pub fn of(home: &Path) -> Result<WindowsInstall, String> {
-        let mut system = WindowsInstall {
-            home: home.to_owned(),
-            places: Vec::new(),
+    /// The folder that can't be read, and why.
+    pub fn find(windir: &Path) -> Result<WindowsInstall, String> {
+        let mut install = WindowsInstall {
+            windir: windir.to_owned(),
+            copies: Vec::new(),
             missing: Vec::new(),
             linked: Vec::new(),
-            folders: vec![home.to_owned()],
+            folders: vec![windir.to_owned()],
         };
         for (names, role) in FOLDERS {
-            let mut found = vec![home.to_owned()];
+            let mut found = vec![windir.to_owned()];
             for name in names {
                 let mut next = Vec::new();
                 for folder in &found {
-                    let named = named(folder, name).map_err(|error| unreadable(folder, &error))?;
-                    for Named { path, is_link } in named {
+                    let subfolders = subfolders(folder, name)
+                        .map_err(|error| read_error_text(folder, &error))?;
+                    for Subfolder { path, is_link } in subfolders {
                         match is_link {
-                            true => system.add_link(&path, role, false),
+                            true => install.add_link(&path, role, false),
                             false => next.push(path),
                         }
                     }
@@ -120,63 +120,62 @@ impl WindowsInstall {
                 found = next;
             }
             for folder in found {
-                system.look_into(&folder, role)?;
-                system.folders.push(folder);
+                install.scan_folder(&folder, role)?;
+                install.folders.push(folder);
             }
         }
-        Ok(system)
+        Ok(install)
     }
 
-    /// Takes note of the copies in one folder.
-    fn look_into(&mut self, folder: &Path, role: Role) -> Result<(), String> {
-        let of = |kind| entries(folder, kind).map_err(|error| unreadable(folder, &error));
-        let files = of(FileType::is_file)?;
-        let links = of(FileType::is_symlink)?;
+    /// Adds the copies in one folder.
+    fn scan_folder(&mut self, folder: &Path, role: Role) -> Result<(), String> {
+        let list = |kind| entries(folder, kind).map_err(|error| read_error_text(folder, &error));
+        let files = list(FileType::is_file)?;
+        let links = list(FileType::is_symlink)?;
         for file in &files {
-            if let Some(is_packed) = kind(file, role) {
-                let place = self.place(file, role, is_packed);
-                self.places.push(place);
+            if let Some(is_cabinet_file) = classify(file, role) {
+                let copy = self.copy(file, role, is_cabinet_file);
+                self.copies.push(copy);
             }
         }
         for link in &links {
-            if let Some(is_packed) = kind(link, role) {
-                self.add_link(link, role, is_packed);
+            if let Some(is_cabinet_file) = classify(link, role) {
+                self.add_link(link, role, is_cabinet_file);
             }
         }
         let there = [files, links].concat();
-        for file in without(&there) {
-            if let Some(is_packed) = kind(&file, role) {
-                let place = self.place(&file, role, is_packed);
-                self.missing.push(place);
+        for file in missing_originals(&there) {
+            if let Some(is_cabinet_file) = classify(&file, role) {
+                let copy = self.copy(&file, role, is_cabinet_file);
+                self.missing.push(copy);
             }
         }
         Ok(())
     }
 
-    fn place(&self, path: &Path, role: Role, is_packed: bool) -> DriverCopy {
+    fn copy(&self, path: &Path, role: Role, is_cabinet_file: bool) -> DriverCopy {
         DriverCopy {
-            path: path.strip_prefix(&self.home).unwrap_or(path).to_owned(),
+            path: path.strip_prefix(&self.windir).unwrap_or(path).to_owned(),
             role,
-            is_packed,
+            is_cabinet_file,
         }
     }
 
-    /// Takes note of a link. One to `system32` is what Windows loads from, above
-    /// all: that comes last.
-    fn add_link(&mut self, link: &Path, role: Role, is_packed: bool) {
-        let place = self.place(link, role, is_packed);
-        self.linked.retain(|known| known.path != place.path);
-        self.linked.push(place);
+    /// Adds a link. A linked `system32` is found twice: its last role, `Loaded`, counts.
+    fn add_link(&mut self, link: &Path, role: Role, is_cabinet_file: bool) {
+        let copy = self.copy(link, role, is_cabinet_file);
+        self.linked.retain(|known| known.path != copy.path);
+        self.linked.push(copy);
     }
 }
 
-/// Files that are not there, but backups of them are.
-fn without(files: &[PathBuf]) -> Vec<PathBuf> {
+/// Missing files that have backups.
+fn missing_originals(files: &[PathBuf]) -> Vec<PathBuf> {
     let last = |file: &'_ PathBuf| file.file_name().map(OsStr::to_ascii_lowercase);
     let there: BTreeSet<_> = files.iter().filter_map(last).collect();
     let mut missing = BTreeMap::new();
     for backup in files {
-        let of = backup.file_name().and_then(backup_name);
+        let of = backup.file_name().and_then(parse_backup_name);
         if let Some(name) = of.and_then(|(name, _)| str::from_utf8(name).ok())
             && !there.contains(OsStr::new(&name.to_ascii_lowercase()))
         {
@@ -188,43 +187,43 @@ fn without(files: &[PathBuf]) -> Vec<PathBuf> {
     missing.into_values().collect()
 }
 
-/// Whether a file is one of the copies (`false`), or a compressed copy or a
-/// cabinet that may have some (`true`).
-fn kind(file: &Path, role: Role) -> Option<bool> {
+/// `false` for a copy, `true` for a compressed copy or a cabinet that may contain
+/// copies, `None` for another file.
+fn classify(file: &Path, role: Role) -> Option<bool> {
     let name = file.file_name()?.to_str()?.to_ascii_lowercase();
     if DRIVERS.contains(&name.as_str()) {
         return Some(false);
     }
     let is_source = matches!(role, Role::DriverCache | Role::ServicePack);
-    let is_packed = name.ends_with(".cab") || COMPRESSED.contains(&name.as_str());
-    (is_source && is_packed).then_some(true)
+    let is_cabinet_file = name.ends_with(".cab") || COMPRESSED.contains(&name.as_str());
+    (is_source && is_cabinet_file).then_some(true)
 }
 
-/// A folder, or a link that may lead to one.
-pub(super) struct Named {
+/// A folder, or a link that may lead to a folder.
+pub(super) struct Subfolder {
     pub(super) path: PathBuf,
     pub(super) is_link: bool,
 }
 
-/// All folders in a folder that go by this name, upper and lower case alike: on most
-/// systems that mount such disks there may be several. Links are among them.
-pub(super) fn named(folder: &Path, name: &str) -> io::Result<Vec<Named>> {
+/// All subfolders with this name in any case, including links: most systems that
+/// mount such disks allow several.
+pub(super) fn subfolders(folder: &Path, name: &str) -> io::Result<Vec<Subfolder>> {
     let alike = |path: &PathBuf| {
         let last = path.file_name().and_then(|last| last.to_str());
         last.is_some_and(|last| last.eq_ignore_ascii_case(name))
     };
-    let named = |is_link| move |path| Named { path, is_link };
+    let subfolder = |is_link| move |path| Subfolder { path, is_link };
     let folders = entries(folder, FileType::is_dir)?;
     let links = entries(folder, FileType::is_symlink)?;
-    let folders = folders.into_iter().filter(alike).map(named(false));
+    let folders = folders.into_iter().filter(alike).map(subfolder(false));
     let links = links
         .into_iter()
         .filter(|link| alike(link) && !link.is_file());
-    Ok(folders.chain(links.map(named(true))).collect())
+    Ok(folders.chain(links.map(subfolder(true))).collect())
 }
 
-/// What is in a folder and of this kind. Links are of a kind of their own, and
-/// none is followed: on a disk that is mounted they may well lead out of it.
+/// The entries of this type in a folder. Links are a type of their own and are not
+/// followed: on a mounted disk they may lead out of it.
 pub(super) fn entries(folder: &Path, is: fn(&FileType) -> bool) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder)? {
@@ -237,9 +236,9 @@ pub(super) fn entries(folder: &Path, is: fn(&FileType) -> bool) -> io::Result<Ve
     Ok(paths)
 }
 
-/// Says that a folder can't be read.
-pub(super) fn unreadable(path: &Path, error: &io::Error) -> String {
-    format!("{}: {}", path.display(), cause(error))
+/// The error text for a folder that can't be read.
+pub(super) fn read_error_text(path: &Path, error: &io::Error) -> String {
+    format!("{}: {}", path.display(), os_error_text(error))
 }
 
 #[cfg(test)]
@@ -256,23 +255,23 @@ pub(super) mod tests {
         folder
     }
 
-    fn paths(system: &WindowsInstall) -> Vec<(String, bool)> {
-        let shown = |place: &DriverCopy| place.path.to_string_lossy().replace('\\', "/");
-        system
-            .places
+    fn paths(install: &WindowsInstall) -> Vec<(String, bool)> {
+        let shown = |copy: &DriverCopy| copy.path.to_string_lossy().replace('\\', "/");
+        install
+            .copies
             .iter()
-            .map(|place| (shown(place), place.is_packed))
+            .map(|copy| (shown(copy), copy.is_cabinet_file))
             .collect()
     }
 
     #[test]
-    fn no_copy_is_deeper_than_is_said() {
+    fn no_copy_is_deeper_than_max_depth() {
         let deepest = FOLDERS.iter().map(|(folders, _)| folders.len() + 1).max();
-        assert_eq!(deepest, Some(LEVELS));
+        assert_eq!(deepest, Some(MAX_DEPTH));
     }
 
     #[test]
-    fn every_copy_is_found_whatever_the_case_and_what_is_loaded_comes_last() {
+    fn every_copy_is_found_in_any_case_and_loaded_copies_come_last() {
         let root = tree(&[
             "Windows/System32/DRIVERS/TcpIp.sys",
             "Windows/System32/DRIVERS/tcpip6.sys",
@@ -287,9 +286,9 @@ pub(super) mod tests {
             "Windows/driver cache/i386/driver.cab",
             "Windows/$NtUninstallKB1$/tcpip.sys",
         ]);
-        let system = WindowsInstall::of(&root.path().join("Windows")).unwrap();
+        let install = WindowsInstall::find(&root.path().join("Windows")).unwrap();
         assert_eq!(
-            paths(&system),
+            paths(&install),
             [
                 ("servicepackfiles/I386/TCPIP.SY_", true),
                 ("servicepackfiles/I386/sp2.cab", true),
@@ -301,46 +300,46 @@ pub(super) mod tests {
                 ("System32/DRIVERS/TcpIp.sys", false),
                 ("System32/DRIVERS/tcpip6.sys", false),
             ]
-            .map(|(path, is_packed)| (path.to_owned(), is_packed))
+            .map(|(path, is_cabinet_file)| (path.to_owned(), is_cabinet_file))
         );
     }
 
     #[test]
     #[cfg(unix)]
-    fn links_are_named_and_not_followed() {
+    fn links_are_listed_and_not_followed() {
         use std::os::unix::fs::symlink;
         let outside = tree(&["drivers/tcpip.sys", "tcpip.sys"]);
         let root = tree(&["WINDOWS/system32/drivers/tcpip6.sys", "WINDOWS/system32/x"]);
-        let home = root.path().join("WINDOWS");
+        let windir = root.path().join("WINDOWS");
         let link = |to: &str, from: &str| {
-            symlink(outside.path().join(to), home.join(from)).unwrap();
+            symlink(outside.path().join(to), windir.join(from)).unwrap();
         };
         link("tcpip.sys", "system32/drivers/tcpip.sys");
         link("tcpip.sys", "system32/drivers/afd.sys");
         link("drivers", "system32/dllcache");
         link("nowhere", "ServicePackFiles");
-        let linked = |system: &WindowsInstall| {
-            let linked = system.linked.iter();
-            let shown = linked.map(|place| (place.path.display().to_string(), place.role));
+        let linked = |install: &WindowsInstall| {
+            let linked = install.linked.iter();
+            let shown = linked.map(|copy| (copy.path.display().to_string(), copy.role));
             shown.collect::<Vec<_>>()
         };
-        let named = |path: &str, role| (path.to_owned(), role);
-        let system = WindowsInstall::of(&home).unwrap();
+        let linked_copy = |path: &str, role| (path.to_owned(), role);
+        let install = WindowsInstall::find(&windir).unwrap();
         let found = [("system32/drivers/tcpip6.sys".to_owned(), false)];
-        assert_eq!(paths(&system), found);
+        assert_eq!(paths(&install), found);
         assert_eq!(
-            linked(&system),
+            linked(&install),
             [
-                named("ServicePackFiles", Role::ServicePack),
-                named("system32/dllcache", Role::Protection),
-                named("system32/drivers/tcpip.sys", Role::Loaded),
+                linked_copy("ServicePackFiles", Role::ServicePack),
+                linked_copy("system32/dllcache", Role::Protection),
+                linked_copy("system32/drivers/tcpip.sys", Role::Loaded),
             ]
         );
 
         let whole = tree(&["x"]);
-        symlink(home.join("system32"), whole.path().join("System32")).unwrap();
-        let system = WindowsInstall::of(whole.path()).unwrap();
-        assert_eq!(linked(&system), [named("System32", Role::Loaded)]);
-        assert!(system.places.is_empty());
+        symlink(windir.join("system32"), whole.path().join("System32")).unwrap();
+        let install = WindowsInstall::find(whole.path()).unwrap();
+        assert_eq!(linked(&install), [linked_copy("System32", Role::Loaded)]);
+        assert!(install.copies.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! `tcplimit probe`: from the command line to an exit code.
+//! `tcplimit probe`, from the command line to the exit code.
 
 use std::io::{self, Write};
 
@@ -6,49 +6,49 @@ use scanner_core::Module;
 use tcplimit_report::{Exit, Origin, Report, State};
 
 use crate::archive::{self, Archive};
-use crate::arguments::{Probe, Talk, hint_at_base};
-use crate::exit::Outcome;
-use crate::file::Input;
-use crate::folder::{Item, refuse_folders};
-use crate::image_probe::{Members, Options, identified};
-use crate::loaded::LoadBase;
-use crate::output::{self, Output, cause, complain, printable, quoted};
+use crate::arguments::{OutputArgs, Probe, hint_at_base};
+use crate::default_inputs::{self, SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE, Verdict};
+use crate::exit_codes::Outcome;
+use crate::image_probe::{Members, Options, with_file_facts};
+use crate::input::Input;
+use crate::parallel::{self, End, Plan, Sink};
 use crate::progress::Progress;
-use crate::scan::{self, End, Plan, Sink};
-use crate::source::{self, SPECIMEN, SPECIMEN_NAME, SPECIMEN_NOTE, Verdict};
+use crate::simulated_load::LoadBase;
 use crate::summary::Summary;
+use crate::terminal::{self, Output, os_error_text, print_error, printable, quoted};
 use crate::text::{self, Detail};
-use crate::{head, json};
+use crate::walk::{Item, refuse_folders};
+use crate::{json, triage};
 
 /// Runs `probe`.
 ///
 /// # Errors
-/// When the output can't be written.
-pub(crate) fn run(verb: Probe, talk: Talk) -> io::Result<Exit> {
-    if let Some(exit) = refuse_folders(&verb.paths, verb.many.recursive, "probe") {
+/// If the output can't be written.
+pub(crate) fn run(args: Probe, output: OutputArgs) -> io::Result<Exit> {
+    if let Some(exit) = refuse_folders(&args.paths, args.scan.recursive, "probe") {
         return Ok(exit);
     }
-    let system = verb.paths.is_empty();
+    let system = args.paths.is_empty();
     let paths = if system {
-        source::system_drivers()
+        default_inputs::system_drivers()
     } else {
-        verb.paths
+        args.paths
     };
     hint_at_base(&paths);
-    let options = verb.look.options();
+    let options = args.search.options();
     let folders = paths.iter().any(|path| path.is_dir());
     let mut reporter = Reporter {
-        out: output::stdout(),
-        json: verb.json,
-        talk,
-        detail: match (talk.verbose, folders || paths.len() > FEW) {
+        out: terminal::stdout(),
+        json: args.json,
+        output,
+        detail: match (output.verbose, folders || paths.len() > MAX_FULL_REPORTS) {
             (true, _) => Detail::Verbose,
             (false, true) => Detail::Line,
             (false, false) => Detail::Full,
         },
         folders,
         options,
-        progress: match talk.quiet || !folders {
+        progress: match output.quiet || !folders {
             true => Progress::hidden(),
             false => Progress::of_bytes(),
         },
@@ -64,25 +64,25 @@ pub(crate) fn run(verb: Probe, talk: Talk) -> io::Result<Exit> {
 
     let plan = Plan {
         paths,
-        threads: verb.many.threads.map_or(0, usize::from),
+        threads: args.scan.threads.map_or(0, usize::from),
         progress: reporter.progress.clone(),
     };
-    let (json, detail) = (verb.json, reporter.detail);
+    let (json, detail) = (args.json, reporter.detail);
     let identify = move |item: &Item, report: &Report| {
-        // What is located is said to be whole or not, in a line as well.
+        // A report on a located limit notes a wrong checksum, even in one line.
         json || report.state.is_located()
             || detail_of(detail, item.within_folder, report) != Detail::Line
     };
     let work = move |item: &Item| examine(item, &options, |report| identify(item, report));
-    let end = scan::run(plan, work, &mut reporter);
+    let end = parallel::run(plan, work, &mut reporter);
     reporter.progress.finish();
     let exit = match end {
-        // Nobody reads any more: what was looked at so far counts.
+        // The output is lost: the files so far count.
         Err(_) => reporter.worst(),
         Ok(end) => {
             let exit = reporter.finish(end, single)?;
             match system && end == End::Complete {
-                true => reporter.system(exit)?,
+                true => reporter.system_verdict(exit)?,
                 false => exit,
             }
         }
@@ -90,7 +90,7 @@ pub(crate) fn run(verb: Probe, talk: Talk) -> io::Result<Exit> {
     Ok(reporter.out.finish(exit))
 }
 
-/// How much to say of one file: of those in a folder that are nothing, a line.
+/// The detail for one file: uninteresting files in folders get one line.
 fn detail_of(detail: Detail, within_folder: bool, report: &Report) -> Detail {
     match detail {
         Detail::Verbose if within_folder && !report.is_of_interest() => Detail::Line,
@@ -98,8 +98,8 @@ fn detail_of(detail: Detail, within_folder: bool, report: &Report) -> Detail {
     }
 }
 
-/// The command that explains a file which was looked at in this way.
-fn explaining(options: &Options, path: &str) -> String {
+/// The command that explains a file with the same options.
+fn explain_command(options: &Options, path: &str) -> String {
     let mut command = "tcplimit explain".to_owned();
     match options.module {
         Some(Module::Tcpip) => command.push_str(" --module tcpip"),
@@ -114,20 +114,20 @@ fn explaining(options: &Options, path: &str) -> String {
     format!("{command} {}", quoted(path))
 }
 
-/// So many files get a full report each.
-const FEW: usize = 10;
+/// Up to this many files get a full report each.
+const MAX_FULL_REPORTS: usize = 10;
 
-/// Tells of each file as it is done.
+/// Prints the report on each file in order.
 struct Reporter {
     out: Output,
     json: bool,
-    talk: Talk,
+    output: OutputArgs,
     detail: Detail,
     folders: bool,
     options: Options,
     progress: Progress,
     outcomes: Vec<Outcome>,
-    /// So many of them were come to.
+    /// Number of paths reached so far.
     reached: usize,
     summary: Summary,
 }
@@ -143,12 +143,12 @@ impl Sink<Examined> for Reporter {
             if let Some(outcome) = self.outcomes.get_mut(item.named) {
                 outcome.note(report.state, item.within_folder);
             }
-            self.tell(report, item.within_folder)?;
+            self.print(report, item.within_folder)?;
         }
-        let of_nothing =
+        let is_uninteresting =
             |report: &Report| report.origin.member.is_some() && !report.is_of_interest();
-        let silent = item.within_folder || self.json || self.talk.verbose || reports.is_empty();
-        if !silent && reports.iter().all(of_nothing) {
+        let silent = item.within_folder || self.json || self.output.verbose || reports.is_empty();
+        if !silent && reports.iter().all(is_uninteresting) {
             let path = item.path.to_string_lossy();
             let text = text::no_member(&path, reports.len(), "-v");
             writeln!(self.out, "{}", printable(&text))?;
@@ -158,41 +158,41 @@ impl Sink<Examined> for Reporter {
 
     fn idle(&mut self) -> io::Result<()> {
         if !self.out.is_flushed() {
-            self.progress.aside(|| self.out.flush())?;
+            self.progress.suspend(|| self.out.flush())?;
         }
         self.out.is_wanted()
     }
 }
 
 impl Reporter {
-    fn tell(&mut self, report: &Report, within_folder: bool) -> io::Result<()> {
+    fn print(&mut self, report: &Report, within_folder: bool) -> io::Result<()> {
         if self.json {
             return json::report(&mut self.out, report);
         }
         let among_many = within_folder || report.origin.member.is_some();
-        if among_many && !report.is_of_interest() && !self.talk.verbose {
+        if among_many && !report.is_of_interest() && !self.output.verbose {
             return Ok(());
         }
         if report.state == State::Unreadable {
             let reason = report.reason.as_deref().unwrap_or_default();
             let skipped = if within_folder { " (skipped)" } else { "" };
             let text = format!("{}: {reason}{skipped}", report.origin);
-            // In order with what was said before, where both go to one place.
-            self.progress.aside(|| self.out.flush())?;
-            self.progress.aside(|| complain(&text));
+            // Keep the order with standard output if both go to the same terminal.
+            self.progress.suspend(|| self.out.flush())?;
+            self.progress.suspend(|| print_error(&text));
             return Ok(());
         }
         let detail = detail_of(self.detail, within_folder, report);
         text::report(&mut self.out, report, detail)?;
         let candidate = report.search.and_then(|search| search.findings().copied());
         if detail != Detail::Line && !report.state.is_located() && candidate.is_some() {
-            let command = explaining(&self.options, &report.origin.path);
+            let command = explain_command(&self.options, &report.origin.path);
             writeln!(self.out, "  The code behind it: {}", printable(&command))?;
         }
         Ok(())
     }
 
-    /// The worst of the paths named that were looked at.
+    /// The worst result of the paths reached.
     fn worst(&self) -> Exit {
         let outcomes = self.outcomes.iter().take(self.reached);
         outcomes
@@ -201,7 +201,7 @@ impl Reporter {
             .unwrap_or_default()
     }
 
-    /// Sums up.
+    /// Prints the summary and returns the exit code.
     fn finish(&mut self, end: End, single: bool) -> io::Result<Exit> {
         let interrupted = end == End::Interrupted;
         self.summary.finish(interrupted);
@@ -217,7 +217,7 @@ impl Reporter {
             if several {
                 json::summary(&mut self.out, &self.summary, exit.code())?;
             }
-        } else if (several || self.summary.members > 1) && (!self.talk.quiet || interrupted) {
+        } else if (several || self.summary.members > 1) && (!self.output.quiet || interrupted) {
             if !self.folders {
                 writeln!(self.out)?;
             }
@@ -226,18 +226,17 @@ impl Reporter {
         Ok(exit)
     }
 
-    /// Says what the reports say of the running Windows.
-    fn system(&mut self, exit: Exit) -> io::Result<Exit> {
+    /// Prints the verdict on the running Windows.
+    fn system_verdict(&mut self, exit: Exit) -> io::Result<Exit> {
         let verdict = Verdict::of(self.summary.states().map(|(state, _)| state));
         if verdict == Verdict::NoDrivers {
-            complain(verdict.text().unwrap_or_default());
+            print_error(verdict.text().unwrap_or_default());
         }
         if let Some(text) = verdict.text().filter(|_| !self.json) {
             if verdict != Verdict::NoDrivers {
                 writeln!(self.out, "\n{text}")?;
             }
-            // So that a stranger on a newer Windows sees what it would look
-            // like.
+            // An example for users of a newer Windows.
             if verdict.wants_specimen() {
                 self.specimen()?;
             }
@@ -248,28 +247,27 @@ impl Reporter {
         })
     }
 
-    /// Tells of the specimen.
+    /// Reports on the specimen.
     fn specimen(&mut self) -> io::Result<Exit> {
         let mut outcome = Outcome::default();
         for report in super::bytes(SPECIMEN_NAME, SPECIMEN, &self.options) {
             outcome.note(report.state, false);
-            self.tell(&report, false)?;
+            self.print(&report, false)?;
         }
-        if !self.json && !self.talk.quiet {
+        if !self.json && !self.output.quiet {
             writeln!(self.out, "\n{SPECIMEN_NOTE}")?;
         }
         Ok(outcome.exit())
     }
 }
 
-/// What became of one file.
+/// The result for one file.
 struct Examined {
     bytes: u64,
     reports: Vec<Report>,
 }
 
-/// Looks into one file. `identify` says whether a report is to have what takes
-/// hashing the file.
+/// Examines one file. `identify` decides whether a report gets the facts that require hashing.
 fn examine(item: &Item, options: &Options, identify: impl Fn(&Report) -> bool) -> Examined {
     let path = item.path.to_string_lossy();
     let unreadable = |reason: String| Examined {
@@ -286,7 +284,7 @@ fn examine(item: &Item, options: &Options, identify: impl Fn(&Report) -> bool) -
     }
     let input = match Input::named(&item.path) {
         Ok(input) => input,
-        Err(error) => return unreadable(cause(&error)),
+        Err(error) => return unreadable(os_error_text(&error)),
     };
     let options = match item.within_folder {
         true => Options {
@@ -300,11 +298,11 @@ fn examine(item: &Item, options: &Options, identify: impl Fn(&Report) -> bool) -
     let mut reports = Vec::new();
     let mut visit = |report: Report, data: &[u8]| {
         reports.push(match identify(&report) {
-            true => identified(report, data),
+            true => with_file_facts(report, data),
             false => report,
         });
     };
-    // Of many programs few are self-extractors, and those are called .exe.
+    // Few programs are self-extractors, and those are named .exe.
     let programs = !item.within_folder || archive::is_archive(&path);
     if let Some(storage) = input.storage()
         && let Some(archive) = Archive::of(input.head(), storage, programs)
@@ -312,7 +310,7 @@ fn examine(item: &Item, options: &Options, identify: impl Fn(&Report) -> bool) -
         archive.visit(&origin, storage, &options, &mut visit);
         return Examined { bytes, reports };
     }
-    let by_head = head::report(&origin, input.head(), bytes);
+    let by_head = triage::report(&origin, input.head(), bytes);
     let reports = match by_head {
         Some(report) if !needs_content(&report, item.within_folder) => vec![report],
         _ => match input.content() {
@@ -320,21 +318,21 @@ fn examine(item: &Item, options: &Options, identify: impl Fn(&Report) -> bool) -
                 super::visit(&path, &content, &options, &mut visit);
                 reports
             }
-            Err(error) => return unreadable(cause(&error)),
+            Err(error) => return unreadable(os_error_text(&error)),
         },
     };
     Examined { bytes, reports }
 }
 
-/// Discs have their descriptors behind so many bytes.
-const FAR: u64 = 0x8000;
+/// Offset of the descriptors of a disc, in bytes.
+const DESCRIPTORS_START: u64 = 0x8000;
 
-/// Whether all of a file says more than its beginning did: its hash, where it is
-/// called as a module; which other program opens it, where it is no driver.
+/// Whether the whole file adds to the report by its beginning: the hash of a file with a module's
+/// name, or the format of a file that is no driver.
 fn needs_content(report: &Report, within_folder: bool) -> bool {
-    let is_named = report.names.name_a_module() && tcplimit_report::is_possible(report.bytes);
+    let is_named = report.names.name_a_module() && tcplimit_report::is_driver_size(report.bytes);
     match report.state {
-        State::NotPe => report.bytes > FAR || is_named,
+        State::NotPe => report.bytes > DESCRIPTORS_START || is_named,
         State::NotDriver => !within_folder,
         State::Container | State::Compressed => false,
         _ => is_named,

@@ -22,11 +22,10 @@ pub(crate) fn mszip(members: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// A cabinet with one member, compressed by LZX with calls translated, as
-/// Windows' setup discs have it.
+/// A cabinet with one member, compressed by LZX with translated calls, as on Windows setup discs.
 pub(crate) fn lzx(name: &str, content: &[u8], window: WindowSize) -> Vec<u8> {
     let mut blocks = Encoder::new(window).encode_stream(&calls_translated(content));
-    tell_of_translation(&mut blocks[0]);
+    state_call_translation(&mut blocks[0]);
     let header = |length: usize| u16::try_from(length).unwrap().to_le_bytes();
     let mut data = Vec::new();
     for (block, plain) in blocks.iter().zip(content.chunks(MAX_CHUNK_SIZE)) {
@@ -54,12 +53,12 @@ pub(crate) fn lzx(name: &str, content: &[u8], window: WindowSize) -> Vec<u8> {
     cabinet
 }
 
-/// What Microsoft's own packer states, whatever the file's size.
+/// The file size that Microsoft's packer states for call translation, for any file.
 const TRANSLATION: i32 = 12_000_000;
 
-/// A call's operand names where it goes, not how far that is: the same bytes for
-/// every call of one function. (The packer's own translation goes on within an
-/// operand that it leaves as it is, where those who unpack pass over it.)
+/// Translates relative call operands into absolute ones, so that all calls of one function have the
+/// same bytes. (Microsoft's packer also looks for calls inside operands that it leaves unchanged;
+/// unpackers skip those.)
 fn calls_translated(content: &[u8]) -> Vec<u8> {
     let mut content = content.to_vec();
     for (chunk, start) in content
@@ -90,9 +89,8 @@ fn calls_translated(content: &[u8]) -> Vec<u8> {
     content
 }
 
-/// Puts the size into a stream's beginning: its first bit, which says whether
-/// there is one, and 32 more.
-fn tell_of_translation(block: &mut Vec<u8>) {
+/// Puts the translation size at the beginning of a stream: a bit that it is present, and 32 bits.
+fn state_call_translation(block: &mut Vec<u8>) {
     let size = TRANSLATION.cast_unsigned();
     let first = u16::from_le_bytes([block[0], block[1]]);
     assert_eq!(first >> 15, 0, "there is none");
@@ -134,7 +132,7 @@ fn one_hit_in_a_cabinet_is_enough() {
     assert!(
         probe
             .stdout
-            .contains("1 located in 1 file, 3 members looked into")
+            .contains("1 located in 1 file, 3 members searched")
     );
     assert_eq!(
         files
@@ -166,7 +164,7 @@ fn in_folders_only_members_with_likely_names_are_decompressed() {
 }
 
 #[test]
-fn a_damaged_cabinet_is_reported_and_never_a_crash() {
+fn a_damaged_cabinet_is_reported_and_never_crashes() {
     let cabinet = mszip(&[("tcpip.sys", &xp())]);
     let files = Files::new()
         .with("head.cab", &cabinet[..30])
@@ -186,7 +184,7 @@ fn a_damaged_cabinet_is_reported_and_never_a_crash() {
 }
 
 #[test]
-fn a_cabinet_in_a_cabinet_is_looked_into_up_to_three() {
+fn nested_cabinets_are_searched_up_to_three_levels() {
     let one = mszip(&[("tcpip.sys", &xp())]);
     let two = mszip(&[("TCPIP.SY_", &one)]);
     let three = mszip(&[("TCPIP.SY_", &two)]);
@@ -201,9 +199,9 @@ fn a_cabinet_in_a_cabinet_is_looked_into_up_to_three() {
     assert!(probe.stdout.contains("a cabinet in cabinets"));
 }
 
-/// The library's own path, byte by byte; the fuzz target `probe` goes further.
+/// Runs the library on every changed byte; the fuzz target `probe` goes further.
 #[test]
-fn whatever_the_bytes_are_there_is_an_answer() {
+fn any_bytes_get_an_answer() {
     let options = tcplimit::probe::Options::default();
     for cabinet in [
         mszip(&[("tcpip.sys", &xp())]),
@@ -223,19 +221,19 @@ fn whatever_the_bytes_are_there_is_an_answer() {
 }
 
 #[test]
-fn a_cabinet_without_a_module_says_so_and_verbose_lists_its_members() {
+fn a_cabinet_without_a_module_is_reported_and_verbose_lists_its_members() {
     let members: [(&str, &[u8]); 2] = [("a.txt", b"hello"), ("b.txt", b"")];
     let files = Files::new()
         .with("x.cab", &mszip(&members))
         .with("one.cab", &mszip(&members[..1]));
-    let says = "x.cab: 2 members looked into, none is tcpip.sys or tcpip6.sys (";
+    let expected = "x.cab: 2 members searched, none is tcpip.sys or tcpip6.sys (";
     for verb in ["probe", "explain"] {
         let run = files.run(&[verb, "x.cab"]);
         assert_eq!(run.code, 1);
-        assert!(run.stdout.starts_with(says), "{verb}: {}", run.stdout);
+        assert!(run.stdout.starts_with(expected), "{verb}: {}", run.stdout);
     }
     let one = files.run(&["probe", "one.cab"]);
-    assert!(one.stdout.starts_with("one.cab: 1 member looked into, "));
+    assert!(one.stdout.starts_with("one.cab: 1 member searched, "));
     let verbose = files.run(&["probe", "-v", "x.cab"]);
     assert!(verbose.stdout.contains("x.cab/a.txt: not a PE file"));
 }
@@ -286,6 +284,6 @@ fn the_specimen_is_located_in_a_cabinet_of_each_kind() {
             .with_extension("cab");
         let run = crate::run([Path::new("probe"), &cabinet]);
         assert_eq!(run.code, 0, "{kind}: {}", run.stderr);
-        run.says("TCPIP6.SYS: located");
+        run.prints("TCPIP6.SYS: located");
     }
 }

@@ -16,7 +16,7 @@ fn disc(kind: &[u8; 5]) -> Vec<u8> {
 }
 
 #[test]
-fn an_image_of_a_disc_is_named_wherever_it_is_given() {
+fn a_disc_image_is_recognized_wherever_it_is_given() {
     let files = Files::new()
         .with("udf.iso", &disc(b"BEA01"))
         .with("tcpip.sys", &disc(b"BEA01"));
@@ -45,11 +45,11 @@ fn an_image_of_a_disc_is_named_wherever_it_is_given() {
     assert_eq!(object["state"], "container");
     // Among the files of a folder it is counted.
     let all = files.run(&["probe", "-r", "."]);
-    all.says("container                   2");
+    all.prints("container                   2");
 }
 
 #[test]
-fn an_iso_image_is_named_where_it_is_not_read() {
+fn an_iso_image_is_recognized_where_it_is_not_read() {
     let files = Files::new().with("xp.iso", &disc(b"CD001"));
     let run = files.run(&["status", "--root", "xp.iso"]);
     assert_ne!(run.code, 0);
@@ -62,7 +62,7 @@ fn an_iso_image_is_named_where_it_is_not_read() {
 }
 
 #[test]
-fn a_hotfix_is_looked_into_and_patch_says_how_to_unpack_it() {
+fn a_hotfix_is_searched_and_patch_explains_how_to_unpack_it() {
     let mut program = xp();
     let nt = usize::try_from(u32::from_le_bytes(program[60..64].try_into().unwrap())).unwrap();
     // The subsystem: 2, a program with windows.
@@ -72,11 +72,11 @@ fn a_hotfix_is_looked_into_and_patch_says_how_to_unpack_it() {
     let probe = files.run(&["probe", "KB917953.exe"]);
     assert_eq!(probe.code, 0, "{}", probe.stdout);
     let patch = files.run(&["patch", "KB917953.exe"]);
-    patch.says("cabextract");
+    patch.prints("cabextract");
 }
 
 #[test]
-fn standard_input_is_a_file_without_a_name() {
+fn standard_input_has_no_file_name() {
     for verb in ["probe", "explain"] {
         let mut command = program();
         command.args([verb, "-"]);
@@ -97,7 +97,7 @@ fn standard_input_is_a_file_without_a_name() {
 }
 
 #[test]
-fn a_windows_that_is_named_without_root_is_told_how() {
+fn a_windows_folder_without_root_gets_a_hint() {
     let files = Files::new().with("xp/WINDOWS/system32/drivers/tcpip.sys", &xp());
     let status = files.run(&["status", "xp"]);
     assert_eq!(status.code, 2);
@@ -109,7 +109,7 @@ fn a_windows_that_is_named_without_root_is_told_how() {
 }
 
 #[test]
-fn a_damaged_driver_is_identified_as_docs_say() {
+fn a_damaged_driver_is_identified_as_documented() {
     let files = Files::new()
         .with("a/tcpip.sys", &xp()[..5000])
         .with("b/tcpip.sys", &xp()[..100])
@@ -132,7 +132,7 @@ fn a_damaged_driver_is_identified_as_docs_say() {
 }
 
 #[test]
-fn a_file_of_gigabytes_is_no_driver_and_is_not_read() {
+fn a_file_of_gigabytes_is_refused_unread() {
     let files = Files::new().with("tcpip.sys", &xp());
     let file = std::fs::OpenOptions::new()
         .write(true)
@@ -149,7 +149,7 @@ fn a_file_of_gigabytes_is_no_driver_and_is_not_read() {
 }
 
 #[test]
-fn a_cabinet_of_nothing_and_one_with_more_behind_it_are_told_apart() {
+fn an_empty_cabinet_and_one_with_trailing_bytes_are_distinguished() {
     let packed = mszip(&[("tcpip.sys", &xp())]);
     let mut longer = packed.clone();
     longer.extend_from_slice(b"a signature");
@@ -163,7 +163,7 @@ fn a_cabinet_of_nothing_and_one_with_more_behind_it_are_told_apart() {
         .with("a/TCPIP.SY_", &longer)
         .with("b/TCPIP.SY_", &empty);
     for (name, says) in [
-        ("a/TCPIP.SY_", "bytes behind the cabinet"),
+        ("a/TCPIP.SY_", "data after the cabinet"),
         ("b/TCPIP.SY_", "a cabinet without members"),
     ] {
         let run = files.run(&["patch", "--in-place", name]);
@@ -177,7 +177,7 @@ fn a_cabinet_of_nothing_and_one_with_more_behind_it_are_told_apart() {
 }
 
 #[test]
-fn a_name_with_the_version_of_a_disc_is_the_same_name() {
+fn a_disc_version_suffix_does_not_change_the_name() {
     if cfg!(windows) {
         return;
     }
@@ -190,28 +190,28 @@ fn a_name_with_the_version_of_a_disc_is_the_same_name() {
 }
 
 #[test]
-fn a_file_that_is_no_driver_is_not_told_to_be_named_otherwise() {
+fn a_file_that_is_no_driver_gets_no_hint_about_its_name() {
     let files = Files::new().with("letter.txt", b"Dear Sir");
     let run = files.run(&["patch", "letter.txt"]);
     assert_eq!(run.code, 1);
-    run.says("it does not begin with MZ, so it is neither tcpip.sys nor tcpip6.sys");
+    run.prints("it does not begin with MZ, so it is neither tcpip.sys nor tcpip6.sys");
 }
 
 #[test]
-fn where_a_copy_can_not_be_written_is_said_beforehand() {
+fn an_unwritable_output_is_refused_in_advance() {
     let files = Files::new().with("tcpip.sys", &xp());
     let missing = files.run(&["patch", "--output", "no/where.sys", "tcpip.sys"]);
     assert_eq!(missing.code, 2);
-    missing.warns("there is no such folder: make it first");
+    missing.warns("does not exist: create it first");
     if cfg!(unix) {
         let device = files.run(&["patch", "--output", "/dev/null", "tcpip.sys"]);
         assert_eq!(device.code, 2);
-        device.warns("leave --output out");
+        device.warns("omit --output");
     }
 }
 
 #[test]
-fn a_negative_limit_is_out_of_range_and_no_option() {
+fn a_negative_limit_is_out_of_range_and_not_an_option() {
     for limit in ["-1", "-100"] {
         let run = crate::run(["patch", "--limit", limit, "tcpip.sys"]);
         assert_eq!(run.code, 2);
@@ -221,7 +221,7 @@ fn a_negative_limit_is_out_of_range_and_no_option() {
 }
 
 #[test]
-fn a_build_is_added_outside_a_checkout_when_a_manifest_is_named() {
+fn a_build_is_added_outside_a_checkout_with_a_named_manifest() {
     let files = Files::new().with("tcpip.sys", &xp());
     let run = files.run(&["corpus", "add", "tcpip.sys"]);
     assert_eq!(run.code, 3);
@@ -231,7 +231,7 @@ fn a_build_is_added_outside_a_checkout_when_a_manifest_is_named() {
 }
 
 #[test]
-fn a_windows_in_a_tree_is_pointed_out() {
+fn a_windows_in_a_tree_gets_a_hint() {
     let files = Files::new()
         .with("xp/WINDOWS/system32/drivers/tcpip.sys", &xp())
         .with("xp/WINDOWS/$NtUninstallKB917953$/tcpip.sys", &xp())

@@ -2,19 +2,19 @@
 
 use std::fs;
 
-use specimen::{Flaw, Spec};
+use specimen::{Defect, Spec};
 
 use crate::{Files, patched, run, xp};
 
 #[test]
-fn the_built_in_manifest_holds_together() {
+fn the_built_in_manifest_is_consistent() {
     let check = run(["corpus", "check"]);
     assert_eq!(check.code, 0);
-    assert!(check.stdout.contains("builds holds together"));
+    assert!(check.stdout.contains("builds is consistent"));
 }
 
 #[test]
-fn what_was_added_agrees_when_checked() {
+fn an_added_build_passes_the_check() {
     let files = Files::new()
         .with("x86/tcpip.sys", &xp())
         .with("x64/tcpip6.sys", &Spec::tcpip6_x64().build().file);
@@ -47,7 +47,7 @@ fn what_was_added_agrees_when_checked() {
 
     let again = files.run(&["corpus", "add", "--manifest", "m.toml", "x86/tcpip.sys"]);
     assert_eq!(again.code, 0);
-    assert!(again.stdout.contains("known already"));
+    assert!(again.stdout.contains("already in the manifest"));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn comments_and_entries_stay_as_they_were() {
 }
 
 #[test]
-fn a_manifest_that_says_otherwise_disagrees_and_is_never_overwritten() {
+fn a_contradicting_manifest_disagrees_and_is_never_overwritten() {
     let files = Files::new().with("tcpip.sys", &xp());
     assert_eq!(
         files
@@ -90,24 +90,24 @@ fn a_manifest_that_says_otherwise_disagrees_and_is_never_overwritten() {
 
     let check = files.run(&["corpus", "check", "--manifest", "m.toml", "tcpip.sys"]);
     assert_eq!(check.code, 1);
-    check.says("start_up_value: 11, not 10");
+    check.prints("start_up_value: 11, not 10");
 
     let add = files.run(&["corpus", "add", "--manifest", "m.toml", "tcpip.sys"]);
     assert_eq!(add.code, 1);
-    add.warns("the manifest says otherwise");
+    add.warns("the manifest has other values");
     assert_eq!(fs::read_to_string(&manifest).unwrap(), wrong);
 }
 
 #[test]
-fn what_is_not_located_is_not_added() {
-    let flawed = Spec {
-        flaw: Some(Flaw::OneGate),
+fn a_file_that_is_not_located_is_not_added() {
+    let defective = Spec {
+        defect: Some(Defect::OneGate),
         ..Spec::xp_sp3()
     }
     .build()
     .file;
     let files = Files::new()
-        .with("tcpip.sys", &flawed)
+        .with("tcpip.sys", &defective)
         .with("text.txt", b"hello");
     let add = files.run(&[
         "corpus",
@@ -130,7 +130,7 @@ fn what_is_not_located_is_not_added() {
 }
 
 #[test]
-fn builds_that_the_manifest_does_not_know_are_told() {
+fn builds_missing_from_the_manifest_are_reported() {
     let files = Files::new()
         .with("a/tcpip.sys", &patched(100))
         .with("a/text.txt", b"hello");
@@ -145,7 +145,7 @@ fn builds_that_the_manifest_does_not_know_are_told() {
 }
 
 #[test]
-fn a_manifest_that_is_none_is_an_error_of_usage() {
+fn an_invalid_manifest_is_a_usage_error() {
     let files = Files::new().with("m.toml", b"[[build]]\nname = 1\n");
     let check = files.run(&["corpus", "check", "--manifest", "m.toml"]);
     assert_eq!(check.code, 2);
@@ -165,7 +165,7 @@ fn a_manifest_that_is_none_is_an_error_of_usage() {
 }
 
 #[test]
-fn added_is_said_only_when_the_manifest_was_written() {
+fn added_is_printed_only_after_the_manifest_was_written() {
     let files = Files::new().with("tcpip.sys", &xp());
     let add = files.run(&["corpus", "add", "--manifest", "no/m.toml", "tcpip.sys"]);
     assert_eq!(add.code, 3);

@@ -1,4 +1,4 @@
-//! `probe` on drivers that are damaged, and on what only looks so.
+//! `probe` on damaged drivers, and on files that only look damaged.
 
 use specimen::Spec;
 use tcplimit::probe::{Options, bytes};
@@ -27,7 +27,7 @@ fn a_driver_cut_anywhere_is_damaged_and_the_exit_code_is_3() {
 }
 
 #[test]
-fn what_begins_like_a_driver_and_is_cut_in_its_headers_is_damaged_under_any_name() {
+fn a_driver_cut_in_its_headers_is_damaged_under_any_name() {
     let file = xp();
     for length in [2, 63, 64, 100, 0x100, 0x200] {
         let files = Files::new().with("renamed.bin", &file[..length]);
@@ -45,16 +45,16 @@ fn what_begins_like_a_driver_and_is_cut_in_its_headers_is_damaged_under_any_name
 fn a_program_for_dos_is_no_pe_file_and_not_damaged() {
     let mut file = vec![0xFF; 100];
     file[..2].copy_from_slice(b"MZ");
-    // Relocations right behind the short header of DOS.
+    // Relocations right after the short DOS header.
     file[24..26].copy_from_slice(&[0x1E, 0]);
     let files = Files::new().with("old.exe", &file);
     let probe = files.run(&["probe", "old.exe"]);
     assert_eq!(probe.code, 1);
-    probe.says("no PE signature where its header points");
+    probe.prints("no PE signature where its header points");
 }
 
 #[test]
-fn a_damaged_driver_of_the_limiters_time_is_never_said_to_have_no_limiter() {
+fn a_damaged_driver_of_a_limited_version_is_never_reported_without_limiter() {
     let mut file = Spec::server_2003().build().file;
     let nt = usize::try_from(u32::from_le_bytes(file[60..64].try_into().unwrap())).unwrap();
     file[nt + 52..nt + 56].copy_from_slice(&[0; 4]);
@@ -68,15 +68,15 @@ fn a_damaged_driver_of_the_limiters_time_is_never_said_to_have_no_limiter() {
         "{}",
         probe.stdout
     );
-    probe.says("damaged, or built in a way this program does not know");
+    probe.prints("damaged, or built in a way this program does not know");
     let objects = files.run(&["probe", "--json", "tcpip.sys"]).objects();
     assert_eq!(objects[0]["state"], "not-located");
 }
 
-/// By way of the library: there are many lengths.
+/// Uses the library, since there are many lengths.
 #[test]
-fn at_every_length_a_cut_driver_is_damaged_and_what_to_do_is_told() {
-    for (kind, spec) in Spec::kinds() {
+fn a_driver_cut_at_any_length_is_damaged_and_gets_advice() {
+    for (kind, spec) in Spec::presets() {
         let file = spec.build().file;
         let lengths = (2..0x600).chain((0x600..file.len()).step_by(97));
         for length in lengths {
@@ -94,10 +94,10 @@ fn at_every_length_a_cut_driver_is_damaged_and_what_to_do_is_told() {
 
 /// A tcpip.sys that has lost the code of event 4226 and its own names.
 fn without_event() -> Spec {
-    use specimen::{Extras, Flaw};
+    use specimen::{Defect, Extras};
 
     Spec {
-        flaw: Some(Flaw::NoEventId),
+        defect: Some(Defect::NoEventId),
         extras: Extras {
             export: false,
             version: false,
@@ -112,7 +112,7 @@ fn a_damaged_tcpip_named_tcpip6_is_not_taken_for_it() {
     let files = Files::new().with("tcpip6.sys", &without_event().build().file);
     let probe = files.run(&["probe", "tcpip6.sys"]);
     assert_eq!(probe.code, 1, "{}", probe.stdout);
-    probe.says_all([
+    probe.prints_all([
         "tcpip6.sys: not located, unconfirmed name\n",
         "the file's name says tcpip6.sys, and nothing else does",
         "18 atomic updates, as in tcpip.sys",
@@ -124,7 +124,7 @@ fn a_damaged_tcpip_named_tcpip6_is_not_taken_for_it() {
     let patch = files.run(&["patch", "--json", "tcpip6.sys"]);
     assert_eq!(patch.code, 1);
     assert_eq!(patch.objects()[0]["refusal"], "unconfirmed-name");
-    // Who names the module takes it on.
+    // --module overrules the doubt.
     let told = files.run(&["probe", "--module", "tcpip6", "tcpip6.sys"]);
     assert_eq!(told.code, 0, "{}", told.stdout);
 }
@@ -174,7 +174,7 @@ fn a_driver_of_nt_3_1_is_too_old_and_not_damaged() {
         assert_eq!(object["state"], "too-old");
         let patch = files.run(&["patch", name]);
         assert_eq!(patch.code, 1, "{}", patch.stdout);
-        // Cut, it is damaged all the same.
+        // A cut one is still damaged.
         let files = Files::new().with(name, &file[..file.len() - 1]);
         let probe = files.run(&["probe", name]);
         assert_eq!(probe.code, 3, "{}", probe.stdout);
@@ -182,7 +182,7 @@ fn a_driver_of_nt_3_1_is_too_old_and_not_damaged() {
 }
 
 #[test]
-fn a_wrong_checksum_stands_in_the_headline_and_is_no_reason_to_fail() {
+fn a_wrong_checksum_is_in_the_headline_and_no_failure() {
     use specimen::{Checksum, Extras};
 
     let with = |checksum, start_up| {
@@ -215,7 +215,7 @@ fn a_wrong_checksum_stands_in_the_headline_and_is_no_reason_to_fail() {
         ),
     ] {
         let files = Files::new().with("a/tcpip.sys", &with(checksum, start_up));
-        // In the line of a folder as well.
+        // Also in the line for a file in a folder.
         for arguments in [["probe", "a/tcpip.sys"].as_slice(), &["probe", "-r", "a"]] {
             let probe = files.run(arguments);
             assert_eq!(probe.code, 0);

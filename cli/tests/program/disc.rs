@@ -1,4 +1,4 @@
-//! Disc images: looked into, changed, and refused.
+//! Disc images: probed, patched and refused.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -6,16 +6,16 @@ use std::time::{Duration, SystemTime};
 
 use lzxc::WindowSize;
 use specimen::Spec;
-use specimen::disc::{Built, Disc, SECTOR, both};
+use specimen::disc::{Disc, DiscImage, SECTOR, both};
 
 use crate::cabinet::{lzx, mszip};
 use crate::expand::expanded;
 use crate::{Files, Run, patched, xp};
 
-/// A program with sections, and no driver.
+/// A program with sections that is not a driver.
 const PROGRAM: &[u8] = include_bytes!("../../../corpus/specimens/tcpip-xp-sp3-x86.sys");
 
-/// A self-extractor: a program (subsystem 2) and a cabinet behind it.
+/// A self-extractor: a program (subsystem 2) followed by a cabinet.
 fn self_extractor(cabinet: &[u8]) -> Vec<u8> {
     let mut program = PROGRAM.to_vec();
     let nt = usize::try_from(u32::from_le_bytes(program[60..64].try_into().unwrap())).unwrap();
@@ -45,7 +45,7 @@ fn setup() -> Disc {
     ])
 }
 
-fn with(built: &Built) -> Files {
+fn with(built: &DiscImage) -> Files {
     Files::new().with("XP.ISO", &built.image)
 }
 
@@ -69,7 +69,7 @@ fn all(found: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_copy_on_a_disc_is_found_and_judged_like_a_file() {
+fn every_copy_on_a_disc_is_found_and_probed_like_a_file() {
     let files = with(&setup().build());
     let run = files.run(&["probe", "--json", "XP.ISO"]);
     run.ends_with(0);
@@ -93,7 +93,7 @@ fn every_copy_on_a_disc_is_found_and_judged_like_a_file() {
 }
 
 #[test]
-fn names_of_the_primary_tree_do_where_there_is_no_other() {
+fn primary_tree_names_are_used_without_a_joliet_tree() {
     let disc = Disc {
         joliet: false,
         ..Disc::new(&[("i386/tcpip.sy_", &compressed())])
@@ -106,7 +106,7 @@ fn names_of_the_primary_tree_do_where_there_is_no_other() {
 }
 
 #[test]
-fn a_folder_of_images_is_gone_through_and_images_without_a_driver_are_told() {
+fn a_folder_of_images_is_searched_and_images_without_a_driver_are_reported() {
     let files = Files::new()
         .with("images/a.iso", &setup().build().image)
         .with("images/b.iso", &Disc::new(&[("A.TXT", b"a")]).build().image)
@@ -114,14 +114,14 @@ fn a_folder_of_images_is_gone_through_and_images_without_a_driver_are_told() {
     let run = files.run(&["probe", "-r", "images"]);
     assert_eq!(run.code, 0);
     assert_eq!(run.stdout.matches(": located").count(), 4, "{}", run.stdout);
-    run.says("  disc-image                  1\n");
+    run.prints("  disc-image                  1\n");
     let one = files.run(&["probe", "images/b.iso"]);
     assert_eq!(one.code, 1);
     assert!(one.stdout.contains("a disc image of 1 file, none of them"));
 }
 
 #[test]
-fn a_hotfix_is_looked_into_and_one_of_deltas_is_named_as_such() {
+fn a_hotfix_is_searched_and_a_delta_hotfix_is_reported() {
     let cabinet = mszip(&[("update.exe", b"MZ"), ("sp3gdr\\tcpip.sys", &xp())]);
     let deltas = mszip(&[("_sfx_manifest_", b"x"), ("_sfx_0000._p", b"PA30")]);
     let files = Files::new()
@@ -136,10 +136,10 @@ fn a_hotfix_is_looked_into_and_one_of_deltas_is_named_as_such() {
     );
     let run = files.run(&["probe", "fixes/deltas.exe"]);
     assert_eq!(run.code, 1);
-    run.says("1 of its 2 members are deltas");
+    run.prints("1 of its 2 members are deltas");
     assert!(run.stdout.contains("/x:FOLDER"));
     let run = files.run(&["probe", "fixes/plain.exe"]);
-    run.says("not a driver");
+    run.prints("not a driver");
     let run = files.run(&["probe", "-r", "--json", "fixes"]);
     let expected = [
         ("sp3gdr\\tcpip.sys", "unpatched"),
@@ -147,14 +147,14 @@ fn a_hotfix_is_looked_into_and_one_of_deltas_is_named_as_such() {
         ("", "not-a-driver"),
     ];
     assert_eq!(states(&run), all(&expected));
-    // And on a disc.
+    // The same on a disc.
     let disc = Disc::new(&[("SVCPACK/KB951748.EXE", &self_extractor(&cabinet))]);
     let run = with(&disc.build()).run(&["probe", "--json", "XP.ISO"]);
     let member = "SVCPACK/KB951748.EXE/sp3gdr\\tcpip.sys";
     assert_eq!(states(&run), all(&[(member, "unpatched")]));
 }
 
-/// Where two images of one length differ, in bytes.
+/// The offsets at which two images of one length differ, in bytes.
 fn differences(one: &[u8], other: &[u8]) -> Vec<usize> {
     let pairs = one.iter().zip(other).enumerate();
     pairs
@@ -164,12 +164,12 @@ fn differences(one: &[u8], other: &[u8]) -> Vec<usize> {
 }
 
 #[test]
-fn a_changed_image_differs_in_the_records_of_the_driver_and_in_the_size() {
+fn a_changed_image_differs_only_in_driver_records_and_volume_size() {
     let built = setup().build();
     let files = with(&built);
     let dry = files.run(&["patch", "XP.ISO"]);
     dry.ends_with(0);
-    dry.says("add --output NEW.iso");
+    dry.prints("add --output NEW.iso");
     assert!(
         dry.stdout
             .contains("XP.ISO/I386/TCPIP.SY_/tcpip.sys: would change the limit from 10 to 100")
@@ -209,7 +209,7 @@ fn a_changed_image_differs_in_the_records_of_the_driver_and_in_the_size() {
         different.iter().all(|at| allowed.contains(at)),
         "{different:?}"
     );
-    // Both names of one file lead to one new place, in both trees.
+    // Both names of one file lead to the same new sectors, in both trees.
     let place = |path: &str| {
         let places = built.records[path].iter();
         let places: Vec<_> = places
@@ -231,8 +231,8 @@ fn a_changed_image_differs_in_the_records_of_the_driver_and_in_the_size() {
     }
 }
 
-/// A disc with a cabinet of several files, which has two names, and an update.
-fn with_cabinets(six: &[u8]) -> Built {
+/// A disc with an update, and a cabinet of several files that has two names.
+fn with_cabinets(six: &[u8]) -> DiscImage {
     let sp3 = mszip(&[("afd.sys", b"x"), ("TCPIP.SYS", &xp()), ("tcpip6.sys", six)]);
     let update = mszip(&[("sp3gdr\\tcpip.sys", &xp())]);
     Disc::new(&[
@@ -245,16 +245,16 @@ fn with_cabinets(six: &[u8]) -> Built {
 }
 
 #[test]
-fn with_cabinets_those_on_a_disc_are_rewritten_and_come_back_to_the_byte() {
+fn cabinets_on_a_disc_are_rewritten_and_restored_to_the_byte() {
     let built = with_cabinets(&Spec::tcpip6_x86().build().file);
     let files = with(&built);
     let new = ["patch", "XP.ISO", "--cabinets", "--output", "NEW.iso"];
     let run = files.run(&new);
     run.ends_with(0);
-    run.says_all([
+    run.prints_all([
         "SP3.CAB/TCPIP.SYS: written, changing the limit from 10 to 100",
         "SP3.CAB/tcpip6.sys: written, changing the limit from 10 to 100",
-        "a self-extractor with sp3gdr\\tcpip.sys in it",
+        "a self-extractor that contains sp3gdr\\tcpip.sys",
     ]);
     assert!(!run.stdout.contains("SP3.CAB: not rewritten"));
     let values = |image: &str, limit: u64| {
@@ -269,7 +269,7 @@ fn with_cabinets_those_on_a_disc_are_rewritten_and_come_back_to_the_byte() {
         assert!(seen >= 4, "{seen}");
     };
     values("NEW.iso", 100);
-    // Both names lead to the one new cabinet.
+    // Both names lead to the new cabinet.
     let image = read(&files, "NEW.iso");
     let places: Vec<&[u8]> = ["I386/SP3.CAB", "AMD64/SP3.CAB"]
         .iter()
@@ -291,7 +291,7 @@ fn with_cabinets_those_on_a_disc_are_rewritten_and_come_back_to_the_byte() {
         run.stdout
     );
     assert_eq!(read(&files, "back.iso"), built.image);
-    // What was rewritten once is among the copies, without the option too.
+    // A rewritten cabinet is among the copies, without the option too.
     let run = files.run(&["patch", "NEW.iso", "--limit", "60", "--output", "60.iso"]);
     run.ends_with(0);
     values("60.iso", 60);
@@ -301,7 +301,7 @@ fn with_cabinets_those_on_a_disc_are_rewritten_and_come_back_to_the_byte() {
 }
 
 #[test]
-fn a_driver_that_is_refused_in_a_cabinet_on_a_disc_refuses_the_image() {
+fn a_refused_driver_in_a_cabinet_on_a_disc_refuses_the_image() {
     let mut six = Spec::tcpip6_x86().build().file;
     let last = six.len() - 1;
     six[last] ^= 1;
@@ -316,8 +316,8 @@ fn a_driver_that_is_refused_in_a_cabinet_on_a_disc_refuses_the_image() {
     assert!(!files.path().join("NEW.iso").exists());
 }
 
-/// A cabinet of two members, stored in blocks of a size that no program makes, with
-/// reserved bytes in each: there are none for the blocks that would be made.
+/// A cabinet of two members, stored in blocks of an unusual size, each with reserved
+/// bytes: repacking it would need blocks without old reserved bytes.
 fn with_odd_blocks(driver: &[u8]) -> Vec<u8> {
     let number = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
     let half = |number: usize| u16::try_from(number).unwrap().to_le_bytes();
@@ -339,7 +339,7 @@ fn with_odd_blocks(driver: &[u8]) -> Vec<u8> {
     let mut cabinet = b"MSCF\0\0\0\0".to_vec();
     cabinet.extend(number(start + blocks.len()));
     cabinet.extend([0, 0, 0, 0, 48, 0, 0, 0, 0, 0, 0, 0, 3, 1]);
-    // One folder, two members, reserved fields: none, none, 8 bytes a block.
+    // One folder, two members; reserved fields: none, none, 8 bytes per block.
     cabinet.extend([1, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 8]);
     cabinet.extend(number(start));
     cabinet.extend(half(stream.len().div_ceil(1000)));
@@ -348,7 +348,7 @@ fn with_odd_blocks(driver: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_cabinet_on_a_disc_that_cannot_be_packed_is_refused_by_name_and_so_is_the_image() {
+fn a_cabinet_on_a_disc_that_cannot_be_packed_refuses_the_image() {
     let odd = with_odd_blocks(&xp());
     let disc = Disc::new(&[("I386/TCPIP.SY_", &compressed()), ("I386/SP3.CAB", &odd)]);
     let files = with(&disc.build());
@@ -356,14 +356,14 @@ fn a_cabinet_on_a_disc_that_cannot_be_packed_is_refused_by_name_and_so_is_the_im
         let run = files.run(&[&["patch", "--json", "--cabinets", "XP.ISO"], target].concat());
         run.ends_with(1);
         let objects = run.objects();
-        let said = objects.iter().map(|object| {
+        let printed = objects.iter().map(|object| {
             let member = object["member"].as_str().unwrap();
             (member, object["state"].as_str().unwrap())
         });
-        let mut said: Vec<_> = said.collect();
-        said.sort_unstable();
+        let mut printed: Vec<_> = printed.collect();
+        printed.sort_unstable();
         assert_eq!(
-            said,
+            printed,
             [
                 ("I386/SP3.CAB", "refused"),
                 ("I386/TCPIP.SY_/tcpip.sys", "not-done")
@@ -375,14 +375,14 @@ fn a_cabinet_on_a_disc_that_cannot_be_packed_is_refused_by_name_and_so_is_the_im
     }
 }
 
-/// The content of a file whose record has this place and length in both orders.
+/// The content of a file whose record has this location and length in both byte orders.
 fn cabinet_at(image: &[u8], place: &[u8]) -> Vec<u8> {
     let number = |at: usize| u32::from_le_bytes(place[at..at + 4].try_into().unwrap()) as usize;
     image[number(0) * SECTOR..][..number(8)].to_vec()
 }
 
 #[test]
-fn a_new_image_has_the_time_of_the_old_one_or_the_present_one() {
+fn a_new_image_keeps_the_old_time_unless_touched() {
     let files = with(&setup().build());
     let path = |name: &str| files.path().join(name);
     let modified = |name| fs::metadata(path(name)).unwrap().modified().unwrap();
@@ -390,19 +390,19 @@ fn a_new_image_has_the_time_of_the_old_one_or_the_present_one() {
     let image = File::options().write(true).open(path("XP.ISO"));
     image.unwrap().set_modified(old).unwrap();
     let keeps = files.run(&["patch", "XP.ISO", "--output", "old.iso"]);
-    keeps.says("or use --touch");
+    keeps.prints("or use --touch");
     assert_eq!((keeps.code, modified("old.iso")), (0, old));
     let touched = files.run(&["patch", "XP.ISO", "--touch", "--output", "new.iso"]);
     assert_eq!(touched.code, 0);
-    touched.does_not_say("--touch");
+    touched.does_not_print("--touch");
     assert!(modified("new.iso") > old);
     assert_eq!(read(&files, "new.iso"), read(&files, "old.iso"));
 }
 
 #[test]
-fn the_way_back_is_the_identity_and_a_second_limit_is_as_the_first() {
+fn restore_gives_the_original_and_patching_twice_equals_patching_once() {
     let mut built = setup().build();
-    // No whole number of sectors: what follows the volume stays as well.
+    // Not a whole number of sectors: data after the volume stays as well.
     built.image.extend([7; 100]);
     let files = with(&built);
     let run = |arguments: &[&str]| {
@@ -415,7 +415,7 @@ fn the_way_back_is_the_identity_and_a_second_limit_is_as_the_first() {
     run(&["patch", "100.iso", "--limit", "60", "--output", "again.iso"]);
     assert_eq!(read(&files, "again.iso"), read(&files, "60.iso"));
     let same = run(&["patch", "100.iso", "--output", "same.iso"]);
-    same.says("nothing to do");
+    same.prints("nothing to do");
     assert!(!files.path().join("same.iso").exists());
     let shown = run(&["restore", "100.iso"]);
     assert!(
@@ -435,7 +435,7 @@ fn the_way_back_is_the_identity_and_a_second_limit_is_as_the_first() {
             .any(|object| object["from"] == "last sector")
     );
     assert_eq!(read(&files, "back.iso"), built.image);
-    // Without a record there is still 10.
+    // Without a record, 10 is used.
     run(&[
         "restore",
         "--without-backup",
@@ -452,7 +452,7 @@ fn the_way_back_is_the_identity_and_a_second_limit_is_as_the_first() {
 }
 
 #[test]
-fn nothing_is_written_in_place_or_over_what_is_there() {
+fn an_image_is_never_changed_in_place_or_overwritten() {
     let built = setup().build();
     let files = with(&built).with("there.iso", b"mine");
     for (arguments, because) in [
@@ -472,7 +472,7 @@ fn nothing_is_written_in_place_or_over_what_is_there() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 1, "{arguments:?}: {}", run.stdout);
-        run.says(because);
+        run.prints(because);
     }
     assert_eq!(read(&files, "there.iso"), b"mine");
     assert_eq!(read(&files, "XP.ISO"), built.image);
@@ -480,7 +480,7 @@ fn nothing_is_written_in_place_or_over_what_is_there() {
 }
 
 #[test]
-fn one_copy_in_doubt_and_no_image_is_written() {
+fn one_doubtful_copy_refuses_the_image() {
     let mut wrong = xp();
     let nt = usize::try_from(u32::from_le_bytes(wrong[60..64].try_into().unwrap())).unwrap();
     wrong[nt + 24 + 64] ^= 1;
@@ -488,14 +488,14 @@ fn one_copy_in_doubt_and_no_image_is_written() {
     let files = with(&disc.build());
     let run = files.run(&["patch", "XP.ISO", "--output", "NEW.iso"]);
     assert_eq!(run.code, 3, "{}", run.stdout);
-    run.says("XP.ISO/B/TCPIP.SYS: refused");
-    run.says("XP.ISO/A/TCPIP.SYS: not done");
-    assert!(run.stderr.contains("all are treated alike"));
+    run.prints("XP.ISO/B/TCPIP.SYS: refused");
+    run.prints("XP.ISO/A/TCPIP.SYS: not done");
+    assert!(run.stderr.contains("all copies change together"));
     assert!(!files.path().join("NEW.iso").exists());
 }
 
-/// A sound image, changed in one thing.
-fn refused(change: impl FnOnce(&mut Built), because: &str) {
+/// A sound image with one change.
+fn refused(change: impl FnOnce(&mut DiscImage), because: &str) {
     let mut built = setup().build();
     change(&mut built);
     let files = with(&built);
@@ -506,7 +506,7 @@ fn refused(change: impl FnOnce(&mut Built), because: &str) {
         let run = files.run(arguments);
         assert!(matches!(run.code, 1 | 3), "{because}: {}", run.stdout);
         assert!(
-            run.stdout.contains("refused, left as it is"),
+            run.stdout.contains("refused, left unchanged"),
             "{because}: {}",
             run.stdout
         );
@@ -516,8 +516,8 @@ fn refused(change: impl FnOnce(&mut Built), because: &str) {
     assert_eq!(read(&files, "XP.ISO"), built.image);
 }
 
-/// Lets the records of a path name other sectors.
-fn point(built: &mut Built, path: &str, sector: usize, length: usize) {
+/// Points the records of a path to other sectors.
+fn point(built: &mut DiscImage, path: &str, sector: usize, length: usize) {
     for record in built.records[path].clone() {
         built.image[record + 2..record + 10].copy_from_slice(&both(sector));
         built.image[record + 10..record + 18].copy_from_slice(&both(length));
@@ -525,8 +525,9 @@ fn point(built: &mut Built, path: &str, sector: usize, length: usize) {
 }
 
 #[test]
-fn every_refusal_of_an_image_says_why() {
-    let sector = |built: &Built, number: usize| built.image[number * SECTOR..][..SECTOR].to_vec();
+fn every_refusal_of_an_image_gives_a_reason() {
+    let sector =
+        |built: &DiscImage, number: usize| built.image[number * SECTOR..][..SECTOR].to_vec();
     refused(
         |built| {
             *built = Disc {
@@ -537,7 +538,7 @@ fn every_refusal_of_an_image_says_why() {
         },
         "UDF tree",
     );
-    // Another session behind the first, and one before it.
+    // Another session after the first, and one before it.
     refused(
         |built| {
             let descriptor = sector(built, 16);
@@ -555,13 +556,13 @@ fn every_refusal_of_an_image_says_why() {
     );
     refused(
         |built| built.image.truncate(built.image.len() - SECTOR),
-        "it was cut",
+        "it is truncated",
     );
 }
 
 #[test]
-fn a_table_that_does_not_hold_together_is_refused() {
-    // A directory in itself.
+fn an_inconsistent_table_is_refused() {
+    // A directory that contains itself.
     refused(
         |built| {
             let root = usize::try_from(u32::from_le_bytes(
@@ -572,7 +573,7 @@ fn a_table_that_does_not_hold_together_is_refused() {
             let record = built.records["I386"][0];
             built.image[record + 2..record + 10].copy_from_slice(&both(root.unwrap()));
         },
-        "named twice",
+        "occurs twice",
     );
     refused(
         |built| point(built, "WIN51", 1 << 20, 7),
@@ -599,14 +600,14 @@ fn a_table_that_does_not_hold_together_is_refused() {
         |built| point(built, "WIN51", built.sectors["I386/TCPIP.SY_"], 7),
         "share sectors",
     );
-    // One byte order says another place.
+    // The two byte orders state different locations.
     refused(
         |built| built.image[built.records["WIN51"][1] + 9] ^= 1,
-        "both byte orders",
+        "two byte orders",
     );
     refused(
         |built| built.image[built.records["WIN51"][0]] = 20,
-        "does not hold together",
+        "is inconsistent",
     );
     refused(
         |built| built.image[built.records["I386/TCPIP.SY_"][0] + 25] = 0x80,
@@ -619,11 +620,11 @@ fn a_table_that_does_not_hold_together_is_refused() {
 }
 
 #[test]
-fn directories_without_end_are_refused() {
+fn endless_directories_are_refused() {
     let path = "a/".repeat(40) + "TCPIP.SYS";
     let disc = Disc::new(&[(&path, &xp())]);
     let run = with(&disc.build()).run(&["patch", "XP.ISO"]);
-    run.says("nested too deep");
+    run.prints("nested too deep");
     assert_eq!(run.code, 3);
 }
 
@@ -639,7 +640,7 @@ fn a_partition_table_is_refused() {
 }
 
 #[test]
-fn an_image_that_was_changed_since_is_not_taken_back() {
+fn an_image_changed_since_patching_is_not_restored() {
     let files = with(&setup().build());
     assert_eq!(
         files.run(&["patch", "XP.ISO", "--output", "NEW.iso"]).code,
@@ -654,7 +655,7 @@ fn an_image_that_was_changed_since_is_not_taken_back() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 1, "{}", run.stdout);
-        run.says("does not come out");
+        run.prints("can't be reconstructed");
     }
     assert!(!Path::new(&files.path().join("back.iso")).exists());
     assert_eq!(fs::read_dir(files.path()).unwrap().count(), 3);

@@ -1,6 +1,6 @@
 //! `explain`.
 
-use specimen::{Flaw, Spec};
+use specimen::{Defect, Spec};
 
 use crate::{Files, run};
 
@@ -13,7 +13,7 @@ fn without_a_path_the_specimen_is_explained() {
 
 #[test]
 fn each_piece_is_shown_with_its_instructions_on_both_architectures() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let built = spec.build();
         let files = Files::new().with("driver.bin", &built.file);
         for arguments in [
@@ -45,9 +45,9 @@ fn each_piece_is_shown_with_its_instructions_on_both_architectures() {
 }
 
 #[test]
-fn what_is_missing_is_marked_and_what_speaks_against_it_shown() {
+fn missing_evidence_is_marked_and_its_counter_evidence_shown() {
     let spec = Spec {
-        flaw: Some(Flaw::LiveWriter),
+        defect: Some(Defect::LiveWriter),
         ..Spec::xp_sp3()
     };
     let files = Files::new().with("tcpip.sys", &spec.build().file);

@@ -11,7 +11,7 @@ fn tree() -> Files {
 }
 
 #[test]
-fn a_folder_without_r_is_an_error_that_says_to_add_it() {
+fn a_folder_without_r_is_an_error_that_suggests_r() {
     let probe = tree().run(&["probe", "a"]);
     assert_eq!(probe.code, 2);
     assert_eq!(probe.stdout, "");
@@ -20,7 +20,7 @@ fn a_folder_without_r_is_an_error_that_says_to_add_it() {
 }
 
 #[test]
-fn hits_get_a_line_each_in_order_and_the_rest_is_counted() {
+fn hits_get_a_line_each_in_order_and_other_files_are_counted() {
     let probe = tree().run(&["probe", "-r", "a", "--threads", "3"]);
     assert_eq!(probe.code, 0, "what is damaged within a folder is skipped");
     let lines: Vec<&str> = probe.stdout.lines().collect();
@@ -32,12 +32,12 @@ fn hits_get_a_line_each_in_order_and_the_rest_is_counted() {
     assert!(lines[4].contains(" searched at "), "{}", lines[4]);
     assert!(!probe.stdout.contains("SHA-256"));
     for count in ["unpatched", "patched", "not-pe", "damaged"] {
-        probe.says(format!("  {count:<20}        1\n"));
+        probe.prints(format!("  {count:<20}        1\n"));
     }
 }
 
 #[test]
-fn a_folder_without_a_hit_is_1() {
+fn a_folder_without_a_hit_exits_with_1() {
     let files = tree();
     assert_eq!(files.run(&["probe", "-r", "a/c"]).code, 1);
     assert_eq!(files.run(&["probe", "-r", "a/d"]).code, 1);
@@ -60,7 +60,7 @@ fn quiet_leaves_the_summary_out_and_verbose_lists_every_file() {
 
 #[test]
 #[cfg(unix)]
-fn what_can_not_be_read_is_told_and_skipped() {
+fn unreadable_files_are_reported_and_skipped() {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     let files = tree();
@@ -96,12 +96,12 @@ fn links_to_files_are_followed_and_links_to_folders_are_not() {
     symlink("..", files.path().join("scan/loop")).unwrap();
     let probe = files.run(&["probe", "-r", "scan"]);
     assert_eq!(probe.code, 0);
-    probe.says("1 located in 2 files");
+    probe.prints("1 located in 2 files");
 }
 
 #[test]
 #[cfg(unix)]
-fn pipes_in_folders_are_passed_over() {
+fn pipes_in_folders_are_skipped() {
     let files = tree();
     let made = std::process::Command::new("mkfifo")
         .arg(files.path().join("a/pipe"))

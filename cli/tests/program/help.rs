@@ -1,4 +1,4 @@
-//! Help, completions, manual: what a stranger sees first.
+//! Help, completions and manual.
 
 use crate::{Files, run};
 
@@ -16,7 +16,7 @@ const VERBS: [&[&str]; 10] = [
 ];
 
 #[test]
-fn every_verb_says_what_it_does_and_gives_examples() {
+fn every_command_has_a_description_and_examples() {
     for verb in VERBS {
         let help = run(verb.iter().chain(&["--help"]));
         assert_eq!(help.code, 0);
@@ -40,7 +40,7 @@ fn exit_codes_are_in_the_help() {
 }
 
 #[test]
-fn a_wrong_command_line_is_2_and_says_what_is_wrong() {
+fn a_wrong_command_line_exits_with_2_and_names_the_error() {
     for (arguments, says) in [
         (["prob", ""].as_slice(), "probe"),
         (&["probe", "--module", "afd"], "tcpip6"),
@@ -62,7 +62,7 @@ fn a_wrong_command_line_is_2_and_says_what_is_wrong() {
 }
 
 #[test]
-fn the_version_is_told() {
+fn the_version_is_printed() {
     let version = run(["--version"]);
     assert_eq!(version.code, 0);
     assert_eq!(
@@ -81,7 +81,7 @@ fn there_are_completions_for_every_shell() {
 }
 
 #[test]
-fn the_manual_has_the_day_of_the_version() {
+fn the_manual_has_the_date_of_the_version() {
     let page = run(["man"]).stdout;
     let title = page.lines().find(|line| line.starts_with(".TH")).unwrap();
     let date = title.split(' ').nth(3).unwrap().trim_matches('"');
@@ -91,7 +91,7 @@ fn the_manual_has_the_day_of_the_version() {
         [4, 2, 2],
         "{title}"
     );
-    // That of the changelog, once the version is released.
+    // The date in the changelog, once the version is released.
     let changes = include_str!("../../../CHANGELOG.md");
     let heading = format!("## [{}] - ", env!("CARGO_PKG_VERSION"));
     if let Some((_, released)) = changes.split_once(&heading) {
@@ -100,7 +100,7 @@ fn the_manual_has_the_day_of_the_version() {
 }
 
 #[test]
-fn mandoc_finds_no_fault_in_the_manual() {
+fn mandoc_accepts_the_manual() {
     let files = Files::new();
     assert_eq!(files.run(&["man", "--output", "man1"]).code, 0);
     for page in std::fs::read_dir(files.path().join("man1")).unwrap() {
@@ -120,10 +120,10 @@ fn mandoc_finds_no_fault_in_the_manual() {
 }
 
 #[test]
-fn there_is_a_manual_page_for_every_verb() {
+fn every_command_has_a_manual_page() {
     let page = run(["man"]);
     assert_eq!(page.code, 0);
-    page.says(".TH tcplimit 1");
+    page.prints(".TH tcplimit 1");
     let files = Files::new();
     assert_eq!(files.run(&["man", "--output", "man1"]).code, 0);
     for verb in VERBS {

@@ -1,12 +1,12 @@
 //! `probe --json`.
 
 use serde_json::{Value, json};
-use specimen::{Flaw, Spec};
+use specimen::{Defect, Spec};
 
 use crate::{Files, patched, xp};
 
 #[test]
-fn one_file_is_one_object_with_the_truth_in_it() {
+fn one_file_is_one_object_with_the_facts_of_the_specimen() {
     let built = Spec::xp_sp3().build();
     let truth = &built.truth;
     let files = Files::new().with("tcpip.sys", &built.file);
@@ -47,7 +47,7 @@ fn one_file_is_one_object_with_the_truth_in_it() {
         assert_eq!(object["rvas"]["gates"].as_array().map(Vec::len), Some(2));
         assert_eq!(object["candidate"], Value::Null);
         assert_eq!(object["evidence"]["missing"], json!([]));
-        // Relocations are there in the file only.
+        // Only the file has relocations.
         let held = if view == "file" { 12 } else { 11 };
         assert_eq!(
             object["evidence"]["held"].as_array().map(Vec::len),
@@ -75,7 +75,7 @@ fn the_place_of_the_start_up_value_holds_it() {
 #[test]
 fn a_refused_file_has_a_candidate_and_no_rvas() {
     let spec = Spec {
-        flaw: Some(Flaw::LiveWriter),
+        defect: Some(Defect::LiveWriter),
         ..Spec::xp_sp3()
     };
     let files = Files::new().with("tcpip.sys", &spec.build().file);
@@ -112,7 +112,7 @@ fn every_file_has_an_object_and_the_last_line_is_the_summary() {
 }
 
 #[test]
-fn the_same_files_give_the_same_lines_however_many_at_once() {
+fn the_same_files_give_the_same_lines_with_any_number_of_threads() {
     let mut files = Files::new();
     for index in 0..40 {
         let content = if index % 2 == 0 {
@@ -135,7 +135,7 @@ fn the_same_files_give_the_same_lines_however_many_at_once() {
     assert_eq!(one, lines("4"));
 }
 
-/// Every key has a row in a table of docs/json.md, inner ones as `outer.inner`.
+/// Checks that every key has a row in a table of docs/json.md, nested ones as `outer.inner`.
 fn documented(outer: &str, value: &Value) {
     const DOCUMENTED: &str = include_str!("../../../docs/json.md");
     if let Some(elements) = value.as_array() {
@@ -159,7 +159,7 @@ fn documented(outer: &str, value: &Value) {
 }
 
 #[test]
-fn what_the_verbs_that_write_say_is_documented() {
+fn json_of_the_writing_commands_is_documented() {
     let files = Files::new()
         .with("WINDOWS/system32/drivers/tcpip.sys", &xp())
         .with("WINDOWS/system32/dllcache/tcpip.sys", &patched(0))

@@ -1,4 +1,4 @@
-//! `patch -r`: a tree of setup files, compressed ones among them, judged by
+//! `patch -r`: a tree of setup files, including compressed ones, checked with
 //! cabextract.
 
 use std::fs;
@@ -13,7 +13,7 @@ fn read(files: &Files, name: &str) -> Vec<u8> {
     fs::read(files.path().join(name)).unwrap()
 }
 
-/// What others take from a cabinet with one member.
+/// The member of a cabinet, unpacked by another program.
 fn expanded(files: &Files, cabinet: &str, member: &str) -> Option<Vec<u8>> {
     expand::expanded(&read(files, cabinet)).map(|mut members| {
         let content = members.remove(member).expect("the member");
@@ -58,8 +58,8 @@ fn compressed_drivers_are_rewritten_so_that_cabextract_gives_the_patched_ones() 
     );
     let run = files.run(&["patch", "-r", "--limit", "200", "--in-place", "."]);
     run.ends_with(0);
-    run.says("4 changed of 4 files");
-    run.says("SP3.CAB: not rewritten");
+    run.prints("4 files: 4 changed");
+    run.prints("SP3.CAB: not rewritten");
     assert!(
         !run.stdout.contains("DRIVER.CAB") && !run.stdout.contains("AFD"),
         "{}",
@@ -68,13 +68,13 @@ fn compressed_drivers_are_rewritten_so_that_cabextract_gives_the_patched_ones() 
     assert_eq!(read(&files, "I386/SP3.CAB"), large);
     assert_eq!(read(&files, "slipstream/tcpip.sys"), patched(200));
 
-    // Not a specimen that is built with 200: its filler would differ.
+    // Not a specimen built with 200: its filler would differ.
     let to_200 = |spec: Spec| {
         let specimen = spec.build();
         let mut file = specimen.file.clone();
         let at = specimen.value_offset();
         file[at..at + 4].copy_from_slice(&200_u32.to_le_bytes());
-        specimen::checksum::mend(&mut file);
+        specimen::checksum::update(&mut file);
         file
     };
     for (cabinet, member, content) in [
@@ -99,10 +99,10 @@ fn compressed_drivers_are_rewritten_so_that_cabextract_gives_the_patched_ones() 
     }
 }
 
-/// Larger than any driver of the kind is: blocks that span frames, matches that
-/// reach back over many, and calls translated in each.
+/// Larger than any such driver: blocks span frames, matches reach back over many
+/// frames, and calls are translated in each.
 #[test]
-fn whatever_the_window_what_lzx_packed_is_what_cabextract_takes_from_it() {
+fn cabextract_unpacks_lzx_with_any_window() {
     let large = |start_up| {
         let spec = Spec {
             text_kib: 600,
@@ -139,7 +139,7 @@ fn whatever_the_window_what_lzx_packed_is_what_cabextract_takes_from_it() {
 }
 
 #[test]
-fn name_date_attributes_and_method_of_a_cabinet_are_kept() {
+fn a_cabinets_name_date_attributes_and_method_are_kept() {
     let before = include_bytes!("../../../corpus/cabinets/lzx.cab");
     let files = Files::new().with("TCPIP6.SY_", before);
     assert_eq!(files.run(&["patch", "--in-place", "TCPIP6.SY_"]).code, 0);
@@ -158,7 +158,7 @@ fn name_date_attributes_and_method_of_a_cabinet_are_kept() {
 }
 
 #[test]
-fn a_restored_tree_is_the_old_one_to_the_byte() {
+fn a_restored_tree_equals_the_old_one() {
     let files = media();
     let names = [
         "I386/TCPIP.SY_",
@@ -188,7 +188,7 @@ fn a_compressed_driver_without_a_backup_is_set_to_10() {
 }
 
 #[test]
-fn what_cannot_be_rewritten_is_refused_with_the_reason_and_the_rest_is_done() {
+fn unwritable_cabinets_are_refused_and_the_rest_is_patched() {
     let szdd = b"SZDD\x88\xF0\x27\x33As";
     let mut damaged = mszip(&[("tcpip.sys", &xp())]);
     let last = damaged.len() - 100;
@@ -197,7 +197,7 @@ fn what_cannot_be_rewritten_is_refused_with_the_reason_and_the_rest_is_done() {
     for (content, code, because) in [
         (szdd.to_vec(), 1, "compressed by COMPRESS.EXE"),
         (damaged, 3, "take a fresh copy"),
-        (two, 1, "tcpip.sys among them"),
+        (two, 1, "including tcpip.sys"),
         (
             mszip(&[("tcpip.sys", b"hello")]),
             1,
@@ -242,7 +242,7 @@ fn every_file_has_an_object_and_the_last_line_is_the_summary() {
 }
 
 #[test]
-fn a_tree_without_drivers_says_so() {
+fn a_tree_without_drivers_is_reported() {
     let files = Files::new().with("a/b.txt", b"x");
     let run = files.run(&["patch", "-r", "--in-place", "."]);
     assert_eq!(run.code, 1);
@@ -274,8 +274,7 @@ fn links_in_a_folder_are_named_and_not_followed() {
         run.stdout
     );
     assert!(
-        run.stdout.contains("1 changed of 1 file,")
-            && run.stdout.contains("; 3 links not followed"),
+        run.stdout.contains("1 file: 1 changed,") && run.stdout.contains("; 3 links not followed"),
         "{}",
         run.stdout
     );
@@ -288,26 +287,26 @@ fn links_in_a_folder_are_named_and_not_followed() {
     assert_eq!(links.count(), 3);
     assert_eq!(objects.last().unwrap()["summary"]["links"], 3);
     assert_eq!(read(&outside, "tcpip.sys"), xp());
-    // One that is named is followed.
+    // A link on the command line is followed.
     assert_eq!(files.run(&["patch", "--in-place", "tcpip.sys"]).code, 0);
     assert_eq!(read(&outside, "tcpip.sys"), patched(100));
 }
 
 #[test]
-fn a_cabinet_that_cannot_be_looked_into_has_failed() {
+fn an_unreadable_cabinet_fails() {
     let files = media()
         .with("I386/SP2.CAB", b"MSCF")
         .with("x.cab", b"x")
-        // Another's kind, in which Windows keeps nothing.
+        // A format of another vendor, which Windows does not use.
         .with("data1.cab", b"ISc(\0\0");
     let run = files.run(&["patch", "-r", "."]);
     run.ends_with(3);
-    run.says_all([
-        "SP2.CAB can't be looked into: the cabinet ends",
-        "x.cab can't be looked into: it is no cabinet",
-        "4 would be, 0 as they should be, 2 failed; 1 cabinet with",
+    run.prints_all([
+        "SP2.CAB can't be opened: the cabinet ends",
+        "x.cab can't be opened: not a cabinet",
+        "4 to change, 0 already correct, 2 failed; 1 cabinet with",
     ]);
-    run.does_not_say("data1.cab");
+    run.does_not_print("data1.cab");
     let objects = files.run(&["patch", "-r", "--json", "."]).objects();
     let failed = objects.iter().filter(|object| object["state"] == "failed");
     assert_eq!(failed.count(), 2);

@@ -1,4 +1,4 @@
-//! Output that nobody reads, or that can't be written.
+//! Output without a reader, or that can't be written.
 
 use std::fs::File;
 use std::io::pipe;
@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use crate::{Files, patched, xp};
 
-/// Runs with this as standard output; exit code and standard error.
+/// Runs with this standard output; returns exit code and standard error.
 fn run_to(stdout: impl Into<Stdio>, files: &Files, arguments: &[&str]) -> (i32, String) {
     let mut command = crate::program();
     command.args(arguments).current_dir(files.path());
@@ -16,14 +16,14 @@ fn run_to(stdout: impl Into<Stdio>, files: &Files, arguments: &[&str]) -> (i32, 
     (output.status.code().expect("an exit code"), stderr)
 }
 
-/// A pipe that nobody reads any more.
+/// Runs with a closed pipe.
 fn unread(files: &Files, arguments: &[&str]) -> (i32, String) {
     let (reader, writer) = pipe().expect("a pipe");
     drop(reader);
     run_to(writer, files, arguments)
 }
 
-/// A disk without room.
+/// Runs with a full disk.
 #[cfg(target_os = "linux")]
 fn full(files: &Files, arguments: &[&str]) -> (i32, String) {
     let full = File::options().write(true).open("/dev/full");
@@ -39,14 +39,14 @@ fn nine() -> Files {
     })
 }
 
-/// How many of them hold this.
+/// The number of files with this content.
 fn count(files: &Files, content: &[u8]) -> usize {
     let read = |number| std::fs::read(files.path().join(format!("t/{number}/tcpip.sys"))).unwrap();
     (0..9).filter(|&number| read(number) == content).count()
 }
 
 #[test]
-fn a_run_that_writes_is_finished_though_nobody_reads_and_its_exit_code_is_its_own() {
+fn a_writing_run_finishes_without_a_reader_and_keeps_its_exit_code() {
     let files = nine();
     let patch = ["patch", "-r", "--in-place", "t"];
     assert_eq!(unread(&files, &patch), (1, String::new()));
@@ -60,7 +60,7 @@ fn a_run_that_writes_is_finished_though_nobody_reads_and_its_exit_code_is_its_ow
 }
 
 #[test]
-fn nobody_who_reads_is_no_success() {
+fn a_closed_pipe_is_no_success() {
     let files = Files::new()
         .with("refused/tcpip.sys", &patched(0))
         .with("a.txt", b"hello")
@@ -88,7 +88,7 @@ fn nobody_who_reads_is_no_success() {
 
 #[test]
 fn a_probe_stops_once_nobody_reads() {
-    // Whoever opened the pipe would wait for ever.
+    // Opening the pipe would block for ever.
     let files = Files::new().with("a/1.sys", b"x").with("tcpip.sys", &xp());
     let made = std::process::Command::new("mkfifo")
         .arg(files.path().join("pipe"))
@@ -100,7 +100,7 @@ fn a_probe_stops_once_nobody_reads() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn output_that_is_lost_to_a_full_disk_is_an_error_and_the_work_is_done() {
+fn output_lost_to_a_full_disk_is_an_error_and_the_work_is_done() {
     let files = nine();
     let (code, stderr) = full(&files, &["patch", "-r", "--in-place", "t"]);
     assert_eq!(code, 3, "{stderr}");

@@ -9,7 +9,7 @@ mod windows;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use specimen::{Checksum, Extras, Flaw, Spec};
+use specimen::{Checksum, Defect, Extras, Spec};
 
 use crate::{Files, Run, patched, run_in, xp};
 
@@ -23,7 +23,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The value of the limit and whether the checksum is right, as `probe` has it.
+/// The limit, and whether the checksum is correct, as `probe` reports them.
 fn state(files: &Files, name: &str) -> (u64, bool) {
     let probe = files.run(&["probe", "--json", "--module", "tcpip", name]);
     let object = &probe.objects()[0];
@@ -35,7 +35,7 @@ fn read(files: &Files, name: &str) -> Vec<u8> {
     fs::read(files.path().join(name)).unwrap()
 }
 
-/// Where two files of the same length differ.
+/// The offsets at which two files of the same length differ.
 fn differences(one: &[u8], other: &[u8]) -> Vec<usize> {
     assert_eq!(one.len(), other.len());
     (0..one.len()).filter(|&at| one[at] != other[at]).collect()
@@ -43,12 +43,12 @@ fn differences(one: &[u8], other: &[u8]) -> Vec<usize> {
 
 fn refused(run: &Run, because: &str) {
     run.ends_with(1);
-    run.says("refused, left as it is");
+    run.prints("refused, left unchanged");
     assert!(run.stdout.contains(because), "{because}: {}", run.stdout);
 }
 
 #[test]
-fn nothing_is_written_unless_it_is_said_where() {
+fn nothing_is_written_without_a_target() {
     let files = Files::new().with("tcpip.sys", &xp());
     for arguments in [
         ["patch", "tcpip.sys"].as_slice(),
@@ -74,7 +74,7 @@ fn nothing_is_written_unless_it_is_said_where() {
 
 #[test]
 fn in_place_changes_value_and_checksum_and_keeps_a_backup() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let built = spec.build();
         let driver = spec.module.file_name();
         let files = Files::new().with(driver, &built.file);
@@ -96,18 +96,18 @@ fn in_place_changes_value_and_checksum_and_keeps_a_backup() {
 }
 
 #[test]
-fn what_follows_for_the_signature_is_said_after_a_change_and_only_then() {
+fn the_signature_note_is_printed_only_after_a_change() {
     let files = Files::new().with("tcpip.sys", &xp());
-    let says = |run: &Run| run.stdout.contains("What follows:");
+    let has_note = |run: &Run| run.stdout.contains("Consequences:");
     let shown = files.run(&["patch", "tcpip.sys"]);
-    assert!(!says(&shown));
+    assert!(!has_note(&shown));
     assert_eq!(
         shown.stdout.matches("Windows File Protection may").count(),
         1
     );
     let restored = files.run(&["restore", "tcpip.sys"]).stdout;
     assert!(!restored.contains("Windows File Protection"), "{restored}");
-    assert!(says(&files.run(&["patch", "--in-place", "tcpip.sys"])));
+    assert!(has_note(&files.run(&["patch", "--in-place", "tcpip.sys"])));
     let again = files.run(&["patch", "--in-place", "tcpip.sys"]);
     assert_eq!(again.code, 0);
     assert!(
@@ -115,7 +115,7 @@ fn what_follows_for_the_signature_is_said_after_a_change_and_only_then() {
             .stdout
             .starts_with("tcpip.sys: nothing to do: the limit is 100\n")
     );
-    assert!(!says(&again) && !again.stdout.contains("Windows File Protection"));
+    assert!(!has_note(&again) && !again.stdout.contains("Windows File Protection"));
     let many = |arguments: &[&str]| {
         let objects = files.run(arguments).objects();
         objects.last().unwrap()["summary"]["notes"].clone()
@@ -126,7 +126,7 @@ fn what_follows_for_the_signature_is_said_after_a_change_and_only_then() {
 }
 
 #[test]
-fn all_that_is_named_must_be_there_before_anything_is_written() {
+fn nothing_is_written_if_any_named_file_is_missing() {
     let files = Files::new().with("tcpip.sys", &xp());
     for arguments in [
         ["patch", "--in-place", "tcpip.sys", "50"].as_slice(),
@@ -135,7 +135,7 @@ fn all_that_is_named_must_be_there_before_anything_is_written() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 3, "{arguments:?}: {}", run.stdout);
-        run.warns("write --limit 50");
+        run.warns("use --limit 50");
         run.warns("Nothing was done");
         assert_eq!(read(&files, "tcpip.sys"), xp());
     }
@@ -148,7 +148,7 @@ fn all_that_is_named_must_be_there_before_anything_is_written() {
 }
 
 #[test]
-fn a_changed_copy_is_written_where_nothing_is() {
+fn output_never_overwrites_another_file() {
     let files = Files::new()
         .with("tcpip.sys", &xp())
         .with("there.sys", b"mine");
@@ -156,27 +156,27 @@ fn a_changed_copy_is_written_where_nothing_is() {
     assert_eq!(run.code, 0, "{}", run.stdout);
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(read(&files, "out.sys"), patched(100));
-    run.says("written to   out.sys");
-    // The same once more is no contradiction.
+    run.prints("written to   out.sys");
+    // Repeating the run is no conflict.
     let again = files.run(&["patch", "--output", "out.sys", "tcpip.sys"]);
     assert_eq!(again.code, 0);
     assert!(
         again
             .stdout
-            .starts_with("tcpip.sys: nothing to do: the changed copy is there\n"),
+            .starts_with("tcpip.sys: nothing to do: the changed copy exists\n"),
         "{}",
         again.stdout
     );
-    again.does_not_say("written to");
+    again.does_not_print("written to");
     let there = files.run(&["patch", "--output", "there.sys", "tcpip.sys"]);
     refused(&there, "never overwritten");
-    there.does_not_say("written to");
+    there.does_not_print("written to");
     assert_eq!(read(&files, "there.sys"), b"mine");
     assert_eq!(names(&files.path()), ["out.sys", "tcpip.sys", "there.sys"]);
 }
 
 #[test]
-fn every_refusal_says_why_and_leaves_the_file_to_the_byte() {
+fn every_refusal_gives_a_reason_and_leaves_the_file_unchanged() {
     let with = |change: &dyn Fn(&mut Spec)| {
         let mut spec = Spec::xp_sp3();
         change(&mut spec);
@@ -192,14 +192,14 @@ fn every_refusal_says_why_and_leaves_the_file_to_the_byte() {
     };
     let nt = usize::try_from(u32::from_le_bytes(xp()[60..64].try_into().unwrap())).unwrap();
     let mut signed = xp();
-    // The size of the fifth data directory, with a checksum to match.
+    // The size of the fifth data directory, with a matching checksum.
     signed[nt + 24 + 96 + 4 * 8 + 4] = 8;
     let sum = specimen::checksum::checksum(&signed, nt + 24 + 64);
     signed[nt + 24 + 64..nt + 24 + 68].copy_from_slice(&sum.to_le_bytes());
     let unrelocated = with(&|spec| spec.extras.relocations = false);
-    let vista = with(&|spec| spec.flaw = Some(Flaw::OneGate));
+    let vista = with(&|spec| spec.defect = Some(Defect::OneGate));
     let cases: [(&str, Vec<u8>, i32, &str); 10] = [
-        ("tcpip.sys", signed, 1, "a signature of its own"),
+        ("tcpip.sys", signed, 1, "an embedded signature"),
         (
             "tcpip.sys",
             checksum(Checksum::Zero),
@@ -219,9 +219,19 @@ fn every_refusal_says_why_and_leaves_the_file_to_the_byte() {
             "evidence is missing: LocalImports, Relocated",
         ),
         ("tcpip.sys", vista, 1, "evidence is missing: TwoGates"),
-        ("tcpip.sys", patched(0), 1, "stores 0, which is no limit"),
-        ("tcpip.sys", patched(0x0100_0000), 1, "which is no limit"),
-        ("renamed.sys", xp(), 1, "not called so"),
+        (
+            "tcpip.sys",
+            patched(0),
+            1,
+            "stores 0, which is not a valid limit",
+        ),
+        (
+            "tcpip.sys",
+            patched(0x0100_0000),
+            1,
+            "which is not a valid limit",
+        ),
+        ("renamed.sys", xp(), 1, "but its name is not"),
         ("tcpip6.sys", xp(), 1, "say which it is by --module"),
         ("SysWOW64/tcpip.sys", xp(), 1, "no driver is loaded"),
     ];
@@ -229,7 +239,7 @@ fn every_refusal_says_why_and_leaves_the_file_to_the_byte() {
         let files = Files::new().with(name, &content);
         let run = files.run(&["patch", "--in-place", name]);
         assert_eq!(run.code, code, "{because}: {}", run.stdout);
-        run.says("refused, left as it is");
+        run.prints("refused, left unchanged");
         assert!(run.stdout.contains(because), "{because}: {}", run.stdout);
         assert_eq!(read(&files, name), content, "{because}");
         let folder = files.path().join(name);
@@ -238,7 +248,7 @@ fn every_refusal_says_why_and_leaves_the_file_to_the_byte() {
 }
 
 #[test]
-fn where_a_file_lies_does_not_depend_on_how_it_is_named() {
+fn a_files_folder_does_not_depend_on_the_path_given() {
     let files = Files::new().with("SysWOW64/drivers/tcpip.sys", &xp());
     let drivers = files.path().join("SysWOW64/drivers");
     for arguments in [
@@ -274,10 +284,10 @@ fn a_renamed_file_is_patched_when_the_module_is_named() {
 }
 
 #[test]
-fn a_version_without_the_limiter_is_refused_as_such() {
-    // Windows 10's number in the version resource, and no gates.
+fn a_version_without_the_limiter_is_refused() {
+    // The version resource states Windows 10, and there are no gates.
     let mut file = Spec {
-        flaw: Some(Flaw::UnsignedJumps),
+        defect: Some(Defect::UnsignedJumps),
         ..Spec::xp_x64()
     }
     .build()
@@ -292,7 +302,7 @@ fn a_version_without_the_limiter_is_refused_as_such() {
 }
 
 #[test]
-fn a_file_that_is_not_there_or_cut_is_an_error_of_input() {
+fn a_missing_or_truncated_file_is_an_input_error() {
     let files = Files::new().with("tcpip.sys", &xp()[..5000]);
     assert_eq!(files.run(&["patch", "nothing.sys"]).code, 3);
     let cut = files.run(&["patch", "--in-place", "tcpip.sys"]);
@@ -301,22 +311,22 @@ fn a_file_that_is_not_there_or_cut_is_an_error_of_input() {
 }
 
 #[test]
-fn a_foreign_file_in_the_place_of_the_backup_is_not_touched() {
+fn a_foreign_file_with_the_backups_name_is_not_overwritten() {
     let hash = specimen::checksum::sha256(&xp());
     let backup = format!("tcpip.sys.{}.orig", &hash[..16]);
     let files = Files::new().with("tcpip.sys", &xp()).with(&backup, b"mine");
     refused(
         &files.run(&["patch", "tcpip.sys"]),
-        "not the backup that its name says",
+        "not the backup that its name states",
     );
     let run = files.run(&["patch", "--in-place", "tcpip.sys"]);
-    refused(&run, "not the backup that its name says");
+    refused(&run, "not the backup that its name states");
     assert_eq!(read(&files, &backup), b"mine");
     assert_eq!(read(&files, "tcpip.sys"), xp());
 }
 
 #[test]
-fn what_a_killed_run_left_is_no_hindrance() {
+fn leftovers_of_a_killed_run_do_not_block() {
     let files = Files::new()
         .with("tcpip.sys", &xp())
         .with("tcpip.sys.1.tcplimit-new", b"half");
@@ -330,7 +340,7 @@ fn the_command_line_is_checked_before_anything_else() {
     let files = Files::new()
         .with("tcpip.sys", &xp())
         .with("a/tcpip.sys", &xp());
-    for (arguments, says) in [
+    for (arguments, expected) in [
         (["patch"].as_slice(), "FILE"),
         (&["patch", "--limit", "0", "tcpip.sys"], "1..=16777215"),
         (
@@ -357,13 +367,17 @@ fn the_command_line_is_checked_before_anything_else() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 2, "{arguments:?}");
-        assert!(run.stderr.contains(says), "{arguments:?}: {}", run.stderr);
+        assert!(
+            run.stderr.contains(expected),
+            "{arguments:?}: {}",
+            run.stderr
+        );
     }
     assert_eq!(read(&files, "tcpip.sys"), xp());
 }
 
 #[test]
-fn one_json_object_says_all() {
+fn one_json_object_describes_the_change() {
     let built = Spec::xp_sp3().build();
     let files = Files::new().with("tcpip.sys", &built.file);
     let run = files.run(&["patch", "--json", "--in-place", "tcpip.sys"]);

@@ -1,11 +1,11 @@
 //! `probe` on single files.
 
-use specimen::{Flaw, Spec};
+use specimen::{Defect, Spec};
 
 use crate::{Files, patched, run, xp};
 
 #[test]
-fn without_a_path_the_specimen_is_located_and_called_one() {
+fn without_a_path_the_specimen_is_located_and_named() {
     if cfg!(windows) {
         return;
     }
@@ -21,7 +21,7 @@ fn without_a_path_the_specimen_is_located_and_called_one() {
 
 #[test]
 fn every_kind_of_driver_is_located_where_it_was_built_as_file_and_as_loaded() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let built = spec.build();
         let files = Files::new().with("driver.bin", &built.file);
         let limit = format!("limit        RVA {:X}\n", built.truth.threshold);
@@ -38,14 +38,14 @@ fn every_kind_of_driver_is_located_where_it_was_built_as_file_and_as_loaded() {
 }
 
 #[test]
-fn the_base_that_was_asked_for_is_told() {
+fn the_requested_base_is_printed() {
     let files = Files::new().with("tcpip.sys", &xp());
     let probe = files.run(&["probe", "--as-loaded=f7b3c000", "tcpip.sys"]);
     assert!(probe.stdout.contains("as loaded at F7B3C000"));
 }
 
 #[test]
-fn a_patched_file_is_located_and_its_value_told() {
+fn a_patched_file_is_located_and_its_value_printed() {
     let files = Files::new().with("tcpip.sys", &patched(16_777_214));
     let probe = files.run(&["probe", "tcpip.sys"]);
     assert_eq!(probe.code, 0);
@@ -63,7 +63,7 @@ fn a_patched_file_is_located_and_its_value_told() {
 #[test]
 fn missing_evidence_is_named_and_the_exit_code_is_1() {
     let spec = Spec {
-        flaw: Some(Flaw::NoQueueTest),
+        defect: Some(Defect::NoQueueTest),
         ..Spec::xp_sp3()
     };
     let files = Files::new().with("tcpip.sys", &spec.build().file);
@@ -80,7 +80,7 @@ fn missing_evidence_is_named_and_the_exit_code_is_1() {
 }
 
 #[test]
-fn files_that_are_no_driver_say_what_they_are() {
+fn files_that_are_no_driver_are_named_by_kind() {
     let files = Files::new()
         .with("text.txt", b"hello")
         .with("empty", b"")
@@ -99,10 +99,10 @@ fn files_that_are_no_driver_say_what_they_are() {
 }
 
 #[test]
-fn a_program_is_not_searched_even_when_it_is_called_a_driver() {
+fn a_program_is_not_searched_even_with_a_drivers_name() {
     let mut file = xp();
     let nt = usize::try_from(u32::from_le_bytes(file[60..64].try_into().unwrap())).unwrap();
-    // The subsystem: 3, a program with a console.
+    // Subsystem 3: a console program.
     file[nt + 92] = 3;
     let files = Files::new().with("tcpip.sys", &file);
     let probe = files.run(&["probe", "--module", "tcpip", "tcpip.sys"]);
@@ -111,7 +111,7 @@ fn a_program_is_not_searched_even_when_it_is_called_a_driver() {
 }
 
 #[test]
-fn another_machine_is_named() {
+fn an_unsupported_machine_is_named() {
     let mut file = xp();
     let nt = usize::try_from(u32::from_le_bytes(file[60..64].try_into().unwrap())).unwrap();
     // IA-64.
@@ -119,7 +119,7 @@ fn another_machine_is_named() {
     let files = Files::new().with("tcpip.sys", &file);
     let probe = files.run(&["probe", "tcpip.sys"]);
     assert_eq!(probe.code, 1);
-    probe.says("machine 0200h is neither x86 nor x64");
+    probe.prints("machine 0200h is neither x86 nor x64");
 }
 
 #[test]
@@ -136,9 +136,9 @@ fn a_value_that_the_driver_does_not_take_is_marked() {
 }
 
 #[test]
-fn the_command_that_explains_repeats_what_was_asked_for() {
+fn the_suggested_explain_command_repeats_the_options() {
     let spec = Spec {
-        flaw: Some(Flaw::NoQueueTest),
+        defect: Some(Defect::NoQueueTest),
         ..Spec::xp_sp3()
     };
     let files = Files::new().with("my files/a.sys", &spec.build().file);
@@ -153,18 +153,18 @@ fn the_command_that_explains_repeats_what_was_asked_for() {
     let command = format!(
         "tcplimit explain --module tcpip --as-loaded=F7B3C000 {quote}my files/a.sys{quote}\n"
     );
-    probe.says(&command);
+    probe.prints(&command);
 }
 
 #[test]
-fn a_base_without_its_sign_of_equality_is_hinted_at() {
+fn a_base_without_an_equals_sign_gets_a_hint() {
     let probe = Files::new().run(&["probe", "--as-loaded", "F7A80000"]);
     assert_eq!(probe.code, 3);
     probe.warns("--as-loaded=F7A80000");
 }
 
 #[test]
-fn what_is_not_there_is_an_error_of_input() {
+fn a_missing_file_is_an_input_error() {
     let probe = Files::new().run(&["probe", "nothing.sys"]);
     assert_eq!(probe.code, 3);
     assert_eq!(probe.stdout, "");
@@ -177,7 +177,7 @@ fn what_is_not_there_is_an_error_of_input() {
 
 #[test]
 #[cfg(unix)]
-fn a_link_that_leads_nowhere_is_an_error_of_input() {
+fn a_dangling_link_is_an_input_error() {
     let files = Files::new();
     std::os::unix::fs::symlink("nowhere", files.path().join("link")).unwrap();
     let probe = files.run(&["probe", "link"]);
@@ -186,7 +186,7 @@ fn a_link_that_leads_nowhere_is_an_error_of_input() {
 }
 
 #[test]
-fn a_renamed_file_is_known_by_what_is_in_it() {
+fn a_renamed_file_is_recognised_by_its_content() {
     let files = Files::new().with("sample.bin", &Spec::tcpip6_x86().build().file);
     let probe = files.run(&["probe", "sample.bin"]);
     assert_eq!(probe.code, 0);
@@ -219,7 +219,7 @@ fn names_that_contradict_each_other_need_a_module() {
 }
 
 #[test]
-fn a_base_that_no_image_can_have_is_an_error_of_usage() {
+fn an_impossible_base_is_a_usage_error() {
     let files = Files::new().with("tcpip.sys", &xp());
     for base in ["1234", "hello", "0", ""] {
         let probe = files.run(&["probe", &format!("--as-loaded={base}"), "tcpip.sys"]);
@@ -230,7 +230,7 @@ fn a_base_that_no_image_can_have_is_an_error_of_usage() {
             probe.stderr
         );
     }
-    // One for x64, but the file is for x86.
+    // A base for x64, but the file is for x86.
     let probe = files.run(&["probe", "--as-loaded=FFFFFADF90000000", "tcpip.sys"]);
     assert_eq!(probe.code, 2);
     assert!(
@@ -291,7 +291,7 @@ fn colour_is_used_only_where_it_is_wanted() {
 }
 
 #[test]
-fn control_characters_in_names_are_shown_and_not_obeyed() {
+fn control_characters_in_names_are_escaped() {
     if cfg!(windows) {
         return;
     }
@@ -322,7 +322,7 @@ fn a_closed_pipe_ends_the_program_quietly() {
 
     let files = Files::new().with("tcpip.sys", &xp());
     let mut command = crate::program();
-    // More than a pipe holds.
+    // More than the buffer of a pipe.
     command
         .args(["probe", "--json"])
         .args(std::iter::repeat_n("tcpip.sys", 400));
@@ -338,7 +338,7 @@ fn a_closed_pipe_ends_the_program_quietly() {
 }
 
 #[test]
-fn what_has_no_relocations_is_loaded_at_its_own_base_only() {
+fn an_image_without_relocations_loads_only_at_its_own_base() {
     use specimen::{Extras, ImageBase};
 
     let spec = Spec {
@@ -359,7 +359,7 @@ fn what_has_no_relocations_is_loaded_at_its_own_base_only() {
         let says = format!(
             "it has no relocations, so it can't be loaded at {at}, only at its own base, 20000"
         );
-        probe.says(&says);
+        probe.prints(&says);
     }
     let own = files.run(&["probe", "--as-loaded=20000", "tcpip.sys"]);
     assert_eq!(own.code, 0, "{}", own.stdout);

@@ -1,4 +1,4 @@
-//! Two runs at once, and mounts that fail, with real processes.
+//! Concurrent runs and failing mounts, with real processes.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -9,7 +9,7 @@ use crate::{Files, Run, patched, xp};
 #[cfg(target_os = "linux")]
 mod linux;
 
-/// A run that is not waited for yet.
+/// A run in the background.
 fn start(files: &Files, arguments: &[&str]) -> std::process::Child {
     let mut command = crate::program();
     command.args(arguments).current_dir(files.path());
@@ -21,7 +21,7 @@ fn ended(child: std::process::Child) -> Run {
     Run::of(child.wait_with_output().expect("it ends"))
 }
 
-/// Neither lock files nor what is staged.
+/// The remaining lock files and staged files.
 fn leftovers(files: &Files) -> Vec<String> {
     let all = walkdir::WalkDir::new(files.path()).into_iter();
     let names = all.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
@@ -30,22 +30,26 @@ fn leftovers(files: &Files) -> Vec<String> {
 }
 
 #[test]
-fn of_two_patches_at_once_one_changes_the_file_and_its_backup_stays() {
+fn two_concurrent_patches_change_the_file_once_and_keep_its_backup() {
     let hash = specimen::checksum::sha256(&xp());
     let backup = format!("tcpip.sys.{}.orig", &hash[..16]);
     for round in 0..40 {
         let files = Files::new().with("tcpip.sys", &xp());
         let arguments = ["patch", "--in-place", "tcpip.sys"];
         let pair = [start(&files, &arguments), start(&files, &arguments)].map(ended);
-        let says = |text: &str| {
+        let occurrences = |text: &str| {
             let saying = pair.iter().filter(|run| run.stdout.contains(text));
             saying.count()
         };
         for run in &pair {
             assert_eq!(run.code, 0, "{round}: {}{}", run.stdout, run.stderr);
         }
-        assert_eq!(says("changed the limit from 10 to 100"), 1, "{round}");
-        assert_eq!(says("nothing to do: the limit is 100"), 1, "{round}");
+        assert_eq!(
+            occurrences("changed the limit from 10 to 100"),
+            1,
+            "{round}"
+        );
+        assert_eq!(occurrences("nothing to do: the limit is 100"), 1, "{round}");
         assert_eq!(
             fs::read(files.path().join("tcpip.sys")).unwrap(),
             patched(100)
@@ -60,7 +64,7 @@ fn of_two_patches_at_once_one_changes_the_file_and_its_backup_stays() {
 }
 
 #[test]
-fn of_two_different_patches_at_once_the_second_is_made_of_what_the_first_left() {
+fn two_concurrent_patches_with_different_limits_run_one_after_the_other() {
     for round in 0..20 {
         let files = Files::new().with("tcpip.sys", &xp());
         let [one, other] = ["50", "70"]
@@ -77,14 +81,14 @@ fn of_two_different_patches_at_once_the_second_is_made_of_what_the_first_left() 
             false => (&other, &one, "from 70 to 50"),
         };
         assert_eq!((first.code, second.code), (0, 0), "{round}");
-        first.says("the limit from 10 to");
+        first.prints("the limit from 10 to");
         assert!(second.stdout.contains(way), "{round}: {}", second.stdout);
         assert_eq!(leftovers(&files), [""; 0], "{round}");
     }
 }
 
 #[test]
-fn of_two_runs_over_all_copies_at_once_none_disturbs_the_other() {
+fn two_concurrent_runs_over_all_copies_do_not_interfere() {
     let copies = ["drivers", "dllcache"].map(|name| format!("WINDOWS/system32/{name}/tcpip.sys"));
     for round in 0..20 {
         let files = Files::new().with(&copies[0], &xp()).with(&copies[1], &xp());
@@ -111,7 +115,7 @@ fn of_two_runs_over_all_copies_at_once_none_disturbs_the_other() {
 }
 
 #[test]
-fn a_lock_that_is_held_is_waited_for_and_then_said_whose_it_is() {
+fn a_held_lock_is_waited_for_and_then_its_owner_is_reported() {
     let drivers = "WINDOWS/system32/drivers";
     let driver = format!("{drivers}/tcpip.sys");
     let files = Files::new().with(&driver, &xp());
@@ -136,23 +140,23 @@ fn a_lock_that_is_held_is_waited_for_and_then_said_whose_it_is() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 3, "{arguments:?}: {}{}", run.stdout, run.stderr);
-        let said = format!("{}{}", run.stdout, run.stderr);
-        for says in [
-            "another run of tcplimit is at work here and holds",
+        let printed = format!("{}{}", run.stdout, run.stderr);
+        for expected in [
+            "another run of tcplimit is in progress here and holds",
             "tcplimit restore, process 4711 on",
             "wait until it has ended",
         ] {
-            assert!(said.contains(says), "{arguments:?}: {said}");
+            assert!(printed.contains(expected), "{arguments:?}: {printed}");
         }
         assert_eq!(fs::read(files.path().join(&driver)).unwrap(), xp());
     }
-    // Who writes nothing needs no lock.
+    // A run that writes nothing needs no lock.
     assert_eq!(files.run(&["patch", &driver]).code, 0);
     let at_home = lock("WINDOWS");
     let status = files.run(&["status", "--root", "."]);
     status.ends_with(0);
-    status.says("another run is at work");
-    // What is not locked any more is a stale one.
+    status.prints("another run is in progress");
+    // An unlocked lock file is stale.
     drop((held, at_home));
     let status = files.run(&["status", "--root", "."]);
     assert!(

@@ -17,7 +17,7 @@ const LIMIT: [u8; 4] = [0x00, 0x00, 0xC0, 0xFF];
 /// Types, numbers and contents.
 pub(crate) fn resources() -> Vec<(u16, u16, Vec<u8>)> {
     let mut resources = Vec::new();
-    // Reserved; type 1, icons; how many.
+    // Reserved; type 1, icons; count.
     let mut group: Vec<u8> = Vec::new();
     for number in [0, 1, 3_u16] {
         group.extend(number.to_le_bytes());
@@ -52,7 +52,7 @@ fn picture(size: u32) -> Vec<u8> {
             picture.extend(pixel(x, y, size));
         }
     }
-    // All of it is opaque; rows of the mask are padded to dwords.
+    // Everything is opaque; rows of the mask are padded to dwords.
     let row = size.div_ceil(32) * 4;
     picture.resize(picture.len() + (row * size) as usize, 0);
     picture

@@ -1,10 +1,9 @@
-//! The known builds, from the manifest of the workbench's tool.
+//! The known builds, from the workbench's manifest.
 
-/// A table of hashes and names, as Rust: `&[("name", "hash"), ...]`.
+/// Names and hashes as a Rust table: `&[("name", "hash"), ...]`.
 ///
-/// The manifest is TOML; of it only these two lines of each build are read, so
-/// that no parser need be built for each target. A test compares the table with
-/// what the workbench reads.
+/// Only these two lines of each build are read from the TOML manifest, so that no parser is built
+/// for each target. A test compares the table with the workbench's.
 pub(crate) fn table(manifest: &str) -> String {
     let value = |line: &str, key: &str| {
         let rest = line.strip_prefix(key)?.trim_start().strip_prefix('=')?;

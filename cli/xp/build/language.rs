@@ -1,11 +1,11 @@
-//! A language's table, from its file.
+//! The table of a language, from its file.
 
 #[path = "../src/language/hash.rs"]
 mod hash;
 #[path = "po.rs"]
 mod po;
 
-/// The table as Rust: hashes in their order, where each text ends, and all texts.
+/// The table in Rust: sorted hashes, the end of each text, and all texts.
 pub(crate) fn table(file: &str) -> Result<String, String> {
     let mut entries: Vec<(u32, String)> = po::entries(file)?
         .into_iter()

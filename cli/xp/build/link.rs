@@ -1,7 +1,7 @@
-//! What the linker is told.
+//! Arguments of the linker.
 
-/// For both processors. A program needs none of the later marks (NX, random
-/// addresses, terminal server); it is relocatable all the same.
+/// For both processors. The programs need none of the later flags (NX, random addresses, terminal
+/// server), but are relocatable.
 const ALL: [&str; 12] = [
     "/ENTRY:start",
     "/NODEFAULTLIB",
@@ -17,20 +17,19 @@ const ALL: [&str; 12] = [
     "/STACK:0x100000",
 ];
 
-/// The oldest systems that load it: XP is 5.1; on x64 the first is 5.2.
+/// The oldest supported systems: XP is 5.1; the first x64 is 5.2.
 const XP: [&str; 2] = ["/OSVERSION:5.1", "/VERSION:5.1"];
 const XP_X64: [&str; 2] = ["/OSVERSION:5.2", "/VERSION:5.2"];
 
-/// A program with a console, or with a window.
+/// The PE subsystem: console or window.
 #[derive(Clone, Copy)]
 pub(crate) enum Subsystem {
     Console,
     Window,
 }
 
-/// The arguments, to be given after those of the target, if it is one of the
-/// two that the driver is built for: they are taken for their code (PE, no
-/// floats), not for UEFI.
+/// The arguments to add after the target's own, if it is one of the driver's two targets. Those are
+/// chosen for their code (PE, no floats), not for UEFI.
 pub(crate) fn arguments(
     os: &str,
     arch: &str,

@@ -1,7 +1,6 @@
-//! The manifest of the window: visual styles where Windows has them, and no other rights than the
-//! user's.
+//! The manifest of the window: visual styles where Windows has them, and only the user's rights.
 
-/// For both processors: `*` is the one of the program.
+/// For both processors: `*` means the program's own.
 pub(crate) const MANIFEST: &str = r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
 <assembly xmlns="urn:schemas-microsoft-com:asm.v1" manifestVersion="1.0">
 <assemblyIdentity name="tcplimit.tcplimitw" version="1.0.0.0" type="win32" processorArchitecture="*"/>

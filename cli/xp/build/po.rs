@@ -1,4 +1,4 @@
-//! gettext's files of translations, as far as ours go: `msgid`, `msgstr`, comments.
+//! The part of gettext's PO format that we use: `msgid`, `msgstr`, comments.
 //!
 //! Source: "The Format of PO Files" in the manual of GNU gettext.
 
@@ -9,10 +9,10 @@ pub(crate) struct Entry {
     pub(crate) translated: String,
 }
 
-/// All entries but the header, which is about the file itself.
+/// All entries except the header.
 ///
 /// # Errors
-/// A line that is none of these.
+/// If a line is none of these.
 pub(crate) fn entries(file: &str) -> Result<Vec<Entry>, String> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut is_translation = false;

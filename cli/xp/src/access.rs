@@ -1,7 +1,7 @@
-//! Who may write to a folder, besides Administrators.
+//! Groups besides Administrators that may write to a folder.
 //!
-//! Source of the layouts: SECURITY_DESCRIPTOR in its self-relative form, ACL, ACE
-//! and SID in \[MS-DTYP\], sections 2.4.6, 2.4.5, 2.4.4 and 2.4.2.
+//! Source of the layouts: SECURITY_DESCRIPTOR in its self-relative form, ACL, ACE and SID in
+//! \[MS-DTYP\], sections 2.4.6, 2.4.5, 2.4.4 and 2.4.2.
 
 use alloc::vec::Vec;
 
@@ -10,10 +10,10 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::failure::Failure;
 use crate::language::Text;
-use crate::win32::Win32;
-use crate::windows::Windows;
+use crate::os::Os;
+use crate::win32_error::Win32Error;
 
-/// Groups that all who use a machine belong to, each with its SID.
+/// Groups that contain every user of a machine, each with its SID.
 const EVERYBODY: [(Text, &[u8]); 4] = [
     (Text::new("Everyone"), &[1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]),
     (
@@ -30,88 +30,87 @@ const EVERYBODY: [(Text, &[u8]); 4] = [
     ),
 ];
 
-/// Rights that end in another file by the same name: FILE_ADD_FILE (for a file
-/// FILE_WRITE_DATA), FILE_DELETE_CHILD, DELETE, WRITE_DAC, WRITE_OWNER,
-/// GENERIC_WRITE, GENERIC_ALL.
-const WRITING: u32 = 0x2 | 0x40 | 0x1_0000 | 0x4_0000 | 0x8_0000 | 0x4000_0000 | 0x1000_0000;
+/// Rights that allow replacing a file: FILE_ADD_FILE (for a file FILE_WRITE_DATA),
+/// FILE_DELETE_CHILD, DELETE, WRITE_DAC, WRITE_OWNER, GENERIC_WRITE, GENERIC_ALL.
+const WRITE_RIGHTS: u32 = 0x2 | 0x40 | 0x1_0000 | 0x4_0000 | 0x8_0000 | 0x4000_0000 | 0x1000_0000;
 
 /// SE_DACL_PRESENT.
-const LIST_PRESENT: u16 = 4;
+const DACL_PRESENT: u16 = 4;
 /// ACCESS_ALLOWED_ACE_TYPE.
 const ALLOWED: u8 = 0;
 /// OBJECT_INHERIT_ACE and INHERIT_ONLY_ACE.
-const FOR_FILES: u8 = 1;
-const NOT_FOR_THE_FOLDER: u8 = 8;
+const OBJECT_INHERIT: u8 = 1;
+const INHERIT_ONLY: u8 = 8;
 
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct Descriptor {
+struct SecurityDescriptor {
     _revision: [u8; 2],
     control: U16,
     _owner: U32,
     _group: U32,
     _audit: U32,
-    /// Where the list begins; 0 for none, which is a list that allows all.
+    /// Offset of the DACL. 0 means none, which allows everyone everything.
     list: U32,
 }
 
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct List {
+struct Acl {
     _revision: [u8; 2],
     _length: U16,
     count: U16,
     _reserved: U16,
 }
 
-/// What all entries begin with that allow or deny; the SID follows.
+/// The start of every ACE that allows or denies; the SID follows.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct Entry {
+struct Ace {
     kind: u8,
     flags: u8,
     length: U16,
     rights: U32,
 }
 
-/// Who besides Administrators may put files into a folder.
+/// The groups besides Administrators that may put files into a folder.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Writers {
-    /// These groups; perhaps none.
+    /// These groups; possibly none.
     Groups(Vec<&'static str>),
-    /// All: the disk has no access lists.
+    /// Everyone: the disk has no access lists.
     NoLists,
 }
 
-/// Who may write to the folder, or to files that are put there.
-pub(crate) fn writers(windows: &dyn Windows, folder: &str) -> Result<Writers, Failure> {
-    let descriptor = windows.access_list(folder).and_then(|descriptor| {
+/// The groups that may write to the folder, or to files put there.
+pub(crate) fn writers(os: &dyn Os, folder: &str) -> Result<Writers, Failure> {
+    let descriptor = os.access_list(folder).and_then(|descriptor| {
         descriptor.map_or(Ok(Writers::NoLists), |descriptor| {
-            let groups = groups(&descriptor).ok_or(Win32::INVALID_DATA)?;
+            let groups = groups(&descriptor).ok_or(Win32Error::INVALID_DATA)?;
             Ok(Writers::Groups(groups))
         })
     });
     descriptor.map_err(|error| Failure::file(phrase!("read the access list of"), folder, error))
 }
 
-/// The groups that a descriptor allows to write. What it denies is not
-/// considered: that only takes rights away. `None` where it is malformed.
+/// The groups that a descriptor allows to write. Ignores entries that deny, which only remove
+/// rights. `None` if malformed.
 fn groups(descriptor: &[u8]) -> Option<Vec<&'static str>> {
-    let (header, _) = Descriptor::ref_from_prefix(descriptor).ok()?;
+    let (header, _) = SecurityDescriptor::ref_from_prefix(descriptor).ok()?;
     let at = usize::try_from(header.list.get()).ok()?;
-    if header.control.get() & LIST_PRESENT == 0 || at == 0 {
+    if header.control.get() & DACL_PRESENT == 0 || at == 0 {
         let [(everyone, _), ..] = EVERYBODY;
         return Some([everyone.get()].into());
     }
-    let (list, mut rest) = List::ref_from_prefix(descriptor.get(at..)?).ok()?;
+    let (list, mut rest) = Acl::ref_from_prefix(descriptor.get(at..)?).ok()?;
     let mut all = Vec::new();
     for _ in 0..list.count.get() {
-        let (entry, _) = Entry::ref_from_prefix(rest).ok()?;
+        let (entry, _) = Ace::ref_from_prefix(rest).ok()?;
         let (whole, next) = rest.split_at_checked(entry.length.get().into())?;
-        let sid = whole.get(size_of::<Entry>()..)?;
+        let sid = whole.get(size_of::<Ace>()..)?;
         rest = next;
-        let applies = entry.flags & NOT_FOR_THE_FOLDER == 0 || entry.flags & FOR_FILES != 0;
-        if entry.kind != ALLOWED || !applies || entry.rights.get() & WRITING == 0 {
+        let applies = entry.flags & INHERIT_ONLY == 0 || entry.flags & OBJECT_INHERIT != 0;
+        if entry.kind != ALLOWED || !applies || entry.rights.get() & WRITE_RIGHTS == 0 {
             continue;
         }
         let groups = EVERYBODY.iter().filter(|(_, group)| sid.starts_with(group));
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_files_will_inherit_counts_and_what_only_folders_will_does_not() {
+    fn entries_that_files_inherit_count_and_those_only_folders_inherit_do_not() {
         let of = |flags| groups(&descriptor(&[entry(0, flags, ALL, USERS)])).unwrap();
         // CONTAINER_INHERIT_ACE is 2.
         for (flags, counts) in [(0, true), (3, true), (9, true), (11, true), (10, false)] {
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_is_not_there_allows_everyone_all() {
+    fn a_missing_list_allows_everyone_everything() {
         let list = descriptor(&[]);
         assert_eq!(groups(&list).unwrap(), [""; 0]);
         let mut none = list.clone();
@@ -207,7 +206,7 @@ mod tests {
         for length in 0..whole.len() {
             assert_eq!(groups(&whole[..length]), None, "{length}");
         }
-        // An entry that is shorter than its own header.
+        // An entry shorter than its own header.
         let mut short = whole;
         short[30] = 4;
         assert_eq!(groups(&short), None);

@@ -1,30 +1,30 @@
-//! The window's program: events in, calls of the model and of the controls out.
+//! The window program: receives events, calls the model and the controls.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use tcplimit_xp::window::{
-    Action, Change, Command, Control, Ink, Layout, Model, Order, Rect, Shape, USUAL, about, bitmap,
-    lines, minimum, not_started, run_as_question, saved, title,
+    COMMON_LIMITS, Change, Command, Control, Ink, Layout, Model, Order, Rect, Remedy, Shape, about,
+    bitmap, lines, minimum, not_started, run_as_question, saved, title,
 };
-use tcplimit_xp::{Exit, Language, Win32, Windows, chosen_language};
+use tcplimit_xp::{Exit, Language, Os, Win32Error, chosen_language};
 
 use crate::gui::canvas::{self, MessageFont, Picture};
 use crate::gui::control;
 use crate::gui::icon;
 use crate::gui::menu::{self, Bar, Keys};
 use crate::gui::procedure::{self, Event, MAIN, Program};
-use crate::gui::shell::{self, Instance, Mood};
+use crate::gui::shell::{self, Instance, MessageKind};
 use crate::gui::state::State;
 use crate::gui::window::{self, Window};
-use crate::win::ThisWindows;
+use crate::os_win32::Win32Os;
 
-/// The size of a new window's inside, where that is larger than the least.
-const SIZE: (i32, i32) = (760, 520);
+/// The initial size of the window's inside, unless the minimum is larger.
+const INITIAL_SIZE: (i32, i32) = (760, 520);
 /// A setting: closing the window hides it.
 const HIDE_ON_CLOSE: &str = "HideOnClose";
-/// A setting: the language, by its place in [`Language::ALL`].
+/// A setting: the language, by its index in [`Language::ALL`].
 const LANGUAGE: &str = "Language";
 /// The file of the program.
 const FILE: &str = "tcplimitw.exe";
@@ -50,7 +50,7 @@ const WM_CONTEXTMENU: u32 = 0x7B;
 const BALLOON_CLICKED: u32 = 0x405;
 /// LBN_SELCHANGE and CBN_SELCHANGE.
 const SELECTION: u16 = 1;
-/// What Enter sends.
+/// The command that Enter sends.
 const ENTER: u16 = 1;
 /// No row.
 const NONE: usize = usize::MAX;
@@ -63,19 +63,19 @@ struct App {
     font: MessageFont,
     model: Model,
     layout: Option<Layout>,
-    /// The size that the controls were placed for.
+    /// The size for which the controls were placed.
     placed: (i32, i32),
-    /// What the controls show, so that only what changes is painted.
+    /// Texts that the controls show, so that only changes are painted.
     shown: Vec<(Control, String)>,
     rows: Vec<String>,
     is_in_tray: bool,
-    /// What the icon says.
+    /// The tooltip of the icon.
     tip: String,
     hides: bool,
     is_hidden: bool,
-    /// Whether a question is being asked.
+    /// Whether a message box is open.
     is_busy: bool,
-    /// The control that had the keyboard last.
+    /// The control that last had the keyboard.
     last_focus: Control,
     instance: Option<Instance>,
     taskbar_created: u32,
@@ -83,16 +83,17 @@ struct App {
 }
 
 static APP: State<App> = State::new();
-/// The least size of the window's inside: Windows asks for it also while the state is used.
-static LEAST: State<(i32, i32)> = State::new();
+/// The minimum size of the window's inside. Windows also asks for it while the state is borrowed.
+static MINIMUM_SIZE: State<(i32, i32)> = State::new();
 
 /// Runs the program until its window is closed.
 pub(crate) fn run(words: &[String]) -> Exit {
-    let kept = ThisWindows.setting(LANGUAGE).ok().flatten();
-    let kept = kept.and_then(|index| Language::ALL.get(usize::try_from(index).ok()?).copied());
-    let language = chosen_language(words).or(kept);
+    let saved_language = Win32Os.setting(LANGUAGE).ok().flatten();
+    let saved_language =
+        saved_language.and_then(|index| Language::ALL.get(usize::try_from(index).ok()?).copied());
+    let language = chosen_language(words).or(saved_language);
     language
-        .unwrap_or_else(|| Language::of(&ThisWindows))
+        .unwrap_or_else(|| Language::of_user(&Win32Os))
         .choose();
     let show_again = window::message("tcplimitw.show");
     let Some(instance) = Instance::take(MAIN) else {
@@ -110,26 +111,26 @@ pub(crate) fn run(words: &[String]) -> Exit {
     }
 }
 
-/// Makes the window and all that is in it.
-fn open(instance: Instance, show_again: u32) -> Result<(Window, Keys), Win32> {
+/// Creates the window and everything in it.
+fn open(instance: Instance, show_again: u32) -> Result<(Window, Keys), Win32Error> {
     procedure::register::<App>()?;
     control::register()?;
     let font = MessageFont::load();
     let bar = Bar::make();
     let (width, height) = minimum(&font);
-    let size = (width.max(SIZE.0), height.max(SIZE.1));
-    let main = Window::main(MAIN, &title(&ThisWindows), bar.get(), size)?;
+    let size = (width.max(INITIAL_SIZE.0), height.max(INITIAL_SIZE.1));
+    let main = Window::main(MAIN, &title(&Win32Os), bar.get(), size)?;
     let mut controls = Vec::new();
     for control in Control::ALL {
         controls.push((control, control::make(control, main)?));
     }
-    let hides = matches!(ThisWindows.setting(HIDE_ON_CLOSE), Ok(Some(1)));
+    let hides = matches!(Win32Os.setting(HIDE_ON_CLOSE), Ok(Some(1)));
     let mut app = App {
         main,
         controls,
         bar,
         font,
-        model: Model::new(&ThisWindows),
+        model: Model::new(&Win32Os),
         layout: None,
         placed: (0, 0),
         shown: Vec::new(),
@@ -146,9 +147,9 @@ fn open(instance: Instance, show_again: u32) -> Result<(Window, Keys), Win32> {
     };
     let number = app.control(Control::Number);
     number.send(EM_LIMITTEXT, 8, 0);
-    let usual = app.control(Control::Usual);
-    for limit in USUAL {
-        usual.send_text(CB_ADDSTRING, &limit.to_string());
+    let common_limits = app.control(Control::CommonLimits);
+    for limit in COMMON_LIMITS {
+        common_limits.send_text(CB_ADDSTRING, &limit.to_string());
     }
     number.set_text("100");
     app.is_in_tray = icon::add(main, &app.model.tooltip());
@@ -164,7 +165,7 @@ fn open(instance: Instance, show_again: u32) -> Result<(Window, Keys), Win32> {
 
 impl Program for App {
     fn minimum_size() -> Option<(i32, i32)> {
-        LEAST.with(|least| window::outside(*least))
+        MINIMUM_SIZE.with(|least| window::outside(*least))
     }
 
     fn is_number(window: Window) -> bool {
@@ -196,8 +197,8 @@ impl Program for App {
                 true
             }
             Event::Size => APP.with(App::place).is_some(),
-            Event::Command(id, what) => {
-                command(id, what);
+            Event::Command(id, notification) => {
+                on_command(id, notification);
                 true
             }
             Event::Deactivate => {
@@ -208,7 +209,7 @@ impl Program for App {
                         app.last_focus = *control;
                     }
                 });
-                // Windows' own part of it is to be done, too.
+                // Windows must handle it too.
                 false
             }
             Event::Focus => {
@@ -222,7 +223,7 @@ impl Program for App {
                 let hides = APP.with(|app| app.hides && app.is_in_tray);
                 match hides {
                     Some(true) => APP.with(App::hide).is_some(),
-                    // Not while a question is asked.
+                    // Not while a message box is open.
                     _ => is_busy(),
                 }
             }
@@ -233,15 +234,15 @@ impl Program for App {
             }
             Event::Settings => {
                 APP.with(App::set_font);
-                // Windows' own part of it is to be done, too.
+                // Windows must handle it too.
                 false
             }
-            Event::Icon(what) => {
-                match what {
+            Event::Icon(notification) => {
+                match notification {
                     WM_LBUTTONDBLCLK | BALLOON_CLICKED => show_again(main),
                     WM_RBUTTONUP | WM_CONTEXTMENU => {
                         let hides = APP.with(|app| app.hides).unwrap_or(false);
-                        // Else it stays when the user clicks elsewhere.
+                        // Otherwise the menu stays when the user clicks elsewhere.
                         main.to_front();
                         menu::at_icon(main, hides);
                     }
@@ -277,8 +278,8 @@ fn is_busy() -> bool {
     APP.with(|app| app.is_busy).unwrap_or(true)
 }
 
-/// What a control or a command of the menu stands for.
-fn command(id: u16, what: u16) {
+/// Runs a control's or menu command.
+fn on_command(id: u16, notification: u16) {
     if id == ENTER {
         let focused = window::focused();
         let control = APP.with(|app| {
@@ -286,11 +287,11 @@ fn command(id: u16, what: u16) {
             found.map(|(control, _)| *control)
         });
         match control.flatten() {
-            Some(Control::Number | Control::Usual) => pressed(Control::Apply, 0),
-            // A button that Enter is pressed on.
+            Some(Control::Number | Control::CommonLimits) => on_control(Control::Apply, 0),
+            // A button that Enter pressed.
             Some(
-                Control::HeadLabels
-                | Control::HeadTexts
+                Control::StatusLabels
+                | Control::StatusTexts
                 | Control::Advice
                 | Control::Graph
                 | Control::Table
@@ -302,27 +303,27 @@ fn command(id: u16, what: u16) {
             }
         }
     } else if let Some(control) = Control::from_id(id) {
-        pressed(control, what);
+        on_control(control, notification);
     } else if let Some(command) = Command::from_id(id) {
-        chosen(command);
+        on_menu_command(command);
     }
 }
 
-/// Something was done to a control: mostly, a button was pressed.
-fn pressed(control: Control, what: u16) {
+/// Handles a notification of a control, mostly a pressed button.
+fn on_control(control: Control, notification: u16) {
     match control {
-        Control::Usual if what == SELECTION => {
+        Control::CommonLimits if notification == SELECTION => {
             APP.with(|app| {
-                let index = app.control(Control::Usual).send(CB_GETCURSEL, 0, 0);
-                let usual = usize::try_from(index)
+                let index = app.control(Control::CommonLimits).send(CB_GETCURSEL, 0, 0);
+                let common_limits = usize::try_from(index)
                     .ok()
-                    .and_then(|index| USUAL.get(index));
-                if let Some(limit) = usual {
+                    .and_then(|index| COMMON_LIMITS.get(index));
+                if let Some(limit) = common_limits {
                     app.control(Control::Number).set_text(&limit.to_string());
                 }
             });
         }
-        Control::Table if what == SELECTION => {
+        Control::Table if notification == SELECTION => {
             APP.with(|app| {
                 let index = app.control(Control::Table).send(LB_GETCURSEL, 0, 0);
                 app.model.select(usize::try_from(index).ok());
@@ -331,25 +332,28 @@ fn pressed(control: Control, what: u16) {
         Control::ByConnections => sort(Order::Connections),
         Control::ByName => sort(Order::Name),
         Control::ByProcess => sort(Order::Process),
-        Control::Act => act(0),
-        Control::ActToo => act(1),
+        Control::FirstRemedy => apply_remedy(0),
+        Control::SecondRemedy => apply_remedy(1),
         Control::RunAs => run_as(),
         Control::Details => {
-            let details = APP.with(|app| app.model.details(&ThisWindows));
-            tell(Mood::Information, &details.unwrap_or_default());
+            let details = APP.with(|app| app.model.details(&Win32Os));
+            show_message(MessageKind::Information, &details.unwrap_or_default());
         }
         Control::Apply => {
-            ask(|app| {
+            confirm_and_execute(|app| {
                 let is_checked = |control| app.control(control).send(BM_GETCHECK, 0, 0) == 1;
                 let ipv6 = is_checked(Control::Ipv6) && app.model.has_ipv6();
                 let number = app.control(Control::Number).text();
-                Some(app.model.set(&number, is_checked(Control::Keep), ipv6))
+                Some(
+                    app.model
+                        .propose_set(&number, is_checked(Control::Keep), ipv6),
+                )
             });
         }
         Control::Reset => {
-            ask(|app| {
+            confirm_and_execute(|app| {
                 let is_checked = app.control(Control::Ipv6).send(BM_GETCHECK, 0, 0) == 1;
-                Some(app.model.reset(is_checked && app.model.has_ipv6()))
+                Some(app.model.propose_reset(is_checked && app.model.has_ipv6()))
             });
         }
         _ => {}
@@ -363,49 +367,49 @@ fn sort(order: Order) {
     });
 }
 
-fn act(index: usize) {
-    ask(|app| {
-        let action: Option<Action> = app.model.actions().get(index).copied();
-        action.map(|action| app.model.act(action))
+fn apply_remedy(index: usize) {
+    confirm_and_execute(|app| {
+        let remedy: Option<Remedy> = app.model.remedies().get(index).copied();
+        remedy.map(|remedy| app.model.propose_remedy(remedy))
     });
 }
 
-/// Shows a message, and lets no command in meanwhile.
-fn tell(mood: Mood, text: &str) -> bool {
+/// Shows a message, and blocks commands meanwhile.
+fn show_message(kind: MessageKind, text: &str) -> bool {
     let Some(main) = APP.with(|app| {
         app.is_busy = true;
         app.main
     }) else {
         return false;
     };
-    let answer = shell::say(main, mood, text);
+    let answer = shell::message_box(main, kind, text);
     APP.with(|app| app.is_busy = false);
     answer
 }
 
-/// Asks before a change, carries it out, and says what came of it.
-fn ask(change: impl FnOnce(&mut App) -> Option<Change>) {
+/// Asks before a change, executes it, and shows the outcome.
+fn confirm_and_execute(change: impl FnOnce(&mut App) -> Option<Change>) {
     if is_busy() {
         return;
     }
     let Some(Some(change)) = APP.with(change) else {
         return;
     };
-    if !tell(Mood::Question, &change.question) {
+    if !show_message(MessageKind::Question, &change.question) {
         return;
     }
     let outcome = APP.with(|app| {
-        let outcome = app.model.carry_out(&ThisWindows, &change);
+        let outcome = app.model.execute(&Win32Os, &change);
         app.show_all();
         outcome
     });
     let Some(outcome) = outcome else { return };
-    let mood = match outcome.exit {
-        Exit::Done => Mood::Information,
-        _ => Mood::Warning,
+    let kind = match outcome.exit {
+        Exit::Done => MessageKind::Information,
+        _ => MessageKind::Warning,
     };
-    tell(mood, &outcome.text);
-    if outcome.is_denied && tell(Mood::Question, run_as_question()) {
+    show_message(kind, &outcome.text);
+    if outcome.is_denied && show_message(MessageKind::Question, run_as_question()) {
         run_as();
     }
 }
@@ -415,9 +419,9 @@ fn run_as() {
     let Some(Some((main, instance))) = APP.with(|app| Some((app.main, app.instance.take()))) else {
         return;
     };
-    // The other one is not to find this one.
+    // The other instance must not find this one.
     drop(instance);
-    let started = ThisWindows.program_folder().and_then(|folder| {
+    let started = Win32Os.program_folder().and_then(|folder| {
         let program = format!(r"{folder}\{FILE}");
         shell::run_as(main, &program, &folder)
     });
@@ -428,14 +432,14 @@ fn run_as() {
         }
         Err(error) => {
             APP.with(|app| app.instance = Instance::take(MAIN));
-            tell(Mood::Warning, &not_started(error));
+            show_message(MessageKind::Warning, &not_started(error));
         }
     }
 }
 
-fn chosen(command: Command) {
+fn on_menu_command(command: Command) {
     match command {
-        Command::Save => save(),
+        Command::Save => save_picture(),
         Command::Copy => {
             APP.with(|app| {
                 let is_table = app.control(Control::Table) == window::focused();
@@ -445,14 +449,14 @@ fn chosen(command: Command) {
         }
         Command::Pause => {
             APP.with(|app| {
-                app.model.pause(&ThisWindows);
+                app.model.pause(&Win32Os);
                 app.bar.check(Command::Pause, app.model.is_paused());
                 app.show_all();
             });
         }
         Command::Refresh => {
             APP.with(|app| {
-                app.model.refresh(&ThisWindows);
+                app.model.refresh(&Win32Os);
                 app.show_all();
             });
         }
@@ -460,8 +464,8 @@ fn chosen(command: Command) {
             APP.with(|app| {
                 app.hides = !app.hides;
                 app.bar.check(Command::HideOnClose, app.hides);
-                // Where it can't be kept it is as chosen until the program ends.
-                let _ = ThisWindows.set_setting(HIDE_ON_CLOSE, app.hides.into());
+                // If it can't be saved, it applies until the program ends.
+                let _ = Win32Os.set_setting(HIDE_ON_CLOSE, app.hides.into());
             });
         }
         Command::Open => {
@@ -475,15 +479,15 @@ fn chosen(command: Command) {
             }
         }
         Command::About => {
-            tell(Mood::Information, &about(&ThisWindows));
+            show_message(MessageKind::Information, &about(&Win32Os));
         }
-        Command::English => speak(Language::English),
-        Command::German => speak(Language::German),
+        Command::English => set_language(Language::English),
+        Command::German => set_language(Language::German),
     }
 }
 
 /// Saves the graph as a picture among the user's documents.
-fn save() {
+fn save_picture() {
     if is_busy() {
         return;
     }
@@ -491,31 +495,31 @@ fn save() {
         let (width, height) = app.control(Control::Graph).size();
         let rows = canvas::rows(width, height, &app.picture(width, height));
         let file = rows.and_then(|rows| bitmap(width.unsigned_abs(), height.unsigned_abs(), &rows));
-        let file = file.ok_or(Win32::NO_SYSTEM_RESOURCES)?;
+        let file = file.ok_or(Win32Error::NO_SYSTEM_RESOURCES)?;
         let path = format!(r"{}\{}", shell::documents()?, app.model.picture_name());
-        ThisWindows.write(&path, &file).map(|()| path)
+        Win32Os.write(&path, &file).map(|()| path)
     });
     let Some(path) = path else { return };
-    let mood = match path {
-        Ok(_) => Mood::Information,
-        Err(_) => Mood::Warning,
+    let kind = match path {
+        Ok(_) => MessageKind::Information,
+        Err(_) => MessageKind::Warning,
     };
-    tell(mood, &saved(&path));
+    show_message(kind, &saved(&path));
 }
 
-/// Says everything in that language from now on.
-fn speak(language: Language) {
+/// Switches all texts to that language.
+fn set_language(language: Language) {
     language.choose();
     let index = Language::ALL.into_iter().position(|one| one == language);
     let index = index.and_then(|index| u32::try_from(index).ok());
-    // Where it can't be kept it is as chosen until the program ends.
-    let _ = ThisWindows.set_setting(LANGUAGE, index.unwrap_or(0));
-    APP.with(App::say_anew);
+    // If it can't be saved, it applies until the program ends.
+    let _ = Win32Os.set_setting(LANGUAGE, index.unwrap_or(0));
+    APP.with(App::relabel);
 }
 
 impl App {
-    /// The menu bar and the controls with their texts in another language.
-    fn say_anew(&mut self) {
+    /// Sets the texts of the menu bar and the controls in a new language.
+    fn relabel(&mut self) {
         let old = self.bar;
         self.bar = Bar::make();
         self.bar.show(self.main, old);
@@ -526,14 +530,14 @@ impl App {
                 window.set_text(label);
             }
         }
-        self.main.set_text(&title(&ThisWindows));
-        // What the controls need depends on what they say.
-        LEAST.put(minimum(&self.font));
+        self.main.set_text(&title(&Win32Os));
+        // The space that controls need depends on their texts.
+        MINIMUM_SIZE.put(minimum(&self.font));
         self.layout = None;
         self.show_all();
     }
 
-    /// Shows in the menu bar which commands are in force.
+    /// Checks the menu commands that are active.
     fn check_commands(&self) {
         let language = Language::current();
         for (command, is_on) in [
@@ -560,10 +564,10 @@ impl App {
     }
 
     fn tick(&mut self) {
-        let tick = self.model.tick(&ThisWindows);
+        let tick = self.model.tick(&Win32Os);
         if self.is_in_tray {
             let tip = self.model.tooltip();
-            // Explorer is not asked to show the same again.
+            // Does not ask Explorer to show the same again.
             if self.tip != tip {
                 icon::set_tip(self.main, &tip);
                 self.tip = tip;
@@ -588,13 +592,13 @@ impl App {
         for (_, window) in &self.controls {
             window.send(WM_SETFONT, font.handle(), 1);
         }
-        // The old one is deleted when nobody has it any more.
+        // The old font is deleted when no control uses it any more.
         self.font = font;
-        LEAST.put(minimum(&self.font));
+        MINIMUM_SIZE.put(minimum(&self.font));
         self.place();
     }
 
-    /// Puts text into a control, if it has another.
+    /// Sets a control's text, if it differs.
     fn set_text(&mut self, control: Control, text: String) {
         let window = self.control(control);
         match self.shown.iter_mut().find(|(one, _)| *one == control) {
@@ -605,23 +609,26 @@ impl App {
         window.set_text(&text);
     }
 
-    /// All controls as the model has them now.
+    /// Shows the model's present state in all controls.
     fn show_all(&mut self) {
-        let head = self.model.head();
-        let actions = self.model.actions();
+        let status_pane = self.model.status_pane();
+        let remedies = self.model.remedies();
         let layout = Layout {
-            lines: head.labels.len(),
-            actions: actions.len(),
+            lines: status_pane.labels.len(),
+            remedies: remedies.len(),
             run_as: self.model.is_denied(),
             ipv6: self.model.has_ipv6(),
         };
-        self.set_text(Control::HeadLabels, lines(&head.labels, "\r\n"));
-        self.set_text(Control::HeadTexts, lines(&head.texts, "\r\n"));
-        self.set_text(Control::Advice, head.advice);
-        for (control, action) in [Control::Act, Control::ActToo].into_iter().zip(actions) {
-            self.set_text(control, action.label().into());
+        self.set_text(Control::StatusLabels, lines(&status_pane.labels, "\r\n"));
+        self.set_text(Control::StatusTexts, lines(&status_pane.texts, "\r\n"));
+        self.set_text(Control::Advice, status_pane.advice);
+        for (control, remedy) in [Control::FirstRemedy, Control::SecondRemedy]
+            .into_iter()
+            .zip(remedies)
+        {
+            self.set_text(control, remedy.label().into());
         }
-        // Another program may have changed the size while the state was used.
+        // Another program may have changed the size while the state was borrowed.
         if self.layout != Some(layout) || self.main.size() != self.placed {
             self.layout = Some(layout);
             self.place();
@@ -636,7 +643,7 @@ impl App {
         self.show_rows();
     }
 
-    /// The table, if it has changed.
+    /// Fills the table, if it has changed.
     fn show_rows(&mut self) {
         let rows: Vec<String> = self
             .model
@@ -662,7 +669,7 @@ impl App {
         self.rows = rows;
     }
 
-    /// Puts the controls where they belong.
+    /// Places the controls.
     fn place(&mut self) {
         let Some(layout) = self.layout else { return };
         let (width, height) = self.main.size();
@@ -677,8 +684,8 @@ impl App {
             if let Some((_, area)) = place {
                 let mut area = *area;
                 match control {
-                    // With the list that drops down.
-                    Control::Usual => area.bottom += area.height() * 8,
+                    // Including the drop-down list.
+                    Control::CommonLimits => area.bottom += area.height() * 8,
                     Control::ByName => stops[0] = area.left,
                     Control::ByProcess => stops[1] = area.right * 2,
                     _ => {}
@@ -690,8 +697,8 @@ impl App {
         self.tab_stops(stops);
     }
 
-    /// Columns of the table, below the buttons that sort it. A list counts in quarters of the
-    /// width of a usual character.
+    /// Sets the columns of the table below the buttons that sort it. A list box counts in quarters
+    /// of an average character's width.
     fn tab_stops(&self, pixels: [i32; 2]) {
         use tcplimit_xp::window::Font;
         let digits = self.font.width("0123456789");

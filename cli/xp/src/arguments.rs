@@ -5,12 +5,12 @@ use alloc::string::String;
 use scanner_core::Module;
 use scanner_core::policy::MAX_LIMIT;
 
-use crate::verb::{Act, Switch, Verb};
+use crate::verb::{Action, Switch, Verb};
 
 /// The longest interval of `watch`, in seconds.
-const LONGEST: u32 = 3600;
+const MAX_INTERVAL: u32 = 3600;
 
-/// What is asked for.
+/// A parsed command line.
 #[derive(Debug)]
 pub(crate) struct Arguments {
     pub(crate) verb: &'static Verb,
@@ -32,31 +32,31 @@ pub(crate) struct Arguments {
     pub(crate) help: bool,
 }
 
-/// What is wrong with a command line.
+/// An error in the command line.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Wrong {
+pub(crate) struct UsageError {
     pub(crate) message: String,
-    /// The verb whose help tells more, if there is one.
+    /// The verb whose help explains more, if any.
     pub(crate) verb: Option<&'static str>,
 }
 
-/// Whether `--json` is asked for, also where the rest is wrong.
+/// Whether the words contain `--json`, even if the rest is wrong.
 pub(crate) fn wants_json(words: &[String]) -> bool {
     words.iter().any(|word| word == "--json")
 }
 
 impl Arguments {
-    /// Reads the words behind the program's name.
-    pub(crate) fn parse(words: &[String]) -> Result<Arguments, Wrong> {
+    /// Parses the words after the program's name.
+    pub(crate) fn parse(words: &[String]) -> Result<Arguments, UsageError> {
         let mut words = words.iter().map(String::as_str);
         let name = words.next().unwrap_or("help");
         let name = match name {
             "-V" | "--version" => "version",
-            _ if Switch::named(name) == Some(Switch::Help) => "help",
+            _ if Switch::find(name) == Some(Switch::Help) => "help",
             _ => name,
         };
-        let verb = Verb::named(name).ok_or_else(|| no_verb(name))?;
-        let wrong = |message: String| Wrong {
+        let verb = Verb::find(name).ok_or_else(|| unknown_verb(name))?;
+        let usage_error = |message: String| UsageError {
             message,
             verb: Some(verb.name),
         };
@@ -82,34 +82,34 @@ impl Arguments {
                 Some((name, value)) if name.starts_with("--") => (name, Some(value)),
                 _ => (word, None),
             };
-            let switch = Switch::named(name);
+            let switch = Switch::find(name);
             let known = switch.filter(|&switch| verb.all_switches().any(|one| one == switch));
             let Some(switch) = known else {
                 if switch.is_some() || (word.starts_with('-') && word.len() > 1) {
-                    return Err(wrong(text!(
+                    return Err(usage_error(text!(
                         "\"{verb}\" takes no {name}",
                         verb = verb.name,
                         name
                     )));
                 }
                 if verb.operand.is_empty() || arguments.operand.is_some() {
-                    return Err(wrong(text!("\"{word}\" is one word too many", word)));
+                    return Err(usage_error(text!("Unexpected argument \"{word}\"", word)));
                 }
                 arguments.operand = Some(word.into());
                 continue;
             };
-            let told = switch.told();
-            let value = match (told.value.is_empty(), given) {
+            let syntax = switch.syntax();
+            let value = match (syntax.value.is_empty(), given) {
                 (true, None) => "",
-                (true, Some(_)) => return Err(wrong(text!("{name} takes no value", name))),
+                (true, Some(_)) => return Err(usage_error(text!("{name} takes no value", name))),
                 (false, given) => given
                     .or_else(|| words.next())
                     .filter(|value| !value.is_empty())
                     .ok_or_else(|| {
-                        wrong(text!(
+                        usage_error(text!(
                             "{name} needs a value: {name} {value}",
                             name,
-                            value = told.value
+                            value = syntax.value
                         ))
                     })?,
             };
@@ -117,10 +117,10 @@ impl Arguments {
                 Switch::Compat => arguments.compat = Some(value.into()),
                 Switch::Shortcut => arguments.shortcut = true,
                 Switch::Expect => {
-                    arguments.expect = Some(number(name, value, MAX_LIMIT).map_err(wrong)?);
+                    arguments.expect = Some(number(name, value, MAX_LIMIT).map_err(usage_error)?);
                 }
                 Switch::Interval => {
-                    arguments.interval = number(name, value, LONGEST).map_err(wrong)?;
+                    arguments.interval = number(name, value, MAX_INTERVAL).map_err(usage_error)?;
                 }
                 Switch::Force => arguments.force = true,
                 Switch::Log => arguments.log = Some(value.into()),
@@ -130,7 +130,7 @@ impl Arguments {
                 Switch::All => all = true,
                 Switch::Json => arguments.json = true,
                 Switch::Help => arguments.help = true,
-                // Taken out of the words before.
+                // Already removed from the words.
                 Switch::Lang => {}
             }
         }
@@ -139,30 +139,32 @@ impl Arguments {
             (true, false) => &[Module::Tcpip6],
             (false, true) => &Module::ALL,
             (true, true) => {
-                return Err(wrong(phrase!("--ipv6 and --all exclude each other").into()));
+                return Err(usage_error(
+                    phrase!("--ipv6 and --all exclude each other").into(),
+                ));
             }
         };
         if arguments.help {
             return Ok(arguments);
         }
         if arguments.force && arguments.compat.is_none() {
-            return Err(wrong(phrase!("--force goes with --compat").into()));
+            return Err(usage_error(phrase!("--force needs --compat").into()));
         }
         if arguments.shortcut && arguments.compat.is_some() {
-            return Err(wrong(
+            return Err(usage_error(
                 phrase!("--shortcut and --compat exclude each other").into(),
             ));
         }
         match &arguments.operand {
             None if verb.is_operand_required() => {
-                return Err(wrong(text!(
+                return Err(usage_error(text!(
                     "\"{verb}\" needs {operand}",
                     verb = verb.name,
                     operand = verb.operand
                 )));
             }
-            Some(text) if verb.act == Act::Set => {
-                arguments.limit = number(verb.operand, text, MAX_LIMIT).map_err(wrong)?;
+            Some(text) if verb.action == Action::Set => {
+                arguments.limit = number(verb.operand, text, MAX_LIMIT).map_err(usage_error)?;
             }
             _ => {}
         }
@@ -170,24 +172,24 @@ impl Arguments {
     }
 }
 
-/// What is wrong with a verb that there is not.
-pub(crate) fn no_verb(name: &str) -> Wrong {
-    Wrong {
+/// The error for an unknown verb.
+pub(crate) fn unknown_verb(name: &str) -> UsageError {
+    UsageError {
         message: text!("There is no verb \"{name}\"", name),
         verb: None,
     }
 }
 
-/// A number from 1 on.
+/// Parses a number from 1 to `largest`.
 fn number(name: &str, text: &str, largest: u32) -> Result<u32, String> {
-    // A sign is no digit; `parse` would take a plus.
+    // `parse` would accept a plus sign.
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse()
         .ok()
         .filter(|number| digits && (1..=largest).contains(number))
         .ok_or_else(|| {
             text!(
-                "{name} must be a number from 1 to {largest}, and is \"{text}\"",
+                "{name} must be a number from 1 to {largest}, not \"{text}\"",
                 name,
                 largest,
                 text

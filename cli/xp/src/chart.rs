@@ -1,4 +1,4 @@
-//! A history in characters that every console has.
+//! A history as a chart of characters that every console has.
 
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -16,9 +16,9 @@ pub(crate) fn lines(history: &VecDeque<u32>, width: usize) -> Vec<String> {
     let skipped = history.len().saturating_sub(room);
     let shown = || history.iter().skip(skipped).copied();
     let highest = shown().max().unwrap_or(0);
-    // A bar of one line is one connection at least.
+    // One line of a bar is at least one connection.
     let scale = highest.max(HEIGHT);
-    let mut lines = Vec::from([phrase!("half-open, look by look").into()]);
+    let mut lines = Vec::from([phrase!("half-open, sample by sample").into()]);
     for line in (1..=HEIGHT).rev() {
         let bars: String = shown()
             .map(|value| {
@@ -34,7 +34,7 @@ pub(crate) fn lines(history: &VecDeque<u32>, width: usize) -> Vec<String> {
     lines
 }
 
-/// The least value whose bar reaches this line.
+/// The smallest value whose bar reaches this line.
 fn least(line: u32, scale: u32) -> u32 {
     let product = u64::from(line) * u64::from(scale);
     u32::try_from(product.div_ceil(u64::from(HEIGHT))).unwrap_or(u32::MAX)
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_reaches_the_top_and_none_reaches_what_it_has_not() {
+    fn the_highest_bar_reaches_the_top_and_no_bar_exceeds_its_value() {
         for highest in [6, 7, 10, 100, 1_000_000, u32::MAX] {
             let lines = drawn(&[highest, highest - 1, 0], 40);
             assert_eq!(lines[1], format!("{highest:>8} |#  "), "{highest}");

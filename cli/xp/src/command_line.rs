@@ -1,4 +1,4 @@
-//! Windows hands a program its command line in one piece.
+//! Splitting a command line, which Windows passes as one string.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,15 +8,14 @@ const TAB: u16 = b'\t' as u16;
 const QUOTE: u16 = b'"' as u16;
 const BACKSLASH: u16 = b'\\' as u16;
 
-/// Splits it into words, without the first, the program's name. `None` where a
-/// word is no Unicode.
+/// Splits it into words, without the first, the program's name. `None` if a word is not valid
+/// Unicode.
 ///
-/// Source: "Parsing C command-line arguments" in Microsoft's documentation:
-/// spaces part words outside of quotes, `\"` is a quote, and backslashes stand
-/// for themselves elsewhere. The name has no such rules; it ends at a space or
-/// at its second quote.
+/// Source: "Parsing C command-line arguments" in Microsoft's documentation: spaces separate words
+/// outside quotes, `\"` is a quote, and backslashes stand for themselves elsewhere. The name
+/// follows none of these rules; it ends at a space or at its second quote.
 #[must_use]
-pub fn words(line: &[u16]) -> Option<Vec<String>> {
+pub fn split_command_line(line: &[u16]) -> Option<Vec<String>> {
     let mut units = line.iter().copied().peekable();
     let mut quoted = false;
     while let Some(unit) = units.next_if(|&unit| quoted || (unit != SPACE && unit != TAB)) {
@@ -41,13 +40,12 @@ pub fn words(line: &[u16]) -> Option<Vec<String>> {
                 continue;
             }
             if unit == QUOTE {
-                // Before a quote two backslashes are one, and an odd one makes
-                // the quote a character.
+                // Before a quote, two backslashes are one, and an odd one escapes the quote.
                 word.truncate(word.len().saturating_sub(backslashes.div_ceil(2)));
                 if backslashes % 2 == 1 {
                     word.push(QUOTE);
                 } else if quoted && units.next_if_eq(&QUOTE).is_some() {
-                    // Two quotes inside of quotes are one.
+                    // Two quotes inside quotes are one.
                     word.push(QUOTE);
                 } else {
                     quoted = !quoted;
@@ -69,11 +67,11 @@ mod tests {
     use super::*;
 
     fn split(line: &str) -> Option<Vec<String>> {
-        words(&line.encode_utf16().collect::<Vec<u16>>())
+        split_command_line(&line.encode_utf16().collect::<Vec<u16>>())
     }
 
     #[test]
-    fn words_are_parted_as_microsofts_documentation_has_it() {
+    fn words_are_split_as_microsoft_documents() {
         for (line, words) in [
             (r#"tcplimit"#, &[][..]),
             (r#""C:\a b\tcplimit.exe"  set 100 "#, &["set", "100"]),
@@ -93,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_character_is_no_word() {
-        assert_eq!(words(&[b'x'.into(), SPACE, 0xD800]), None);
+    fn an_unpaired_surrogate_is_refused() {
+        assert_eq!(split_command_line(&[b'x'.into(), SPACE, 0xD800]), None);
     }
 }

@@ -1,24 +1,24 @@
 //! The TCP connections that the system lists, each with its process.
 //!
-//! Source of the layouts: MIB_TCPTABLE_OWNER_PID, MIB_TCP6TABLE_OWNER_PID and
-//! MIB_TCPTABLE in Microsoft's documentation of IP Helper. All of it is dwords.
+//! Source of the layouts: MIB_TCPTABLE_OWNER_PID, MIB_TCP6TABLE_OWNER_PID and MIB_TCPTABLE in
+//! Microsoft's documentation of IP Helper. Everything is dwords.
 
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::win32::Win32;
-use crate::windows::{TcpTable, Windows};
+use crate::os::{Os, TcpTable};
+use crate::win32_error::Win32Error;
 
 /// MIB_TCP_STATE_SYN_SENT.
 const SYN_SENT: u32 = 3;
 
-/// One of them.
+/// A TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Connection {
     /// MIB_TCP_STATE.
     state: u32,
     pub(crate) remote: SocketAddr,
-    /// Whose it is, where the system tells; 0 where nobody's any more.
+    /// The PID, where the system lists it; 0 if the process no longer owns the connection.
     pub(crate) process: Option<u32>,
 }
 
@@ -28,13 +28,13 @@ impl Connection {
     }
 }
 
-/// All of them, IPv4 and, where the system lists them, IPv6. Windows before XP SP2
-/// does not tell processes.
-pub(crate) fn all(windows: &dyn Windows) -> Result<Vec<Connection>, Win32> {
+/// Lists all connections: IPv4 and, where the system lists it, IPv6. Windows before XP SP2 lists no
+/// processes.
+pub(crate) fn list(os: &dyn Os) -> Result<Vec<Connection>, Win32Error> {
     let mut all = Vec::new();
-    match windows.tcp_table(TcpTable::OwnedV4) {
-        Err(Win32::PROC_NOT_FOUND) => {
-            let table = windows.tcp_table(TcpTable::V4)?;
+    match os.tcp_table(TcpTable::OwnedV4) {
+        Err(Win32Error::PROC_NOT_FOUND) => {
+            let table = os.tcp_table(TcpTable::V4)?;
             all.extend(
                 rows(&table).map(|&[state, _, _, address, port]| Connection {
                     state,
@@ -53,7 +53,7 @@ pub(crate) fn all(windows: &dyn Windows) -> Result<Vec<Connection>, Win32> {
             );
         }
     }
-    if let Ok(table) = windows.tcp_table(TcpTable::OwnedV6) {
+    if let Ok(table) = os.tcp_table(TcpTable::OwnedV6) {
         all.extend(
             rows(&table).map(|&[_, _, _, _, _, _, a, b, c, d, _, port, state, process]| {
                 Connection {
@@ -67,7 +67,7 @@ pub(crate) fn all(windows: &dyn Windows) -> Result<Vec<Connection>, Win32> {
     Ok(all)
 }
 
-/// The rows of a table: behind their count, as many as there are.
+/// The rows of a table after their count, at most as many as there are.
 fn rows<const N: usize>(table: &[u32]) -> impl Iterator<Item = &[u32; N]> {
     let (count, rest) = table.split_first().unwrap_or((&0, &[]));
     let (rows, _) = rest.as_chunks::<N>();
@@ -75,7 +75,7 @@ fn rows<const N: usize>(table: &[u32]) -> impl Iterator<Item = &[u32; N]> {
         .take(usize::try_from(*count).unwrap_or(usize::MAX))
 }
 
-/// Addresses and ports are in the network's order; a port is in the lower half.
+/// Addresses and ports are in network order; a port is in the lower half.
 fn v4(address: u32, port: u32) -> SocketAddr {
     SocketAddr::new(
         IpAddr::V4(Ipv4Addr::from(address.to_le_bytes())),

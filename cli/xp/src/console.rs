@@ -1,5 +1,4 @@
-//! What is said: lines for people as things happen, or one JSON object at the
-//! end.
+//! Output: lines for people as things happen, or one JSON object at the end.
 
 use alloc::format;
 use alloc::string::String;
@@ -11,128 +10,132 @@ use serde::Serialize;
 use tcplimit_report::{Exit, SCHEMA};
 
 use crate::failure::Failure;
-use crate::windows::{Stream, Windows};
+use crate::os::{Os, Stream};
 
-/// Where a verb says what it does.
+/// The output of a verb.
 pub(crate) struct Console<'a> {
-    windows: &'a dyn Windows,
+    os: &'a dyn Os,
     verb: &'static str,
     pub(crate) json: bool,
-    /// What was done, one sentence a step.
+    /// Completed steps, one sentence each.
     steps: Vec<String>,
-    is_read: Cell<bool>,
-    /// Where text goes instead of to the streams: a window has none.
+    is_open: Cell<bool>,
+    /// Buffer that replaces the streams for a window.
     record: Option<RefCell<String>>,
 }
 
-/// What all objects begin with.
+/// The start of every object.
 #[derive(Serialize)]
-struct Outcome<'a, T> {
+struct Envelope<'a, T> {
     schema: u32,
     verb: &'a str,
     exit_code: u8,
-    error: Option<Error<'a>>,
+    error: Option<JsonError<'a>>,
     steps: &'a [String],
     #[serde(flatten)]
     rest: T,
 }
 
 #[derive(Serialize)]
-struct Error<'a> {
+struct JsonError<'a> {
     message: &'a str,
     advice: Option<&'a str>,
     code: Option<u32>,
 }
 
-/// No fields of a verb's own.
+/// For verbs without fields of their own.
 #[derive(Serialize)]
-pub(crate) struct Nothing {}
+pub(crate) struct NoFields {}
 
 impl<'a> Console<'a> {
-    pub(crate) fn new(windows: &'a dyn Windows, verb: &'static str, json: bool) -> Console<'a> {
+    pub(crate) fn new(os: &'a dyn Os, verb: &'static str, json: bool) -> Console<'a> {
         Console {
-            windows,
+            os,
             verb,
             json,
             steps: Vec::new(),
-            is_read: Cell::new(true),
+            is_open: Cell::new(true),
             record: None,
         }
     }
 
-    /// A console that keeps what is said, unbroken, for a window.
-    pub(crate) fn recording(windows: &'a dyn Windows, verb: &'static str) -> Console<'a> {
+    /// A console that records its output unwrapped, for a window.
+    pub(crate) fn recording(os: &'a dyn Os, verb: &'static str) -> Console<'a> {
         Console {
             record: Some(RefCell::default()),
-            ..Console::new(windows, verb, false)
+            ..Console::new(os, verb, false)
         }
     }
 
-    /// What was said, with the failure behind it. (Without the objects of JSON, which a window
-    /// has no use for.)
+    /// The recorded output, followed by the failure. (It has no JSON, which a window does not use.)
     pub(crate) fn into_recorded(self, failure: Option<&Failure>) -> String {
         let mut text = self.record.unwrap_or_default().into_inner();
         if let Some(failure) = failure {
-            text.push_str(&failure.sentences());
+            text.push_str(&failure.text());
         }
         text
     }
 
-    /// Text for people; on a console broken at words.
-    pub(crate) fn say(&self, text: &str) {
+    /// Prints text for people, wrapped on a console.
+    pub(crate) fn print(&self, text: &str) {
         if let Some(record) = &self.record {
             let mut record = record.borrow_mut();
             record.push_str(text);
             record.push('\n');
             return;
         }
-        match self.windows.columns(Stream::Out) {
-            Some(columns) => self.draw(&fitted(text, columns)),
-            None => self.draw(text),
+        match self.os.columns(Stream::Out) {
+            Some(columns) => self.print_unwrapped(&wrap(text, columns)),
+            None => self.print_unwrapped(text),
         }
     }
 
-    /// Text for people whose lines are as they must be.
-    pub(crate) fn draw(&self, text: &str) {
+    /// Prints text whose lines must not be wrapped.
+    pub(crate) fn print_unwrapped(&self, text: &str) {
         if !self.json {
-            self.print(text);
-            self.print("\n");
+            self.write(text);
+            self.write("\n");
         }
     }
 
-    fn print(&self, text: &str) {
-        if !self.windows.print(Stream::Out, text) {
-            self.is_read.set(false);
+    fn write(&self, text: &str) {
+        if !self.os.print(Stream::Out, text) {
+            self.is_open.set(false);
         }
     }
 
-    /// Whether all was taken so far. Windows does not end a program whose
-    /// reader went away.
-    pub(crate) fn is_read(&self) -> bool {
-        self.is_read.get()
+    /// Whether the stream has accepted everything so far. Windows does not end a program whose
+    /// reader has gone.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open.get()
     }
 
-    /// A step that was done: it is said at once, for the next may not come.
-    pub(crate) fn did(&mut self, step: impl Into<String>) {
+    /// Records a completed step and prints it at once, because the next may never come.
+    pub(crate) fn step(&mut self, step: impl Into<String>) {
         let step = step.into();
-        self.say(&step);
+        self.print(&step);
         self.steps.push(step);
     }
 
-    /// The end: the failure, if there is one, and the object.
+    /// Prints the failure, if any, and the object.
     pub(crate) fn finish(&self, failure: Option<&Failure>, rest: impl Serialize) -> Exit {
         let exit = failure.map_or(Exit::Done, |failure| failure.exit);
-        self.end(exit, failure, rest)
+        self.finish_with(exit, failure, rest)
     }
 
-    /// As [`Console::finish`], where the exit code is about more than failures.
-    pub(crate) fn end(&self, exit: Exit, failure: Option<&Failure>, rest: impl Serialize) -> Exit {
+    /// Like [`Console::finish`], with an exit code that depends on more than the failure.
+    pub(crate) fn finish_with(
+        &self,
+        exit: Exit,
+        failure: Option<&Failure>,
+        rest: impl Serialize,
+    ) -> Exit {
         if self.json {
-            self.object(&Outcome {
+            self.print_json(&Envelope {
                 schema: SCHEMA,
                 verb: self.verb,
                 exit_code: exit.code(),
-                error: failure.map(|failure| Error {
+                error: failure.map(|failure| JsonError {
                     message: &failure.message,
                     advice: Some(failure.advice.as_str()).filter(|advice| !advice.is_empty()),
                     code: failure.error.map(|error| error.0),
@@ -145,43 +148,43 @@ impl<'a> Console<'a> {
             if !failure.advice.is_empty() {
                 let _ = writeln!(text, "  {}", failure.advice);
             }
-            if let Some(columns) = self.windows.columns(Stream::Error) {
-                text = fitted(&text, columns);
+            if let Some(columns) = self.os.columns(Stream::Error) {
+                text = wrap(&text, columns);
             }
-            self.windows.print(Stream::Error, &text);
+            self.os.print(Stream::Error, &text);
         }
         exit
     }
 
-    /// A line of JSON, all of it ASCII.
-    pub(crate) fn object(&self, value: &impl Serialize) {
-        // It fails only where a map's key is no text.
+    /// Prints a line of JSON, all ASCII.
+    pub(crate) fn print_json(&self, value: &impl Serialize) {
+        // Fails only if a map's key is not a string.
         let line = serde_json::to_string(value).unwrap_or_default();
         let mut text = String::with_capacity(line.len());
         for character in line.chars() {
             if character.is_ascii() {
                 text.push(character);
             } else {
-                // Outside of texts all is ASCII, so this is inside of one.
+                // Everything outside strings is ASCII, so this is inside one.
                 for unit in character.encode_utf16(&mut [0; 2]) {
                     let _ = write!(text, "\\u{unit:04x}");
                 }
             }
         }
         text.push('\n');
-        self.print(&text);
+        self.write(&text);
     }
 }
 
-/// Text for a console of so many columns: longer lines are broken at words, and go on
-/// below their own beginning. A word that is longer than a line is left to the console.
-fn fitted(text: &str, columns: usize) -> String {
+/// Wraps text to the columns of a console: longer lines break at words and keep their indentation.
+/// The console breaks words longer than a line.
+fn wrap(text: &str, columns: usize) -> String {
     // A line that fills the last column moves the cursor to the next.
     let width = columns.saturating_sub(1);
-    let mut fitted = String::with_capacity(text.len());
+    let mut wrapped = String::with_capacity(text.len());
     for (index, line) in text.split('\n').enumerate() {
         if index != 0 {
-            fitted.push('\n');
+            wrapped.push('\n');
         }
         let words = line.trim_start_matches(' ');
         let margin = line.len() - words.len();
@@ -189,18 +192,18 @@ fn fitted(text: &str, columns: usize) -> String {
         for word in words.split(' ') {
             let more = word.chars().count();
             if length != 0 && length + 1 + more > width {
-                let _ = write!(fitted, "\n{:margin$}{word}", "");
+                let _ = write!(wrapped, "\n{:margin$}{word}", "");
                 length = margin + more;
             } else if length == 0 {
-                let _ = write!(fitted, "{:margin$}{word}", "");
+                let _ = write!(wrapped, "{:margin$}{word}", "");
                 length = margin + more;
             } else {
-                let _ = write!(fitted, " {word}");
+                let _ = write!(wrapped, " {word}");
                 length += 1 + more;
             }
         }
     }
-    fitted
+    wrapped
 }
 
 #[cfg(test)]
@@ -208,19 +211,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_broken_at_words_and_go_on_below_their_beginning() {
+    fn lines_wrap_at_words_and_continue_below_their_start() {
         let text = "one two three\n  four five six\n\nseven";
         assert_eq!(
-            fitted(text, 12),
+            wrap(text, 12),
             "one two\nthree\n  four five\n  six\n\nseven"
         );
         // The last column stays free.
-        assert_eq!(fitted("one two", 8), "one two");
-        assert_eq!(fitted("one two", 7), "one\ntwo");
+        assert_eq!(wrap("one two", 8), "one two");
+        assert_eq!(wrap("one two", 7), "one\ntwo");
     }
 
     #[test]
-    fn what_fits_and_what_can_not_be_broken_is_left_as_it_is() {
+    fn lines_that_fit_and_unbreakable_words_stay_unchanged() {
         for text in [
             "a  b   c",
             "",
@@ -229,7 +232,7 @@ mod tests {
             "C:\\a-very-long-name",
             "tail \n",
         ] {
-            assert_eq!(fitted(text, 12), text);
+            assert_eq!(wrap(text, 12), text);
         }
     }
 }

@@ -7,22 +7,20 @@ use alloc::vec::Vec;
 use zerocopy::byteorder::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use crate::win32::Win32;
-use crate::windows::Windows;
+use crate::os::Os;
+use crate::win32_error::Win32Error;
 
 /// EVENT_TCPIP_TCP_CONNECT_LIMIT_REACHED.
 const LIMIT_REACHED: u32 = 4226;
-/// Who logs it.
+/// The source that logs it.
 const SOURCE: &str = "Tcpip";
 /// `LfLe`.
 const SIGNATURE: u32 = 0x654C_664C;
 
-/// Records that are read at most: ten times as many as the log has room for, as
-/// Windows makes it.
-const MOST: u32 = 50_000;
+/// Maximum number of records to read: ten times the capacity of the log's default size.
+const MAX_RECORDS: u32 = 50_000;
 
-/// The part of a record that has a fixed length; the source's name follows, in
-/// UTF-16 with a NUL.
+/// The fixed part of a record; the source's name follows, in UTF-16 with a NUL.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 struct Record {
@@ -39,75 +37,74 @@ struct Record {
 
 const _: () = assert!(size_of::<Record>() == 56);
 
-/// One time that the limit was reached.
+/// One event 4226.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reached {
+pub(crate) struct LimitEvent {
     /// Seconds since 1970.
     pub(crate) at: u32,
-    /// The number of its record: those that come later have higher ones.
+    /// The number of its record; later records have higher numbers.
     pub(crate) number: u32,
 }
 
-/// The newest event that was seen so far.
+/// The position up to which the log was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Newest {
-    /// When the log was last looked at, in seconds since 1970.
-    pub(crate) looked: u32,
-    /// The number of its record.
+pub(crate) struct LogPosition {
+    /// When the log was last read, in seconds since 1970.
+    pub(crate) checked_at: u32,
+    /// The number of the newest event's record.
     pub(crate) number: u32,
 }
 
-impl Newest {
-    /// The events that were not seen before, the oldest first. The numbers of a log that was
-    /// cleared begin anew.
+impl LogPosition {
+    /// The events after this position, the oldest first. Clearing the log restarts its numbers.
     pub(crate) fn unseen<'a>(
         &self,
-        events: &'a [Reached],
-    ) -> impl Iterator<Item = &'a Reached> + use<'a> {
-        let Newest { looked, number } = *self;
-        let is_new = move |event: &&Reached| event.number > number || event.at > looked;
+        events: &'a [LimitEvent],
+    ) -> impl Iterator<Item = &'a LimitEvent> + use<'a> {
+        let LogPosition { checked_at, number } = *self;
+        let is_new = move |event: &&LimitEvent| event.number > number || event.at > checked_at;
         events.iter().rev().filter(is_new)
     }
 
-    /// After a look at that time.
-    pub(crate) fn after(self, time: u32, events: &[Reached]) -> Newest {
-        Newest {
-            looked: time,
+    /// The position after reading at that time.
+    pub(crate) fn after(self, time: u32, events: &[LimitEvent]) -> LogPosition {
+        LogPosition {
+            checked_at: time,
             number: events.first().map_or(self.number, |event| event.number),
         }
     }
 }
 
-/// All times since then, the newest first. Entries are in the order of time
-/// unless the clock was changed, so the first older one ends the search. A log that
-/// goes in circles ends where the numbers of its records do not go down.
-pub(crate) fn reached_since(windows: &dyn Windows, since: u32) -> Result<Vec<Reached>, Win32> {
+/// All events since then, the newest first. Entries are in order of time unless the clock was
+/// changed, so the first older one ends the search. A log that repeats itself ends where record
+/// numbers stop decreasing.
+pub(crate) fn limit_events_since(os: &dyn Os, since: u32) -> Result<Vec<LimitEvent>, Win32Error> {
     let mut all = Vec::new();
-    let (mut last, mut left) = (u32::MAX, MOST);
-    windows.system_log(&mut |bytes| {
+    let (mut last, mut left) = (u32::MAX, MAX_RECORDS);
+    os.system_log(&mut |bytes| {
         let mut rest = bytes;
-        while let Some((record, body, next)) = split(rest) {
+        while let Some((record, body, next)) = split_record(rest) {
             let number = record.number.get();
             if record.generated.get() < since || number >= last || left == 0 {
                 return false;
             }
             (last, left) = (number, left - 1);
-            if record.event.get() & 0xFFFF == LIMIT_REACHED && is_named(body, SOURCE) {
-                all.push(Reached {
+            if record.event.get() & 0xFFFF == LIMIT_REACHED && name_matches(body, SOURCE) {
+                all.push(LimitEvent {
                     at: record.generated.get(),
                     number,
                 });
             }
             rest = next;
         }
-        // What is no record is not gone through again and again.
+        // Stops at malformed records, which would be read again and again.
         rest.is_empty()
     })?;
     Ok(all)
 }
 
-/// The first record, what is behind its fixed part, and what is behind it all.
-fn split(bytes: &[u8]) -> Option<(&Record, &[u8], &[u8])> {
+/// The first record, the bytes after its fixed part, and the bytes after the record.
+fn split_record(bytes: &[u8]) -> Option<(&Record, &[u8], &[u8])> {
     let (record, _) = Record::ref_from_prefix(bytes).ok()?;
     let length = usize::try_from(record.length.get()).ok()?;
     let (whole, next) = bytes.split_at_checked(length)?;
@@ -115,13 +112,14 @@ fn split(bytes: &[u8]) -> Option<(&Record, &[u8], &[u8])> {
     (record.signature.get() == SIGNATURE).then_some((record, body, next))
 }
 
-/// Whether a name in UTF-16 with its NUL is this one, upper or lower case.
-fn is_named(body: &[u8], name: &str) -> bool {
+/// Whether a name in UTF-16 with a NUL equals this one, ignoring case.
+fn name_matches(body: &[u8], name: &str) -> bool {
     let wanted = name.bytes().chain([0]);
-    let said = body.chunks_exact(2).take(name.len() + 1);
-    said.map(|unit| match unit {
-        &[byte, 0] => Some(byte.to_ascii_lowercase()),
-        _ => None,
-    })
-    .eq(wanted.map(|byte| Some(byte.to_ascii_lowercase())))
+    let units = body.chunks_exact(2).take(name.len() + 1);
+    units
+        .map(|unit| match unit {
+            &[byte, 0] => Some(byte.to_ascii_lowercase()),
+            _ => None,
+        })
+        .eq(wanted.map(|byte| Some(byte.to_ascii_lowercase())))
 }

@@ -1,4 +1,4 @@
-//! Why a verb did not do what was asked.
+//! Failures of verbs, with advice.
 
 use alloc::format;
 use alloc::string::String;
@@ -6,9 +6,9 @@ use alloc::string::String;
 use tcplimit_report::Exit;
 
 use crate::language::Text;
-use crate::win32::Win32;
+use crate::win32_error::Win32Error;
 
-/// What went wrong, and what a person can do about it.
+/// A failed or refused operation, and what to do about it.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
@@ -16,35 +16,35 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// Sentences, or nothing.
     pub(crate) advice: String,
-    /// Windows' error, if that is the cause.
-    pub(crate) error: Option<Win32>,
+    /// The Windows error that caused it, if any.
+    pub(crate) error: Option<Win32Error>,
 }
 
-/// What to say to who may not.
+/// Advice for users without the rights.
 const ADMINISTRATOR: Text = Text::new(
-    "Only an Administrator can do that: log on as one, or start a console by \
-     \"runas /user:Administrator cmd\".",
+    "Only an Administrator can do that: log on as one, or start a console with \"runas \
+     /user:Administrator cmd\".",
 );
 
-/// What to say where a file is refused to an Administrator.
+/// Advice when an Administrator is refused a file.
 const FILE: Text = Text::new(
-    "Is the folder or the file read-only, or does antivirus software guard it? An \
-     Administrator is needed, too.",
+    "Check whether the folder or file is read-only or guarded by antivirus software. This also \
+     needs an Administrator.",
 );
 
-/// What to say where the driver's file can't be replaced: its messages are in it.
+/// Advice when the driver's file can't be replaced: Event Viewer maps its messages.
 const IN_MEMORY: Text = Text::new("Close Event Viewer, and try again.");
 
 impl Failure {
-    /// What went wrong and what can be done about it, in one text.
-    pub(crate) fn sentences(&self) -> String {
+    /// Message and advice in one text.
+    pub(crate) fn text(&self) -> String {
         match self.advice.is_empty() {
             true => self.message.clone(),
             false => format!("{} {}", self.message, self.advice),
         }
     }
 
-    /// Something that is refused.
+    /// A refusal by this program.
     pub(crate) fn refused(message: impl Into<String>, advice: impl Into<String>) -> Failure {
         Failure {
             exit: Exit::Refused,
@@ -54,82 +54,84 @@ impl Failure {
         }
     }
 
-    /// Windows has refused something; `what` was to be done: "stop the driver".
-    pub(crate) fn windows(what: &str, error: Win32) -> Failure {
+    /// A Windows error in `action`, such as "stop the driver".
+    pub(crate) fn win32(action: &str, error: Win32Error) -> Failure {
         let advice = match error {
-            Win32::ACCESS_DENIED => ADMINISTRATOR.get(),
-            Win32::SERVICE_MARKED_FOR_DELETE => {
+            Win32Error::ACCESS_DENIED => ADMINISTRATOR.get(),
+            Win32Error::SERVICE_MARKED_FOR_DELETE => {
                 phrase!(
-                    "Close the Services window and all other programs that look at services. If \
-                 that does not help, restart Windows."
+                    "Close the Services window and all other programs that show services. If \
+                     that does not help, restart Windows."
                 )
             }
             _ => "",
         };
         Failure {
             exit: Exit::Unreadable,
-            message: text!("Can't {what}: {error}.", what, error),
+            message: text!("Can't {action}: {error}.", action, error),
             advice: advice.into(),
             error: Some(error),
         }
     }
 
-    /// The same, where it was about a file.
-    pub(crate) fn file(what: &str, path: &str, error: Win32) -> Failure {
-        let mut failure = Failure::windows(&text!("{what} {path}", what, path), error);
+    /// The same, for a file.
+    pub(crate) fn file(action: &str, path: &str, error: Win32Error) -> Failure {
+        let mut failure = Failure::win32(&text!("{action} {path}", action, path), error);
         match error {
-            Win32::ACCESS_DENIED | Win32::SHARING_VIOLATION => failure.advice = FILE.get().into(),
-            Win32::USER_MAPPED_FILE => failure.advice = IN_MEMORY.get().into(),
+            Win32Error::ACCESS_DENIED | Win32Error::SHARING_VIOLATION => {
+                failure.advice = FILE.get().into()
+            }
+            Win32Error::USER_MAPPED_FILE => failure.advice = IN_MEMORY.get().into(),
             _ => {}
         }
         failure
     }
 
-    /// The driver was not loaded.
-    pub(crate) fn loading(error: Win32) -> Failure {
-        let mut failure = Failure::windows(phrase!("load tcplimit.sys"), error);
+    /// A Windows error while loading the driver.
+    pub(crate) fn loading(error: Win32Error) -> Failure {
+        let mut failure = Failure::win32(phrase!("load tcplimit.sys"), error);
         let advice = match error {
-            Win32::ACCESS_DENIED => {
+            Win32Error::ACCESS_DENIED => {
                 phrase!(
                     "If you are an Administrator, other software blocks it, such as antivirus \
-                 software or a firewall: let it trust tcplimit.sys."
+                     software or a firewall: allow tcplimit.sys there."
                 )
             }
-            Win32::INVALID_IMAGE_HASH | Win32::DRIVER_BLOCKED => {
+            Win32Error::INVALID_IMAGE_HASH | Win32Error::DRIVER_BLOCKED => {
                 phrase!(
-                    "Windows or other software blocks tcplimit.sys, by a policy or since it has no \
-                 signature. Look into Event Viewer, and let that software trust tcplimit.sys."
+                    "Windows or other software blocks tcplimit.sys, by a policy or because it is \
+                     unsigned. Look in Event Viewer, and allow tcplimit.sys in that software."
                 )
             }
-            Win32::FILE_NOT_FOUND | Win32::PATH_NOT_FOUND => {
+            Win32Error::FILE_NOT_FOUND | Win32Error::PATH_NOT_FOUND => {
                 phrase!(
-                    "tcplimit.sys is gone; antivirus software may have taken it away. Let it \
-                 trust tcplimit.sys, and run: tcplimit install"
+                    "tcplimit.sys is missing; antivirus software may have removed it. Allow \
+                     tcplimit.sys there, and run: tcplimit install"
                 )
             }
-            Win32::ALREADY_EXISTS => {
+            Win32Error::ALREADY_EXISTS => {
                 phrase!(
-                    "Another copy of tcplimit.sys is loaded, or the driver of 2005. Close the program \
-                 that has loaded it, or run: sc stop tcpip_patcher"
+                    "Another copy of tcplimit.sys or the 2005 driver is loaded. Close the \
+                     program that loaded it, or run: sc stop tcpip_patcher"
                 )
             }
-            Win32::PROC_NOT_FOUND
-            | Win32::INVALID_ORDINAL
-            | Win32::BAD_EXE_FORMAT
-            | Win32::EXE_MACHINE_TYPE_MISMATCH => {
+            Win32Error::PROC_NOT_FOUND
+            | Win32Error::INVALID_ORDINAL
+            | Win32Error::BAD_EXE_FORMAT
+            | Win32Error::EXE_MACHINE_TYPE_MISMATCH => {
                 phrase!(
-                    "The file is damaged, or not the one for this Windows. Take a fresh copy of \
-                 tcplimit, and run: tcplimit install"
+                    "The file is damaged or not for this Windows. Get a fresh copy of tcplimit, \
+                     and run: tcplimit install"
                 )
             }
-            Win32::SERVICE_DISABLED => phrase!("Run: tcplimit install"),
-            Win32::SERVICE_ALREADY_RUNNING => {
+            Win32Error::SERVICE_DISABLED => phrase!("Run: tcplimit install"),
+            Win32Error::SERVICE_ALREADY_RUNNING => {
                 phrase!(
-                    "Windows still holds on to the tcplimit.sys that was unloaded. Try again in a minute, \
-                 or restart Windows."
+                    "Windows still holds the unloaded tcplimit.sys. Try again in a minute, or \
+                     restart Windows."
                 )
             }
-            Win32::SERVICE_DEPENDENCY_FAIL | Win32::SERVICE_DEPENDENCY_DELETED => {
+            Win32Error::SERVICE_DEPENDENCY_FAIL | Win32Error::SERVICE_DEPENDENCY_DELETED => {
                 phrase!("TCP/IP is not installed or does not start; without it there is no limit.")
             }
             _ => "",

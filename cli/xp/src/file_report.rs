@@ -1,4 +1,4 @@
-//! A report on a file, as the workbench's `tcplimit probe` makes it.
+//! A report on a file, like the workbench's `tcplimit probe`.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -7,20 +7,20 @@ use alloc::vec::Vec;
 use scanner_core::{Findings, Module, NearbyCalls, Tally};
 use tcplimit_report::{Cause, Origin, Report, Search, State};
 
-use crate::client::REPORT;
+use crate::driver_client::REPORT_ADVICE;
 use crate::language::translate;
-use crate::windows::Windows;
+use crate::os::Os;
 
-/// Names of known builds, with their hashes: made of corpus/builds.toml.
+/// Names of known builds with their hashes, generated from corpus/builds.toml.
 const KNOWN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/known.rs"));
 
-/// Looks into a file.
-pub(crate) fn look(windows: &dyn Windows, path: &str) -> Report {
+/// Inspects a file.
+pub(crate) fn inspect(os: &dyn Os, path: &str) -> Report {
     let origin = Origin::file(path);
-    match windows.read(path) {
+    match os.read(path) {
         Ok(bytes) => {
-            let mut report = tcplimit_report::image(origin, &bytes, say);
-            report.identify(&bytes, |sha256| {
+            let mut report = tcplimit_report::image(origin, &bytes, reason_text);
+            report.add_file_facts(&bytes, |sha256| {
                 let known = KNOWN.iter().find(|(_, hash)| *hash == sha256);
                 known.map(|(name, _)| *name)
             });
@@ -33,18 +33,18 @@ pub(crate) fn look(windows: &dyn Windows, path: &str) -> Report {
     }
 }
 
-/// A cause as a sentence, with the advice of this program.
-fn say(state: State, cause: &Cause<'_>) -> String {
+/// A cause as a sentence, with this program's advice.
+fn reason_text(state: State, cause: &Cause<'_>) -> String {
     let mut text = cause.text(state, translate);
     text.push('.');
     if let Cause::NotLocated(_) = cause {
         text.push(' ');
-        text.push_str(REPORT.get());
+        text.push_str(REPORT_ADVICE.get());
     }
     text
 }
 
-/// All of it, in lines.
+/// The whole report, in lines.
 pub(crate) fn lines(report: &Report) -> Vec<String> {
     let mut lines = alloc::vec![format!(
         "{}: {}",
@@ -79,12 +79,12 @@ pub(crate) fn lines(report: &Report) -> Vec<String> {
     }
     if let Some(findings) = report.search.as_ref().and_then(Search::findings) {
         let located = report.state.is_located();
-        let what = if located {
+        let label = if located {
             phrase!("limit")
         } else {
             phrase!("candidate")
         };
-        row(what, format!("RVA {}", findings.threshold()));
+        row(label, format!("RVA {}", findings.threshold()));
         row(phrase!("half-open"), format!("RVA {}", findings.count()));
         if let Some(queue) = findings.queue() {
             row(phrase!("queued"), format!("RVA {queue}"));
@@ -111,9 +111,9 @@ pub(crate) fn lines(report: &Report) -> Vec<String> {
     }
     if let Some(sum) = report.checksum() {
         let verdict = match sum.is_right() {
-            true => phrase!("right").into(),
+            true => phrase!("correct").into(),
             false => text!(
-                "but {computed} computed: the file is damaged, or was changed",
+                "but {computed} computed: the file is damaged or modified",
                 computed = format_args!("{:X}", sum.computed)
             ),
         };

@@ -1,4 +1,4 @@
-//! Help, from the table of verbs.
+//! Help, generated from the table of verbs.
 
 use alloc::format;
 use alloc::string::String;
@@ -7,7 +7,7 @@ use core::fmt::Write;
 use crate::language::Text;
 use crate::verb::{VERBS, Verb};
 
-/// Those of [`Exit`](tcplimit_report::Exit) but Ctrl-C's: here it ends `watch`, which is done then.
+/// Those of [`Exit`](tcplimit_report::Exit) except the one for Ctrl-C, which ends `watch` as done.
 const EXIT_CODES: Text = Text::new(
     "\
 Exit codes:
@@ -18,44 +18,44 @@ Exit codes:
 ",
 );
 
-/// For the program.
-pub(crate) fn program() -> String {
+/// The help of the program.
+pub(crate) fn program_help() -> String {
     let mut text = String::from(phrase!(
-        "tcplimit: the limit of half-open TCP connections of Windows XP SP2 and later\n\n\
-         Usage: tcplimit VERB [OPTIONS]\n\nVerbs:\n"
+        "tcplimit: the limit of half-open TCP connections in Windows XP SP2 and later\n\nUsage: \
+         tcplimit VERB [OPTIONS]\n\nVerbs:\n"
     ));
     for verb in &VERBS {
-        line(&mut text, &call(verb), verb.act.page().about.get());
+        line(&mut text, &usage(verb), verb.action.help().about.get());
     }
     text.push_str(phrase!(
-        "\nAll take --json, --lang and --help. In a minute, as an Administrator:\n\
-         \x20 tcplimit install\n  tcplimit set 100\n\n"
+        "\nEvery verb takes --json, --lang and --help. To begin, as an Administrator:\n  tcplimit \
+         install\n  tcplimit set 100\n\n"
     ));
     text.push_str(EXIT_CODES.get());
     text
 }
 
-/// For a verb.
-pub(crate) fn of(verb: &Verb) -> String {
-    let page = verb.act.page();
+/// The help of a verb.
+pub(crate) fn verb_help(verb: &Verb) -> String {
+    let help = verb.action.help();
     let mut text = text!(
         "tcplimit {name}: {about}\n\nUsage: tcplimit {call} [OPTIONS]\n",
         name = verb.name,
-        about = page.about.get(),
-        call = call(verb)
+        about = help.about.get(),
+        call = usage(verb)
     );
-    let more = page.more.get();
+    let more = help.more.get();
     if !more.is_empty() {
         let _ = write!(text, "\n{more}");
     }
     text.push_str(phrase!("\nOptions:\n"));
     for switch in verb.all_switches() {
-        let told = switch.told();
-        let name = format!("{} {}", told.name, told.value);
+        let syntax = switch.syntax();
+        let name = format!("{} {}", syntax.name, syntax.value);
         line(&mut text, name.trim_end(), switch.about());
     }
     text.push_str(phrase!("\nExamples:\n"));
-    for example in page.examples {
+    for example in help.examples {
         let _ = writeln!(text, "  tcplimit {example}");
     }
     text.push('\n');
@@ -63,8 +63,8 @@ pub(crate) fn of(verb: &Verb) -> String {
     text
 }
 
-/// A verb with what it takes.
-fn call(verb: &Verb) -> String {
+/// A verb with its operand.
+fn usage(verb: &Verb) -> String {
     let call = format!("{} {}", verb.name, verb.operand);
     call.trim_end().into()
 }

@@ -1,4 +1,4 @@
-//! `install`: copies, registers, loads; or takes back what it did.
+//! `install`: copies, registers, loads; rolls back on failure.
 
 use alloc::format;
 use alloc::string::ToString;
@@ -8,95 +8,88 @@ use scanner_core::{Arch, Headers, Module};
 use tcplimit_report::{Exit, hash, hex};
 
 use crate::access::{self, Writers};
-use crate::client;
 use crate::console::Console;
+use crate::driver_client;
 use crate::failure::Failure;
 use crate::installation::{
-    FILE, LEGACY, LEGACY_FILE, Paths, SERVICE, Survey, TITLE, read, register_source,
+    FILE, LEGACY, LEGACY_FILE, Paths, SERVICE, Survey, TITLE, read_if_present, register_source,
 };
-use crate::journal::{Journal, Step};
+use crate::os::{Os, Registration, Start};
+use crate::rollback::{Rollback, UndoStep};
 use crate::service;
-use crate::shortcut::Entry;
-use crate::windows::{Registration, Start, Windows};
+use crate::shortcut::StartMenuEntry;
 
-/// Installs, or mends, or upgrades, with an entry in the Start menu if `shortcut`. Where
-/// all is there already nothing is done.
-pub(crate) fn run(
-    windows: &dyn Windows,
-    console: &mut Console<'_>,
-    shortcut: bool,
-) -> Result<(), Failure> {
-    let paths = Paths::of(windows)?;
-    let driver = source(windows, &paths)?;
-    // What must be refused is refused before anything is done.
-    let entry = shortcut.then(|| Entry::plan(windows)).transpose()?;
-    let survey = Survey::of(windows, &paths)?;
-    let is_this = survey.is_whole() && survey.is_quiet() && survey.driver == Some(hash(&driver));
-    if is_this && survey.is_active() && client::has_device(windows) {
+/// Installs, repairs or upgrades, with a Start menu entry if `shortcut`. Does nothing if everything
+/// is present.
+pub(crate) fn run(os: &dyn Os, console: &mut Console<'_>, shortcut: bool) -> Result<(), Failure> {
+    let paths = Paths::locate(os)?;
+    let driver = read_driver(os, &paths)?;
+    // Refuses before changing anything.
+    let entry = shortcut.then(|| StartMenuEntry::plan(os)).transpose()?;
+    let survey = Survey::take(os, &paths)?;
+    let is_this = survey.is_complete() && survey.is_quiet() && survey.driver == Some(hash(&driver));
+    if is_this && survey.is_active() && driver_client::has_device(os) {
         let is_made = match &entry {
-            Some(entry) => entry.make(windows, console)?,
+            Some(entry) => entry.make(os, console)?,
             None => false,
         };
         if !is_made {
-            console.did(phrase!(
+            console.step(phrase!(
                 "Nothing was done: tcplimit is installed and loaded already."
             ));
         }
-        return located(windows, console);
+        return report_limit(os, console);
     }
-    let mut journal = Journal::default();
-    let installed = install(windows, console, &paths, &driver, &survey, &mut journal);
-    // The last step: it takes itself back where it fails.
+    let mut rollback = Rollback::default();
+    let installed = install(os, console, &paths, &driver, &survey, &mut rollback);
+    // The last step: it undoes itself if it fails.
     let installed = installed.and_then(|()| match &entry {
-        Some(entry) => entry.make(windows, console).map(|_| ()),
+        Some(entry) => entry.make(os, console).map(|_| ()),
         None => Ok(()),
     });
     if let Err(failure) = installed {
-        return Err(take_back(windows, console, &paths, journal, failure));
+        return Err(roll_back(os, console, &paths, rollback, failure));
     }
-    console.say(phrase!("To undo it: tcplimit uninstall"));
-    located(windows, console)
+    console.print(phrase!("To undo it: tcplimit uninstall"));
+    report_limit(os, console)
 }
 
 fn install(
-    windows: &dyn Windows,
+    os: &dyn Os,
     console: &mut Console<'_>,
     paths: &Paths,
     driver: &[u8],
     survey: &Survey,
-    journal: &mut Journal,
+    rollback: &mut Rollback,
 ) -> Result<(), Failure> {
-    // Without its device it was unloaded, and Windows holds on to it.
-    let is_held = survey.service_is_right && !client::has_device(windows);
+    // Without its device the driver is unloaded, and Windows still holds it.
+    let is_held = survey.service_is_correct && !driver_client::has_device(os);
     if survey.is_active() && !is_held {
-        // Noted before, for it stops a while after it was asked to.
-        journal.note(Step::Unloaded);
-        service::stop(windows)?;
-        console.did(phrase!(
-            "Unloaded the tcplimit.sys that was installed before."
-        ));
+        // Recorded first, because it stops some time after the request.
+        rollback.push(UndoStep::Unloaded);
+        service::stop(os)?;
+        console.step(phrase!("Unloaded the previous tcplimit.sys."));
     }
-    let before = read(windows, &paths.driver)?;
+    let before = read_if_present(os, &paths.driver)?;
     if before.as_deref() != Some(driver) {
-        let copy = Copy {
-            windows,
+        let copy = FileCopy {
+            os,
             console,
             bytes: driver,
-            part: &paths.part,
+            temporary: &paths.temporary,
             to: &paths.driver,
             was_loaded: survey.service.is_some(),
         };
-        copy.make(|| journal.note(Step::Copied(before)))?;
-        console.did(text!("Copied {FILE} to {to}.", FILE, to = paths.driver));
+        copy.run(|| rollback.push(UndoStep::Copied(before)))?;
+        console.step(text!("Copied {FILE} to {to}.", FILE, to = paths.driver));
     } else {
-        console.did(text!("{path} is there already.", path = paths.driver));
+        console.step(text!("{path} is already up to date.", path = paths.driver));
     }
-    if survey.part && windows.read(&paths.part).is_ok() {
-        windows
-            .delete(&paths.part)
-            .map_err(|error| Failure::file(phrase!("delete"), &paths.part, error))?;
+    if survey.temporary && os.read(&paths.temporary).is_ok() {
+        os.delete(&paths.temporary)
+            .map_err(|error| Failure::file(phrase!("delete"), &paths.temporary, error))?;
     }
-    // What starts with Windows goes on to.
+    // Keeps starting with Windows.
     let start = match &survey.service {
         Some(service) if service.start == Start::Auto => Start::Auto,
         _ => Start::Demand,
@@ -108,120 +101,112 @@ fn install(
         start,
     };
     match &survey.service {
-        Some(_) if survey.service_is_right && survey.is_quiet() => {}
+        Some(_) if survey.service_is_correct && survey.is_quiet() => {}
         Some(service) => {
-            windows
-                .change_service(&registration)
-                .map_err(|error| Failure::windows(phrase!("register the service"), error))?;
-            journal.note(Step::Changed(service.clone()));
-            console.did(text!("Registered the service {SERVICE} anew.", SERVICE));
+            os.change_service(&registration)
+                .map_err(|error| Failure::win32(phrase!("register the service"), error))?;
+            rollback.push(UndoStep::Changed(service.clone()));
+            console.step(text!("Registered the service {SERVICE} again.", SERVICE));
         }
         None => {
-            windows
-                .create_service(&registration)
-                .map_err(|error| Failure::windows(phrase!("register the service"), error))?;
-            journal.note(Step::Created);
-            console.did(text!(
+            os.create_service(&registration)
+                .map_err(|error| Failure::win32(phrase!("register the service"), error))?;
+            rollback.push(UndoStep::Created);
+            console.step(text!(
                 "Registered the service {SERVICE}: a driver, started on demand.",
                 SERVICE
             ));
         }
     }
-    if !survey.source_is_right {
+    if !survey.source_is_correct {
         if !survey.source {
-            // Noted before, for it is made by several calls.
-            journal.note(Step::Source);
+            // Recorded first, because it takes several calls.
+            rollback.push(UndoStep::Source);
         }
-        register_source(windows)
-            .map_err(|error| Failure::windows(phrase!("register the event source"), error))?;
-        console.did(phrase!("Registered its messages for Event Viewer."));
+        register_source(os)
+            .map_err(|error| Failure::win32(phrase!("register the event source"), error))?;
+        console.step(phrase!("Registered its messages for Event Viewer."));
     }
-    service::start(windows, console)?;
-    console.did(phrase!("Loaded tcplimit.sys."));
+    service::start(os, console)?;
+    console.step(phrase!("Loaded tcplimit.sys."));
     Ok(())
 }
 
-/// The driver beside the program, if it is one for this system.
-fn source(windows: &dyn Windows, paths: &Paths) -> Result<Vec<u8>, Failure> {
-    let Some(driver) = read(windows, &paths.source)? else {
+/// Reads the driver beside the program, if it is one for this system.
+fn read_driver(os: &dyn Os, paths: &Paths) -> Result<Vec<u8>, Failure> {
+    let Some(driver) = read_if_present(os, &paths.shipped)? else {
         return Err(Failure {
             exit: Exit::Unreadable,
             ..Failure::refused(
                 text!(
                     "{FILE} is not beside tcplimit.exe: {path}",
                     FILE,
-                    path = paths.source
+                    path = paths.shipped
                 ),
                 phrase!(
-                    "Unpack the whole zip into one folder, and run tcplimit from there. If the file \
-                 was there before, antivirus software may have taken it away."
+                    "Unpack the whole zip into one folder, and run tcplimit from there. If the \
+                     file was there before, antivirus software may have removed it."
                 ),
             )
         });
     };
     match Headers::parse(&driver) {
-        Ok(headers) if headers.is_native() && headers.arch() == arch(windows) => Ok(driver),
+        Ok(headers) if headers.is_native() && headers.arch() == arch(os) => Ok(driver),
         Ok(headers) if headers.is_native() => Err(Failure::refused(
             text!(
-                "{path} is for {arch}, and this Windows is not.",
-                path = paths.source,
+                "{path} is for {arch}, but this Windows is not.",
+                path = paths.shipped,
                 arch = headers.arch()
             ),
             text!(
-                "Take the zip whose name ends in winxp-{arch}.",
-                arch = arch(windows)
+                "Use the zip whose name ends in winxp-{arch}.",
+                arch = arch(os)
             ),
         )),
         _ => Err(Failure::refused(
-            text!("{path} is damaged: it is no driver.", path = paths.source),
+            text!("{path} is damaged: not a driver.", path = paths.shipped),
             phrase!("Unpack the zip again."),
         )),
     }
 }
 
-/// What this program and its driver are built for.
-fn arch(windows: &dyn Windows) -> Arch {
-    if windows.is_x64() {
-        Arch::X64
-    } else {
-        Arch::X86
-    }
+/// The architecture of this program and its driver.
+fn arch(os: &dyn Os) -> Arch {
+    if os.is_x64() { Arch::X64 } else { Arch::X86 }
 }
 
-/// A copy that is made by another name first, so that half of a driver is never
-/// loaded.
-struct Copy<'a> {
-    windows: &'a dyn Windows,
+/// A copy made under a temporary name, so that a partial driver is never loaded.
+struct FileCopy<'a> {
+    os: &'a dyn Os,
     console: &'a Console<'a>,
     bytes: &'a [u8],
-    part: &'a str,
+    temporary: &'a str,
     to: &'a str,
-    /// Whether the driver in that place may have been loaded until now.
+    /// Whether the driver at the target may have been loaded until now.
     was_loaded: bool,
 }
 
-impl Copy<'_> {
-    /// Makes it, and compares its hash afterwards. `renamed` is told when the old
-    /// file is gone.
-    fn make(&self, renamed: impl FnOnce()) -> Result<(), Failure> {
-        let Copy {
-            windows,
+impl FileCopy<'_> {
+    /// Copies, and compares the hash afterwards. Calls `renamed` once the old file is replaced.
+    fn run(&self, renamed: impl FnOnce()) -> Result<(), Failure> {
+        let FileCopy {
+            os,
             console,
-            part,
+            temporary,
             to,
             ..
         } = self;
-        let written = windows.write(part, self.bytes);
-        let rename = || windows.rename(part, to);
-        let placed =
-            written.and_then(|()| service::with_file(*windows, console, self.was_loaded, rename));
+        let written = os.write(temporary, self.bytes);
+        let rename = || os.rename(temporary, to);
+        let placed = written
+            .and_then(|()| service::retry_file_operation(*os, console, self.was_loaded, rename));
         if let Err(error) = placed {
-            // Half of it may be there.
-            let _ = windows.delete(part);
+            // A part of it may exist.
+            let _ = os.delete(temporary);
             return Err(Failure::file(phrase!("write"), to, error));
         }
         renamed();
-        let copied = windows
+        let copied = os
             .read(to)
             .map_err(|error| Failure::file(phrase!("read"), to, error))?;
         let (copied, wanted) = (hash(&copied), hash(self.bytes));
@@ -232,7 +217,8 @@ impl Copy<'_> {
             exit: Exit::Unreadable,
             ..Failure::refused(
                 text!(
-                    "The copy is not what was copied: {to} has the SHA-256 {found}, and not {wanted}.",
+                    "The copy differs from the original: {to} has the SHA-256 {found}, not \
+                     {wanted}.",
                     to,
                     found = hex(&copied),
                     wanted = hex(&wanted)
@@ -243,21 +229,21 @@ impl Copy<'_> {
     }
 }
 
-/// Takes back what was done; the failure, with what became of that.
-fn take_back(
-    windows: &dyn Windows,
+/// Rolls back; returns the failure with the outcome of the rollback.
+fn roll_back(
+    os: &dyn Os,
     console: &Console<'_>,
     paths: &Paths,
-    journal: Journal,
+    rollback: Rollback,
     mut failure: Failure,
 ) -> Failure {
-    let nothing = journal.is_empty();
-    let left = journal.take_back(windows, console, paths);
+    let nothing = rollback.is_empty();
+    let left = rollback.undo(os, console, paths);
     let outcome = match left.as_slice() {
         [] if nothing => phrase!("Nothing was changed.").to_string(),
-        [] => phrase!("All that was done was taken back.").to_string(),
+        [] => phrase!("All changes were undone.").to_string(),
         left => text!(
-            "This is left and could not be taken back: {left}. Run: tcplimit repair",
+            "Could not undo: {left}. Run: tcplimit repair",
             left = left.join(", ")
         ),
     };
@@ -265,11 +251,11 @@ fn take_back(
     failure
 }
 
-/// Whether the installed driver can do its work here.
-fn located(windows: &dyn Windows, console: &Console<'_>) -> Result<(), Failure> {
+/// Prints the limit if the installed driver has located it.
+fn report_limit(os: &dyn Os, console: &Console<'_>) -> Result<(), Failure> {
     let module = Module::Tcpip;
-    let answer = client::query(windows, module)?;
-    if let Some(refusal) = client::refusal(module, &answer) {
+    let answer = driver_client::query(os, module)?;
+    if let Some(refusal) = driver_client::refusal(module, &answer) {
         return Err(Failure {
             message: text!(
                 "tcplimit.sys is loaded, but {message}",
@@ -279,27 +265,36 @@ fn located(windows: &dyn Windows, console: &Console<'_>) -> Result<(), Failure> 
         });
     }
     let limit = answer.limit.get();
-    console.say(&match client::is_foreign(&answer) {
-        false => text!("{module}: the limit is {limit}. To change it: tcplimit set 100", module, limit),
-        true => text!("{module}: the limit is {limit}, which tcplimit has not set. To replace it:\n  {command}", module, limit, command = client::command("set 100", module, Some(limit), false)),
+    console.print(&match driver_client::is_foreign(&answer) {
+        false => text!(
+            "{module}: the limit is {limit}. To change it: tcplimit set 100",
+            module,
+            limit
+        ),
+        true => text!(
+            "{module}: the limit is {limit}, not set by tcplimit. To replace it:\n  {command}",
+            module,
+            limit,
+            command = driver_client::command("set 100", module, Some(limit), false)
+        ),
     });
     Ok(())
 }
 
-/// Whoever may write to the folder can have the program load another driver.
-fn warn(
-    windows: &dyn Windows,
+/// Refuses or warns if other groups can replace the driver that the program would load.
+fn check_folder_rights(
+    os: &dyn Os,
     console: &mut Console<'_>,
     folder: &str,
     force: bool,
 ) -> Result<(), Failure> {
-    let groups = match access::writers(windows, folder)? {
+    let groups = match access::writers(os, folder)? {
         Writers::Groups(groups) if groups.is_empty() => return Ok(()),
         Writers::Groups(groups) => groups.join(", "),
         Writers::NoLists => {
-            console.did(text!(
-                "Warning: {folder} is on a disk without access lists. Whoever uses this machine \
-                 can put another driver in the place of this one.",
+            console.step(text!(
+                "Warning: {folder} is on a disk without access lists. Any user of this machine \
+                 can replace this driver.",
                 folder
             ));
             return Ok(());
@@ -308,78 +303,80 @@ fn warn(
     if !force {
         return Err(Failure::refused(
             text!(
-                "{folder} can be written to by: {groups}. Whoever uses this machine could put \
-                 another driver in the place of this one, and the program would load it.",
+                "{folder} is writable by: {groups}. Any user of this machine could replace this \
+                 driver, and the program would load the replacement.",
                 folder,
                 groups
             ),
             phrase!(
-                "With \"tcplimit install\" the program needs no driver in its folder. Or take that \
-             right away from them, or add: --force"
+                "After \"tcplimit install\" the program needs no driver in its folder. Or remove \
+                 that right from these groups, or add: --force"
             ),
         ));
     }
-    console.did(text!(
-        "Warning: {folder} can be written to by: {groups}. Whoever uses this machine can put \
-         another driver in the place of this one.",
+    console.step(text!(
+        "Warning: {folder} is writable by: {groups}. Any user of this machine can replace this \
+         driver.",
         folder,
         groups
     ));
     Ok(())
 }
 
-/// `install --compat DIR`: the driver beside a program of 2005.
+/// `install --compat DIR`: puts the driver beside a 2005 program.
 pub(crate) fn compat(
-    windows: &dyn Windows,
+    os: &dyn Os,
     console: &mut Console<'_>,
     folder: &str,
     force: bool,
 ) -> Result<(), Failure> {
-    if windows.is_x64() {
+    if os.is_x64() {
         return Err(Failure::refused(
-            phrase!("Programs of 2005 are for 32-bit Windows, and load no driver on a 64-bit one."),
             phrase!(
-                "Run \"tcplimit install\" without --compat: they find the device of TcpLimit, and work."
+                "The 2005 programs are for 32-bit Windows and load no driver on 64-bit Windows."
+            ),
+            phrase!(
+                "Run \"tcplimit install\" without --compat: they find the device of TcpLimit and \
+                 work."
             ),
         ));
     }
-    let paths = Paths::of(windows)?;
-    let driver = source(windows, &paths)?;
+    let paths = Paths::locate(os)?;
+    let driver = read_driver(os, &paths)?;
     let folder = folder.trim_end_matches('\\');
     let to = format!(r"{folder}\{LEGACY_FILE}");
-    warn(windows, console, folder, force)?;
+    check_folder_rights(os, console, folder, force)?;
     let kept = format!("{to}.original");
-    let before = read(windows, &to)?;
+    let before = read_if_present(os, &to)?;
     if before.as_deref() == Some(&*driver) {
-        console.did(text!("Nothing was done: {to} is this driver already.", to));
+        console.step(text!("Nothing was done: {to} is this driver already.", to));
         return Ok(());
     }
-    // Only the first one found is the program's own.
-    let keep = before.is_some() && read(windows, &kept)?.is_none();
+    // Only the first one is the program's own.
+    let keep = before.is_some() && read_if_present(os, &kept)?.is_none();
     if keep {
-        windows
-            .rename(&to, &kept)
+        os.rename(&to, &kept)
             .map_err(|error| Failure::file(phrase!("rename"), &to, error))?;
-        console.did(text!("Renamed the driver that was there to {kept}.", kept));
+        console.step(text!("Renamed the existing driver to {kept}.", kept));
     }
-    let copy = Copy {
-        windows,
+    let copy = FileCopy {
+        os,
         console,
         bytes: &driver,
-        part: &format!("{to}.new"),
+        temporary: &format!("{to}.new"),
         to: &to,
         was_loaded: false,
     };
-    if let Err(mut failure) = copy.make(|| {}) {
-        let outcome = match keep.then(|| windows.rename(&kept, &to)) {
-            Some(Err(_)) => text!("The driver that was there is now {kept}.", kept),
-            _ => phrase!("All that was done was taken back.").into(),
+    if let Err(mut failure) = copy.run(|| {}) {
+        let outcome = match keep.then(|| os.rename(&kept, &to)) {
+            Some(Err(_)) => text!("The existing driver is now {kept}.", kept),
+            _ => phrase!("All changes were undone.").into(),
         };
         failure.message = format!("{} {outcome}", failure.message);
         return Err(failure);
     }
-    console.did(text!("Copied {FILE} to {to}.", FILE, to));
-    let undo = if keep || read(windows, &kept)?.is_some() {
+    console.step(text!("Copied {FILE} to {to}.", FILE, to));
+    let undo = if keep || read_if_present(os, &kept)?.is_some() {
         text!(
             "To undo it: delete that file, and rename {LEGACY_FILE}.original back.",
             LEGACY_FILE
@@ -387,10 +384,10 @@ pub(crate) fn compat(
     } else {
         phrase!("To undo it: delete that file.").into()
     };
-    console.say(&undo);
-    console.say(&text!(
-        "The program loads it by itself, as the service {LEGACY}. While the service {SERVICE} \
-         is loaded it needs no driver of its own, and loads none: both have the same devices.",
+    console.print(&undo);
+    console.print(&text!(
+        "The program loads it as the service {LEGACY}. While the service {SERVICE} is loaded, it \
+         needs no driver of its own and loads none: both have the same devices.",
         LEGACY,
         SERVICE
     ));

@@ -1,4 +1,4 @@
-//! What an installation is made of, and how much of it is there.
+//! The parts of an installation, and which of them are present.
 
 use alloc::format;
 use alloc::string::String;
@@ -7,83 +7,84 @@ use alloc::vec::Vec;
 use tcplimit_report::{Hash, hash};
 
 use crate::failure::Failure;
-use crate::win32::Win32;
-use crate::windows::{Activity, Service, Start, Windows};
+use crate::os::{Activity, Os, Service, Start};
+use crate::win32_error::Win32Error;
 
 /// The service.
 pub(crate) const SERVICE: &str = tcplimit_protocol::NAME;
-/// What people see of it.
+/// Its display name.
 pub(crate) const TITLE: &str = "tcplimit: half-open connection limit";
 /// The driver's file.
 pub(crate) const FILE: &str = "tcplimit.sys";
-/// The service that programs of 2005 register by themselves, and its file.
+/// The service that 2005 programs register themselves, and its file.
 pub(crate) const LEGACY: &str = "tcpip_patcher";
 pub(crate) const LEGACY_FILE: &str = "tcpip_patcher.sys";
 
-/// The keys of the services.
+/// The registry key of all services.
 const SERVICES: &str = r"SYSTEM\CurrentControlSet\Services";
-/// Keys that may be below a service's.
-const BELOW: [&str; 4] = ["Parameters", "State", "Security", "Enum"];
-/// Where Event Viewer looks for the texts of our entries.
-pub(crate) const SOURCE: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\System\TcpLimit";
-/// Texts of messages, and of what is put into them.
-const MESSAGE_FILES: [&str; 2] = ["EventMessageFile", "ParameterMessageFile"];
-const MESSAGES_IN: &str = r"%SystemRoot%\System32\drivers\tcplimit.sys";
+/// Possible subkeys of a service's key.
+const SUBKEYS: [&str; 4] = ["Parameters", "State", "Security", "Enum"];
+/// The key of our event source, for Event Viewer.
+pub(crate) const EVENT_SOURCE_KEY: &str =
+    r"SYSTEM\CurrentControlSet\Services\EventLog\System\TcpLimit";
+/// Files of message texts and of their inserts.
+const MESSAGE_FILE_VALUES: [&str; 2] = ["EventMessageFile", "ParameterMessageFile"];
+const MESSAGE_FILE: &str = r"%SystemRoot%\System32\drivers\tcplimit.sys";
 /// Errors, warnings, information.
-const TYPES: u32 = 7;
+const TYPES_SUPPORTED: u32 = 7;
 
 /// A service's key.
-pub(crate) fn key(service: &str) -> String {
+pub(crate) fn service_key(service: &str) -> String {
     format!(r"{SERVICES}\{service}")
 }
 
-/// Where the limits are stored.
-pub(crate) fn parameters() -> String {
+/// The key of the stored limits.
+pub(crate) fn parameters_key() -> String {
     format!(r"{SERVICES}\{SERVICE}\Parameters")
 }
 
-/// Where things are.
+/// Paths of an installation.
 #[derive(Debug)]
 pub(crate) struct Paths {
     /// `system32`.
     pub(crate) system: String,
-    /// The driver, as it came.
-    pub(crate) source: String,
-    /// The driver, as installed.
+    /// The driver as shipped.
+    pub(crate) shipped: String,
+    /// The installed driver.
     pub(crate) driver: String,
-    /// The same while it is being copied.
-    pub(crate) part: String,
+    /// The temporary name during a copy.
+    pub(crate) temporary: String,
 }
 
 impl Paths {
-    pub(crate) fn of(windows: &dyn Windows) -> Result<Paths, Failure> {
-        let system = windows
+    pub(crate) fn locate(os: &dyn Os) -> Result<Paths, Failure> {
+        let system = os
             .system_folder()
-            .map_err(|error| Failure::windows(phrase!("find the folder system32"), error))?;
-        let program = windows
+            .map_err(|error| Failure::win32(phrase!("find the folder system32"), error))?;
+        let program = os
             .program_folder()
-            .map_err(|error| Failure::windows(phrase!("find the folder of tcplimit.exe"), error))?;
+            .map_err(|error| Failure::win32(phrase!("find the folder of tcplimit.exe"), error))?;
         let driver = format!(r"{system}\drivers\{FILE}");
         Ok(Paths {
-            source: format!(r"{program}\{FILE}"),
-            part: format!("{driver}.new"),
+            shipped: format!(r"{program}\{FILE}"),
+            temporary: format!("{driver}.new"),
             driver,
             system,
         })
     }
 
-    /// A file of the system's drivers.
-    pub(crate) fn of_driver(&self, name: &str) -> String {
+    /// A file in the system's folder of drivers.
+    pub(crate) fn driver_file(&self, name: &str) -> String {
         format!(r"{}\drivers\{name}", self.system)
     }
 
-    /// A driver's path in the form of programs. Services have `\??\C:\...`,
-    /// `\SystemRoot\...`, and paths below the folder of Windows.
-    pub(crate) fn plain(&self, image: &str) -> String {
-        let windows = self
+    /// Converts a driver's path to a usual one. Services use `\??\C:\...`, `\SystemRoot\...`, and
+    /// paths relative to the Windows folder.
+    pub(crate) fn normalize(&self, image: &str) -> String {
+        let windows_folder = self
             .system
             .rsplit_once('\\')
-            .map_or(self.system.as_str(), |(windows, _)| windows);
+            .map_or(self.system.as_str(), |(folder, _)| folder);
         let below = |prefix: &str| {
             let start = image.get(..prefix.len())?;
             let rest = image.get(prefix.len()..)?;
@@ -92,123 +93,129 @@ impl Paths {
         if let Some(rest) = below(r"\??\") {
             rest.into()
         } else if let Some(rest) = below(r"\SystemRoot\") {
-            format!(r"{windows}\{rest}")
+            format!(r"{windows_folder}\{rest}")
         } else if below(r"system32\").is_some() {
-            format!(r"{windows}\{image}")
+            format!(r"{windows_folder}\{image}")
         } else {
             image.into()
         }
     }
 }
 
-/// How much of an installation is there.
+/// The parts of an installation that are present.
 #[derive(Debug)]
 pub(crate) struct Survey {
     pub(crate) service: Option<Service>,
-    /// Whether the service's key is there, with or without the service.
+    /// Whether the service's key exists, with or without the service.
     pub(crate) key: bool,
-    /// Whether the source of events is there at all, and as it must be.
+    /// Whether the event source exists, and whether it is correct.
     pub(crate) source: bool,
-    pub(crate) source_is_right: bool,
-    /// The hash of the driver as installed.
+    pub(crate) source_is_correct: bool,
+    /// The hash of the installed driver.
     pub(crate) driver: Option<Hash>,
-    /// Whether a copy was left unfinished.
-    pub(crate) part: bool,
-    /// Whether the service is for that driver, and may be started.
-    pub(crate) service_is_right: bool,
+    /// Whether an unfinished copy is left.
+    pub(crate) temporary: bool,
+    /// Whether the service points to that driver and may be started.
+    pub(crate) service_is_correct: bool,
 }
 
 impl Survey {
-    pub(crate) fn of(windows: &dyn Windows, paths: &Paths) -> Result<Survey, Failure> {
-        let service = windows
+    pub(crate) fn take(os: &dyn Os, paths: &Paths) -> Result<Survey, Failure> {
+        let service = os
             .service(SERVICE)
-            .map_err(|error| Failure::windows(phrase!("ask the service manager"), error))?;
-        let key = windows
-            .has_key(&key(SERVICE))
-            .map_err(|error| Failure::windows(phrase!("read the service's key"), error))?;
-        let source = windows
-            .has_key(SOURCE)
-            .map_err(|error| Failure::windows(phrase!("read the event source's key"), error))?;
-        let driver = read(windows, &paths.driver)?;
+            .map_err(|error| Failure::win32(phrase!("query the service manager"), error))?;
+        let key = os
+            .has_key(&service_key(SERVICE))
+            .map_err(|error| Failure::win32(phrase!("read the service's key"), error))?;
+        let source = os
+            .has_key(EVENT_SOURCE_KEY)
+            .map_err(|error| Failure::win32(phrase!("read the event source's key"), error))?;
+        let driver = read_if_present(os, &paths.driver)?;
         Ok(Survey {
-            service_is_right: service
+            service_is_correct: service
                 .as_ref()
-                .is_some_and(|service| is_right(service, paths)),
+                .is_some_and(|service| is_correct(service, paths)),
             service,
             key,
             source,
-            source_is_right: source && source_is_right(windows),
+            source_is_correct: source && source_is_correct(os),
             driver: driver.map(|bytes| hash(&bytes)),
-            part: read(windows, &paths.part)?.is_some(),
+            temporary: read_if_present(os, &paths.temporary)?.is_some(),
         })
     }
 
-    /// Whether nothing is missing and nothing is left over.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.service_is_right && self.source_is_right && self.driver.is_some() && !self.part
+    /// Whether nothing is missing or left over.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.service_is_correct
+            && self.source_is_correct
+            && self.driver.is_some()
+            && !self.temporary
     }
 
-    /// Whether Windows shows nothing where the service does not start, as version
-    /// 0.1.0 did not ask for.
+    /// Whether Windows shows no message when the service does not start. Version 0.1.0 did not set
+    /// this.
     pub(crate) fn is_quiet(&self) -> bool {
         self.service
             .as_ref()
             .is_some_and(|service| service.is_quiet)
     }
 
-    /// Whether there is nothing at all.
+    /// Whether nothing is present.
     pub(crate) fn is_empty(&self) -> bool {
-        self.service.is_none() && !self.key && !self.source && self.driver.is_none() && !self.part
+        self.service.is_none()
+            && !self.key
+            && !self.source
+            && self.driver.is_none()
+            && !self.temporary
     }
 
-    /// Whether the service runs, or is about to run or to stop.
+    /// Whether the service runs, or is starting or stopping.
     pub(crate) fn is_active(&self) -> bool {
         let activity = self.service.as_ref().map(|service| service.activity);
         activity.is_some_and(|activity| activity != Activity::Stopped)
     }
 }
 
-fn is_right(service: &Service, paths: &Paths) -> bool {
+fn is_correct(service: &Service, paths: &Paths) -> bool {
     let may_start = matches!(service.start, Start::Auto | Start::Demand);
     may_start
         && paths
-            .plain(&service.image)
+            .normalize(&service.image)
             .eq_ignore_ascii_case(&paths.driver)
 }
 
-fn source_is_right(windows: &dyn Windows) -> bool {
-    let types = windows.number(SOURCE, "TypesSupported");
-    types == Ok(Some(TYPES))
-        && MESSAGE_FILES.iter().all(|value| {
-            let text = windows.text(SOURCE, value).ok().flatten();
-            text.is_some_and(|text| text == MESSAGES_IN)
+fn source_is_correct(os: &dyn Os) -> bool {
+    let types = os.number(EVENT_SOURCE_KEY, "TypesSupported");
+    types == Ok(Some(TYPES_SUPPORTED))
+        && MESSAGE_FILE_VALUES.iter().all(|value| {
+            let text = os.text(EVENT_SOURCE_KEY, value).ok().flatten();
+            text.is_some_and(|text| text == MESSAGE_FILE)
         })
 }
 
-/// Registers our messages with the event log.
-pub(crate) fn register_source(windows: &dyn Windows) -> Result<(), Win32> {
-    for value in MESSAGE_FILES {
-        windows.set_text(SOURCE, value, MESSAGES_IN)?;
+/// Registers our messages as an event source.
+pub(crate) fn register_source(os: &dyn Os) -> Result<(), Win32Error> {
+    for value in MESSAGE_FILE_VALUES {
+        os.set_text(EVENT_SOURCE_KEY, value, MESSAGE_FILE)?;
     }
-    windows.set_number(SOURCE, "TypesSupported", TYPES)
+    os.set_number(EVENT_SOURCE_KEY, "TypesSupported", TYPES_SUPPORTED)
 }
 
-/// Deletes a service's key by hand, where the service manager knows no more of
-/// it.
-pub(crate) fn delete_key(windows: &dyn Windows, service: &str) -> Result<(), Win32> {
-    let key = key(service);
-    for name in BELOW {
+/// Deletes a service's key that the service manager no longer knows.
+pub(crate) fn delete_key(os: &dyn Os, service: &str) -> Result<(), Win32Error> {
+    let key = service_key(service);
+    for name in SUBKEYS {
         let below = format!(r"{key}\{name}");
-        if windows.has_key(&below)? {
-            windows.delete_key(&below)?;
+        if os.has_key(&below)? {
+            os.delete_key(&below)?;
         }
     }
-    windows.delete_key(&key)
+    os.delete_key(&key)
 }
 
-/// A file's bytes; `None` where there is no such file.
-pub(crate) fn read(windows: &dyn Windows, path: &str) -> Result<Option<Vec<u8>>, Failure> {
-    match windows.read(path) {
+/// A file's bytes; `None` if there is no such file.
+pub(crate) fn read_if_present(os: &dyn Os, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+    match os.read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.is_absence() => Ok(None),
         Err(error) => Err(Failure::file(phrase!("read"), path, error)),

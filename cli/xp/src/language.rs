@@ -1,9 +1,9 @@
-//! Texts for people, and the languages that they are said in.
+//! Texts for people, and their languages.
 //!
-//! English stands in the source, in `text!` and `phrase!`, so that
-//! the code can be read. The other language is a file of gettext, `languages/de.po`, of which the
-//! build script makes a table by the hashes of the English texts. A text that is not in the table
-//! is said in English; a test finds it before.
+//! English is in the source, in `text!` and `phrase!`, so that the code is readable. The other
+//! language is a gettext file, `languages/de.po`, which the build script turns into a table indexed
+//! by the hashes of the English texts. A text without a translation stays English; a test finds it
+//! first.
 
 mod hash;
 
@@ -11,12 +11,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Display;
 
-use crate::arguments::Wrong;
-use crate::windows::Windows;
+use crate::arguments::UsageError;
+use crate::os::Os;
 
-/// A text in the current language, with values in its places: `text!("limit {limit}", limit)`, or
-/// `limit = value` where the value is called otherwise. They are in the order in which the places
-/// first stand in the text, as a test sees.
+/// A text in the current language with values for its places: `text!("limit {limit}", limit)`, or
+/// `limit = value` where the value has another name. Values are in the order of the places' first
+/// use in the text; a test checks that.
 macro_rules! text {
     (@value $name:ident) => { $name };
     (@value $name:ident $value:expr) => { $value };
@@ -35,7 +35,7 @@ macro_rules! phrase {
 /// A language.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
-    /// English, which the source has.
+    /// English, the language of the source.
     #[default]
     English,
     /// German.
@@ -45,14 +45,14 @@ pub enum Language {
 /// Translations, in the order of the hashes of their English texts.
 struct Table {
     hashes: &'static [u32],
-    /// Where each ends in `texts`.
+    /// The end of each in `texts`.
     ends: &'static [u16],
     texts: &'static str,
 }
 
 const GERMAN: Table = include!(concat!(env!("OUT_DIR"), "/de.rs"));
 
-/// Primary language of a LANGID: its lower ten bits. LANG_GERMAN, in whatever country.
+/// The primary language of a LANGID: its lower ten bits. LANG_GERMAN, for any country.
 const PRIMARY: u16 = 0x3FF;
 const LANG_GERMAN: u16 = 7;
 
@@ -63,7 +63,7 @@ impl Language {
     /// All of them.
     pub const ALL: [Language; 2] = [Language::English, Language::German];
 
-    /// What it is called on the command line.
+    /// Its name on the command line.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -72,29 +72,29 @@ impl Language {
         }
     }
 
-    /// The one called that.
+    /// The language of that name.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Language> {
         let mut all = Language::ALL.into_iter();
         all.find(|language| language.code().eq_ignore_ascii_case(code))
     }
 
-    /// The language of the user's Windows, or English.
+    /// The language of the user's Windows if supported, or English.
     #[must_use]
-    pub fn of(windows: &dyn Windows) -> Language {
-        match windows.ui_language() & PRIMARY {
+    pub fn of_user(os: &dyn Os) -> Language {
+        match os.ui_language() & PRIMARY {
             LANG_GERMAN => Language::German,
             _ => Language::English,
         }
     }
 
-    /// The one that texts are said in now.
+    /// The current language.
     #[must_use]
     pub fn current() -> Language {
         current::get()
     }
 
-    /// From now on texts are said in this one.
+    /// Makes this the current language.
     pub fn choose(self) {
         current::set(self);
     }
@@ -120,7 +120,7 @@ mod current {
     }
 }
 
-/// Tests run in several threads at once, each with a language of its own.
+/// Tests run in parallel threads, each with its own language.
 #[cfg(not(target_os = "uefi"))]
 mod current {
     use std::cell::Cell;
@@ -141,8 +141,10 @@ mod current {
     }
 }
 
-/// Takes `--lang` out of the words of a command line, wherever it stands.
-pub(crate) fn take(words: &[String]) -> Result<(Option<Language>, Vec<String>), Wrong> {
+/// Removes `--lang` from the words of a command line, wherever it stands.
+pub(crate) fn extract_option(
+    words: &[String],
+) -> Result<(Option<Language>, Vec<String>), UsageError> {
     let mut rest = Vec::new();
     let mut chosen = None;
     let mut words = words.iter();
@@ -155,18 +157,18 @@ pub(crate) fn take(words: &[String]) -> Result<(Option<Language>, Vec<String>), 
                 continue;
             }
         };
-        chosen = Some(Language::from_code(given).ok_or_else(|| Wrong {
-            message: text!("--lang must be en or de, and is \"{given}\"", given),
+        chosen = Some(Language::from_code(given).ok_or_else(|| UsageError {
+            message: text!("--lang must be en or de, not \"{given}\"", given),
             verb: None,
         })?);
     }
     Ok((chosen, rest))
 }
 
-/// The words of a window's command line: only a language may be chosen there.
+/// The language chosen on a window's command line.
 #[must_use]
 pub fn chosen(words: &[String]) -> Option<Language> {
-    take(words).ok().and_then(|(chosen, _)| chosen)
+    extract_option(words).ok().and_then(|(chosen, _)| chosen)
 }
 
 /// A text in English.
@@ -174,20 +176,20 @@ pub fn chosen(words: &[String]) -> Option<Language> {
 pub(crate) struct Text(&'static str);
 
 impl Text {
-    /// Nothing, in any language.
+    /// Empty in any language.
     pub(crate) const NONE: Text = Text::new("");
 
-    /// One that stands in the source.
+    /// A text in the source.
     pub(crate) const fn new(english: &'static str) -> Text {
         Text(english)
     }
 
-    /// It in English.
+    /// The text in English.
     pub(crate) fn english(self) -> &'static str {
         self.0
     }
 
-    /// It in the current language.
+    /// The text in the current language.
     pub(crate) fn get(self) -> &'static str {
         let Text(english) = self;
         match Language::current() {
@@ -196,7 +198,7 @@ impl Text {
         }
     }
 
-    /// It in the current language, with values in its places, such as `{limit}`.
+    /// The text in the current language, with values for places such as `{limit}`.
     pub(crate) fn fill(self, values: &[&dyn Display]) -> String {
         tcplimit_report::fill(self.0, self.get(), values)
     }

@@ -1,7 +1,6 @@
-//! All that `tcplimit.exe` decides, over a [`Windows`] that does what it is told.
+//! All decisions of `tcplimit.exe`, over the [`Os`] trait.
 //!
-//! The program runs on Windows XP, so it is built without the standard library,
-//! which no longer does.
+//! The program is built without the standard library, which no longer runs on Windows XP.
 
 #![no_std]
 #![deny(
@@ -11,7 +10,7 @@
     clippy::panic,
     clippy::unwrap_used
 )]
-// Tests may fail by them.
+// Tests may panic.
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used))]
 
 extern crate alloc;
@@ -23,14 +22,13 @@ extern crate std;
 mod language;
 
 mod access;
-mod advice;
-mod answer;
 mod arguments;
 mod chart;
-mod client;
 mod command_line;
 mod connections;
 mod console;
+mod diagnosis;
+mod driver_client;
 mod event_log;
 mod facts;
 mod failure;
@@ -38,133 +36,133 @@ mod file_report;
 mod help;
 mod install;
 mod installation;
-mod journal;
+mod json_answer;
 mod limit;
-mod page;
+mod os;
 mod probe;
+mod rollback;
 mod service;
 mod shortcut;
 mod status;
-mod stored;
+mod stored_limits;
 mod system;
 mod time;
 mod verb;
+mod verb_help;
 mod watch;
 mod who;
-mod win32;
+mod win32_error;
 pub mod window;
-mod windows;
 
 use alloc::format;
 use alloc::string::String;
 
-use arguments::{Arguments, Wrong};
-use console::{Console, Nothing};
+use arguments::{Arguments, UsageError};
+use console::{Console, NoFields};
 use failure::Failure;
 use shortcut::WINDOW;
-use verb::{Act, Verb};
+use verb::{Action, Verb};
 
-pub use command_line::words;
+pub use command_line::split_command_line;
 pub use language::{Language, chosen as chosen_language};
-pub use tcplimit_report::Exit;
-pub use win32::Win32;
-pub use windows::{
-    Activity, Registration, Request, Service, Shortcut, Start, Stream, Tcp, TcpTable, Version,
-    Windows,
+pub use os::{
+    Activity, Os, Registration, Request, Service, Shortcut, Start, Stream, Tcp, TcpTable, Version,
 };
+pub use tcplimit_report::Exit;
+pub use win32_error::Win32Error;
 
-/// Does what the words behind the program's name say.
-pub fn run(windows: &dyn Windows, words: &[String]) -> Exit {
+/// Runs the words after the program's name.
+pub fn run(os: &dyn Os, words: &[String]) -> Exit {
     let json = arguments::wants_json(words);
-    let (chosen, rest) = match language::take(words) {
+    let (chosen, rest) = match language::extract_option(words) {
         Ok((chosen, rest)) => (chosen, Ok(rest)),
-        Err(wrong) => (None, Err(wrong)),
+        Err(error) => (None, Err(error)),
     };
-    // JSON is for programs.
+    // Programs read JSON.
     let language = match json {
         true => Language::English,
-        false => chosen.unwrap_or_else(|| Language::of(windows)),
+        false => chosen.unwrap_or_else(|| Language::of_user(os)),
     };
     language.choose();
-    if words.is_empty() && windows.is_alone() {
-        return greet(windows);
+    if words.is_empty() && os.is_alone() {
+        return greet(os);
     }
     let arguments = match rest.and_then(|words| Arguments::parse(&words)) {
         Ok(arguments) => arguments,
-        Err(wrong) => return usage(windows, &wrong, json),
+        Err(error) => return usage(os, &error, json),
     };
     let verb = arguments.verb;
-    let mut console = Console::new(windows, verb.name, arguments.json);
+    let mut console = Console::new(os, verb.name, arguments.json);
     if arguments.help {
-        return help(&console, &help::of(verb));
+        return help(&console, &help::verb_help(verb));
     }
-    if let Err(failure) = system::check(windows, verb.needs) {
-        return console.finish(Some(&failure), Nothing {});
+    if let Err(failure) = system::check(os, verb.needs) {
+        return console.finish(Some(&failure), NoFields {});
     }
-    let done = match verb.act {
-        Act::Install => match &arguments.compat {
-            None => install::run(windows, &mut console, arguments.shortcut),
-            Some(folder) => install::compat(windows, &mut console, folder, arguments.force),
+    let done = match verb.action {
+        Action::Install => match &arguments.compat {
+            None => install::run(os, &mut console, arguments.shortcut),
+            Some(folder) => install::compat(os, &mut console, folder, arguments.force),
         },
-        Act::Load => service::load(windows, &mut console),
-        Act::Unload => service::unload(windows, &mut console),
-        Act::Uninstall => service::uninstall(windows, &mut console),
-        Act::Repair => service::repair(windows, &mut console),
-        Act::Get | Act::Set | Act::Reset => return limits(windows, &mut console, &arguments),
-        Act::Status => return status::run(windows, &console),
-        Act::Watch => return watch::run(windows, &console, &arguments),
-        Act::Who => return who::run(windows, &console, arguments.every),
-        Act::Probe => return probe::run(windows, &console, arguments.operand.as_deref()),
-        Act::Version => return version(&console),
-        Act::Help => {
+        Action::Load => service::load(os, &mut console),
+        Action::Unload => service::unload(os, &mut console),
+        Action::Uninstall => service::uninstall(os, &mut console),
+        Action::Repair => service::repair(os, &mut console),
+        Action::Get | Action::Set | Action::Reset => return limits(os, &mut console, &arguments),
+        Action::Status => return status::run(os, &console),
+        Action::Watch => return watch::run(os, &console, &arguments),
+        Action::Who => return who::run(os, &console, arguments.every),
+        Action::Probe => return probe::run(os, &console, arguments.operand.as_deref()),
+        Action::Version => return version(&console),
+        Action::Help => {
             let Some(name) = &arguments.operand else {
-                return help(&console, &help::program());
+                return help(&console, &help::program_help());
             };
-            return match Verb::named(name) {
-                Some(verb) => help(&console, &help::of(verb)),
-                None => usage(windows, &arguments::no_verb(name), arguments.json),
+            return match Verb::find(name) {
+                Some(verb) => help(&console, &help::verb_help(verb)),
+                None => usage(os, &arguments::unknown_verb(name), arguments.json),
             };
         }
     };
-    console.finish(done.err().as_ref(), Nothing {})
+    console.finish(done.err().as_ref(), NoFields {})
 }
 
-/// After a double click: without this the window would vanish at once.
-fn greet(windows: &dyn Windows) -> Exit {
-    let folder = windows.program_folder();
+/// Handles a double click, after which the console window would close at once.
+fn greet(os: &dyn Os) -> Exit {
+    let folder = os.program_folder();
     let window = folder.map(|folder| format!(r"{folder}\{WINDOW}"));
-    if window.is_ok_and(|window| windows.start_program(&window).is_ok()) {
+    if window.is_ok_and(|window| os.start_program(&window).is_ok()) {
         return Exit::Done;
     }
-    let console = Console::new(windows, "help", false);
-    console.say(&text!(
-        "tcplimit {VERSION} raises the limit of half-open TCP connections of Windows XP SP2 and \
-         later.\nIt is used from a console: as an Administrator start cmd, go to this folder, and \
+    let console = Console::new(os, "help", false);
+    console.print(&text!(
+        "tcplimit {VERSION} raises the limit of half-open TCP connections in Windows XP SP2 and \
+         later.\nIt is a console program: start cmd as an Administrator, go to this folder, and \
          type\n\n  \
-           tcplimit install    install the driver, and load it\n  \
+           tcplimit install    install the driver and load it\n  \
            tcplimit set 100    set the limit to 100\n  \
-           tcplimit status     tell all\n  \
+           tcplimit status     show everything\n  \
            tcplimit help       explain all commands\n\n\
          Press any key to close this window.",
         VERSION
     ));
-    windows.wait_for_key();
+    os.wait_for_key();
     Exit::Done
 }
 
-fn limits(windows: &dyn Windows, console: &mut Console<'_>, arguments: &Arguments) -> Exit {
-    let mut limits = limit::Limits::default();
-    let done = match arguments.verb.act {
-        Act::Set => limit::set(windows, console, arguments, &mut limits),
-        Act::Reset => limit::reset(windows, console, arguments, &mut limits),
-        _ => limit::get(windows, console, arguments, &mut limits),
+fn limits(os: &dyn Os, console: &mut Console<'_>, arguments: &Arguments) -> Exit {
+    let mut limits = limit::JsonLimits::default();
+    let done = match arguments.verb.action {
+        Action::Set => limit::set(os, console, arguments, &mut limits),
+        Action::Reset => limit::reset(os, console, arguments, &mut limits),
+        _ => limit::get(os, console, arguments, &mut limits),
     };
     console.finish(done.err().as_ref(), limits)
 }
 
 /// Fields of `version` and `help`.
 #[derive(serde::Serialize)]
-struct Said<'a> {
+struct JsonVersion<'a> {
     version: &'a str,
     text: Option<&'a str>,
 }
@@ -172,10 +170,10 @@ struct Said<'a> {
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn version(console: &Console<'_>) -> Exit {
-    console.say(&format!("tcplimit {VERSION}"));
+    console.print(&format!("tcplimit {VERSION}"));
     console.finish(
         None,
-        Said {
+        JsonVersion {
             version: VERSION,
             text: None,
         },
@@ -183,26 +181,26 @@ fn version(console: &Console<'_>) -> Exit {
 }
 
 fn help(console: &Console<'_>, text: &str) -> Exit {
-    console.say(text.trim_end());
+    console.print(text.trim_end());
     console.finish(
         None,
-        Said {
+        JsonVersion {
             version: VERSION,
             text: Some(text),
         },
     )
 }
 
-fn usage(windows: &dyn Windows, wrong: &Wrong, json: bool) -> Exit {
-    let advice = match wrong.verb {
+fn usage(os: &dyn Os, error: &UsageError, json: bool) -> Exit {
+    let advice = match error.verb {
         Some(verb) => text!("For help: tcplimit help {verb}", verb),
         None => phrase!("For help: tcplimit help").into(),
     };
     let failure = Failure {
         exit: Exit::Usage,
-        message: format!("{}.", wrong.message),
+        message: format!("{}.", error.message),
         advice,
         error: None,
     };
-    Console::new(windows, wrong.verb.unwrap_or("help"), json).finish(Some(&failure), Nothing {})
+    Console::new(os, error.verb.unwrap_or("help"), json).finish(Some(&failure), NoFields {})
 }

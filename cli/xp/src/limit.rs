@@ -8,48 +8,49 @@ use scanner_core::Module;
 use serde::Serialize;
 use tcplimit_protocol::{Answer, Reason};
 
-use crate::answer;
 use crate::arguments::Arguments;
-use crate::client;
 use crate::console::Console;
+use crate::driver_client;
 use crate::failure::Failure;
+use crate::json_answer;
+use crate::os::{Os, Start};
 use crate::service;
-use crate::stored;
-use crate::verb::Act;
-use crate::windows::{Start, Windows};
+use crate::stored_limits;
+use crate::verb::Action;
 
 /// The fields of these verbs.
 #[derive(Default, Serialize)]
-pub(crate) struct Limits {
-    modules: Vec<answer::Object>,
-    /// Whether the limit was stored or forgotten for the next start.
+pub(crate) struct JsonLimits {
+    modules: Vec<json_answer::JsonAnswer>,
+    /// Whether the limit was stored or deleted for the next start.
     persisted: bool,
 }
 
-/// Whether a module may be passed over where both are meant: IPv6 is rarely
-/// installed.
+/// Whether a module may be skipped where both are selected: IPv6 is rarely installed.
 fn is_optional(arguments: &Arguments, module: Module, answer: &Answer) -> bool {
-    arguments.modules.len() > 1 && client::is_not_installed(module, answer)
+    arguments.modules.len() > 1 && driver_client::is_not_installed(module, answer)
 }
 
 /// `get`.
 pub(crate) fn get(
-    windows: &dyn Windows,
+    os: &dyn Os,
     console: &Console<'_>,
     arguments: &Arguments,
-    limits: &mut Limits,
+    limits: &mut JsonLimits,
 ) -> Result<(), Failure> {
     let mut first = Ok(());
     for &module in arguments.modules {
-        let answer = client::query(windows, module)?;
-        limits.modules.push(answer::Object::of(module, &answer));
+        let answer = driver_client::query(os, module)?;
+        limits
+            .modules
+            .push(json_answer::JsonAnswer::new(module, &answer));
         let alone = arguments.modules.len() == 1;
         let limit = answer.limit.to_string();
-        match client::refusal(module, &answer) {
-            None if alone => console.say(&limit),
-            None => console.say(&format!("{:<11} {limit}", module.file_name())),
+        match driver_client::refusal(module, &answer) {
+            None if alone => console.print(&limit),
+            None => console.print(&format!("{:<11} {limit}", module.file_name())),
             Some(_) if is_optional(arguments, module, &answer) => {
-                console.say(&format!(
+                console.print(&format!(
                     "{:<11} {}",
                     module.file_name(),
                     phrase!("not loaded")
@@ -63,48 +64,45 @@ pub(crate) fn get(
 
 /// `set`.
 pub(crate) fn set(
-    windows: &dyn Windows,
+    os: &dyn Os,
     console: &mut Console<'_>,
     arguments: &Arguments,
-    limits: &mut Limits,
+    limits: &mut JsonLimits,
 ) -> Result<(), Failure> {
     if arguments.persist {
-        // The driver may be loaded by a program of 2005, without our service.
-        service::installed(windows)?;
+        // A 2005 program may have loaded the driver without our service.
+        service::require_installed(os)?;
     }
-    let done = change(windows, console, arguments, limits, |module| {
-        client::set(windows, module, arguments.limit, arguments.expect)
+    let done = change_all(os, console, arguments, limits, |module| {
+        driver_client::set(os, module, arguments.limit, arguments.expect)
     })?;
     if !arguments.persist {
-        console.say(phrase!(
+        console.print(phrase!(
             "It lasts until Windows is restarted; --persist keeps it. To undo it: tcplimit reset"
         ));
         return Ok(());
     }
     let stored = done.iter().try_for_each(|&module| {
-        stored::store(windows, module, arguments.limit, arguments.expect)?;
-        let name = stored::limit_name(module);
-        console.did(text!(
-            "Stored it for each start, as the value {name}.",
-            name
-        ));
+        stored_limits::store(os, module, arguments.limit, arguments.expect)?;
+        let name = stored_limits::limit_name(module);
+        console.step(text!("Stored it for each start as the value {name}.", name));
         Ok(())
     });
-    let stored = stored.and_then(|()| stored::start_with_windows(windows, Start::Auto));
+    let stored = stored.and_then(|()| stored_limits::start_with_windows(os, Start::Auto));
     match stored {
         Ok(changed) => {
             if changed {
-                console.did(phrase!(
+                console.step(phrase!(
                     "tcplimit.sys is now loaded each time Windows starts."
                 ));
             }
             limits.persisted = true;
-            console.say(phrase!("To undo it: tcplimit reset --persist"));
+            console.print(phrase!("To undo it: tcplimit reset --persist"));
             Ok(())
         }
         Err(failure) => Err(Failure {
             message: text!(
-                "{message} The limit is set until Windows is restarted, and not beyond.",
+                "{message} The limit is set only until Windows is restarted.",
                 message = failure.message
             ),
             ..failure
@@ -114,48 +112,50 @@ pub(crate) fn set(
 
 /// `reset`.
 pub(crate) fn reset(
-    windows: &dyn Windows,
+    os: &dyn Os,
     console: &mut Console<'_>,
     arguments: &Arguments,
-    limits: &mut Limits,
+    limits: &mut JsonLimits,
 ) -> Result<(), Failure> {
     if arguments.persist {
-        forget(windows, console, arguments.modules)?;
+        forget(os, console, arguments.modules)?;
         limits.persisted = true;
     }
-    change(windows, console, arguments, limits, |module| {
-        client::reset(windows, module, arguments.expect)
+    change_all(os, console, arguments, limits, |module| {
+        driver_client::reset(os, module, arguments.expect)
     })?;
     Ok(())
 }
 
-/// Changes each module's limit, and says so. The modules that were changed.
-fn change(
-    windows: &dyn Windows,
+/// Changes each module's limit and prints the change; returns the changed modules.
+fn change_all(
+    os: &dyn Os,
     console: &mut Console<'_>,
     arguments: &Arguments,
-    limits: &mut Limits,
-    mut act: impl FnMut(Module) -> Result<Answer, Failure>,
+    limits: &mut JsonLimits,
+    mut operation: impl FnMut(Module) -> Result<Answer, Failure>,
 ) -> Result<Vec<Module>, Failure> {
     let mut done = Vec::new();
     let mut first = None;
     for &module in arguments.modules {
-        let before = client::query(windows, module)?.limit.get();
-        let answer = act(module)?;
-        limits.modules.push(answer::Object::of(module, &answer));
-        match client::refusal(module, &answer) {
+        let before = driver_client::query(os, module)?.limit.get();
+        let answer = operation(module)?;
+        limits
+            .modules
+            .push(json_answer::JsonAnswer::new(module, &answer));
+        match driver_client::refusal(module, &answer) {
             None => {
                 done.push(module);
-                console.did(changed(module, before, answer.limit.get()));
+                console.step(change_text(module, before, answer.limit.get()));
             }
             Some(_) if is_optional(arguments, module, &answer) => {
-                console.say(&text!(
+                console.print(&text!(
                     "{module} is not loaded; nothing was changed there.",
                     module
                 ));
             }
             Some(refusal) => {
-                first.get_or_insert(replacing(arguments, module, &answer, refusal));
+                first.get_or_insert(with_replace_command(arguments, module, &answer, refusal));
             }
         }
     }
@@ -164,7 +164,7 @@ fn change(
         Some(refusal) if done.is_empty() => Err(refusal),
         Some(refusal) => Err(Failure {
             message: text!(
-                "{message} The other was changed.",
+                "{message} The other limit was changed.",
                 message = refusal.message
             ),
             ..refusal
@@ -172,26 +172,30 @@ fn change(
     }
 }
 
-/// A refusal, with the command that would not be refused where the limit is just not
-/// the one that was expected.
-fn replacing(arguments: &Arguments, module: Module, answer: &Answer, refusal: Failure) -> Failure {
+/// A refusal of an unexpected limit, with the command that replaces it.
+fn with_replace_command(
+    arguments: &Arguments,
+    module: Module,
+    answer: &Answer,
+    refusal: Failure,
+) -> Failure {
     let reason = Reason::from_code(answer.reason.get());
     let (Some(Reason::UnexpectedValue | Reason::NotAsNamed), [found, _]) = (reason, answer.detail)
     else {
         return refusal;
     };
-    let verb = match arguments.verb.act {
-        Act::Set => format!("set {}", arguments.limit),
+    let verb = match arguments.verb.action {
+        Action::Set => format!("set {}", arguments.limit),
         _ => arguments.verb.name.into(),
     };
-    let command = client::command(&verb, module, Some(found.get()), arguments.persist);
+    let command = driver_client::command(&verb, module, Some(found.get()), arguments.persist);
     Failure {
         advice: text!("To replace it: {command}", command),
         ..refusal
     }
 }
 
-fn changed(module: Module, before: u32, now: u32) -> String {
+fn change_text(module: Module, before: u32, now: u32) -> String {
     match before {
         _ if before == now => text!("{module}: the limit is {now}, as before.", module, now),
         0 => text!("{module}: the limit is now {now}.", module, now),
@@ -204,28 +208,24 @@ fn changed(module: Module, before: u32, now: u32) -> String {
     }
 }
 
-/// Forgets stored limits. tcplimit.sys is no longer loaded at start when nothing
-/// is stored for the other module either.
-fn forget(
-    windows: &dyn Windows,
-    console: &mut Console<'_>,
-    modules: &[Module],
-) -> Result<(), Failure> {
+/// Deletes stored limits. Stops loading tcplimit.sys at start unless the other module still has
+/// one.
+fn forget(os: &dyn Os, console: &mut Console<'_>, modules: &[Module]) -> Result<(), Failure> {
     let mut any = false;
     for &module in modules {
-        any |= stored::forget(windows, module)?;
+        any |= stored_limits::forget(os, module)?;
     }
-    console.did(match any {
-        true => phrase!("Forgot the stored limit."),
+    console.step(match any {
+        true => phrase!("Deleted the stored limit."),
         false => phrase!("No limit was stored."),
     });
     for module in Module::ALL {
-        if stored::read(windows, module)?.limit.is_some() {
+        if stored_limits::read(os, module)?.limit.is_some() {
             return Ok(());
         }
     }
-    if stored::start_with_windows(windows, Start::Demand)? {
-        console.did(phrase!(
+    if stored_limits::start_with_windows(os, Start::Demand)? {
+        console.step(phrase!(
             "tcplimit.sys is no longer loaded when Windows starts."
         ));
     }

@@ -1,6 +1,6 @@
-//! `tcplimit.exe`: the program over Windows. `cargo xtask driver` builds it.
+//! `tcplimit.exe`: the program for Windows, built by `cargo xtask driver`.
 //!
-//! All decisions are in the library; here is only what Windows is called with.
+//! All decisions are in the library; this adds only the calls of Windows.
 
 #![cfg_attr(target_os = "uefi", no_std, no_main)]
 
@@ -9,25 +9,25 @@ extern crate alloc;
 
 #[cfg(target_os = "uefi")]
 #[macro_use]
-mod imports;
+mod raw_dylib;
 
 #[cfg(target_os = "uefi")]
 #[expect(unsafe_code, reason = "it calls Windows, and Windows calls it")]
-mod win;
+mod os_win32;
 
-/// What the words of the command line ask for.
+/// Runs the command line's words.
 #[cfg(target_os = "uefi")]
 fn program(words: &[alloc::string::String]) -> tcplimit_xp::Exit {
-    tcplimit_xp::run(&win::ThisWindows, words)
+    tcplimit_xp::run(&os_win32::Win32Os, words)
 }
 
-/// Said before the program ends by a fault, without any memory.
+/// Prints a fatal error without allocating memory.
 #[cfg(target_os = "uefi")]
-fn last_words(text: &core::ffi::CStr) {
-    win::console::print_plain(tcplimit_xp::Stream::Error, text.to_bytes());
+fn print_fault(text: &core::ffi::CStr) {
+    os_win32::console::print_plain(tcplimit_xp::Stream::Error, text.to_bytes());
 }
 
 #[cfg(not(target_os = "uefi"))]
 fn main() {
-    println!("This is the place of the program for Windows XP. To build it: cargo xtask driver");
+    println!("This is a placeholder. To build the program for Windows XP: cargo xtask driver");
 }

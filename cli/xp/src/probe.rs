@@ -4,80 +4,80 @@ use alloc::format;
 
 use scanner_core::Module;
 use serde::Serialize;
-use tcplimit_report::{Exit, Object, Report};
+use tcplimit_report::{Exit, JsonReport, Report};
 
-use crate::answer;
-use crate::client;
 use crate::console::Console;
+use crate::driver_client;
 use crate::failure::Failure;
-use crate::file_report::{self, look};
+use crate::file_report::{self, inspect};
 use crate::installation::Paths;
-use crate::win32::Win32;
-use crate::windows::Windows;
+use crate::json_answer;
+use crate::os::Os;
+use crate::win32_error::Win32Error;
 
-/// Looks into the file named, or into the system's own and into memory.
-pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>, file: Option<&str>) -> Exit {
+/// Inspects the named file, or the system's files and memory.
+pub(crate) fn run(os: &dyn Os, console: &Console<'_>, file: Option<&str>) -> Exit {
     if let Some(path) = file {
-        let report = look(windows, path);
-        tell(console, &report);
+        let report = inspect(os, path);
+        print_report(console, &report);
         return report.state.exit();
     }
-    let paths = match Paths::of(windows) {
+    let paths = match Paths::locate(os) {
         Ok(paths) => paths,
-        Err(failure) => return console.finish(Some(&failure), Memory::default()),
+        Err(failure) => return console.finish(Some(&failure), JsonMemory::default()),
     };
     let mut exit = Exit::Done;
     for module in Module::ALL {
-        let path = paths.of_driver(module.file_name());
-        let is_there = !matches!(windows.read(&path), Err(error) if error.is_absence());
+        let path = paths.driver_file(module.file_name());
+        let is_there = !matches!(os.read(&path), Err(error) if error.is_absence());
         // IPv6 is rarely installed.
         if is_there || module == Module::Tcpip {
-            let report = look(windows, &path);
-            tell(console, &report);
+            let report = inspect(os, &path);
+            print_report(console, &report);
             exit = exit.max(report.state.exit());
         }
         if is_there {
-            exit = exit.max(memory(windows, console, module));
+            exit = exit.max(probe_memory(os, console, module));
         }
     }
     exit
 }
 
-fn tell(console: &Console<'_>, report: &Report) {
+fn print_report(console: &Console<'_>, report: &Report) {
     if console.json {
-        return console.object(&Object::of(report));
+        return console.print_json(&JsonReport::of(report));
     }
     for line in file_report::lines(report) {
-        console.say(&line);
+        console.print(&line);
     }
 }
 
-/// The fields of an answer from memory.
+/// The fields for memory.
 #[derive(Default, Serialize)]
-struct Memory {
-    memory: Option<answer::Object>,
+struct JsonMemory {
+    memory: Option<json_answer::JsonAnswer>,
 }
 
-/// What the driver finds in memory, where it is loaded.
-fn memory(windows: &dyn Windows, console: &Console<'_>, module: Module) -> Exit {
-    let answer = match client::query(windows, module) {
+/// Prints the driver's findings in memory, if it is loaded.
+fn probe_memory(os: &dyn Os, console: &Console<'_>, module: Module) -> Exit {
+    let answer = match driver_client::query(os, module) {
         Ok(answer) => answer,
         Err(Failure {
-            error: Some(Win32::FILE_NOT_FOUND),
+            error: Some(Win32Error::FILE_NOT_FOUND),
             ..
         }) => {
-            console.say(&text!(
-                "{module} in memory: tcplimit.sys is not loaded, so unknown",
+            console.print(&text!(
+                "{module} in memory: unknown, because tcplimit.sys is not loaded",
                 module
             ));
-            return console.finish(None, Memory::default());
+            return console.finish(None, JsonMemory::default());
         }
-        Err(failure) => return console.finish(Some(&failure), Memory::default()),
+        Err(failure) => return console.finish(Some(&failure), JsonMemory::default()),
     };
-    let refusal =
-        client::refusal(module, &answer).filter(|_| !client::is_not_installed(module, &answer));
-    let memory = Memory {
-        memory: Some(answer::Object::of(module, &answer)),
+    let refusal = driver_client::refusal(module, &answer)
+        .filter(|_| !driver_client::is_not_installed(module, &answer));
+    let memory = JsonMemory {
+        memory: Some(json_answer::JsonAnswer::new(module, &answer)),
     };
     if console.json {
         return console.finish(refusal.as_ref(), memory);
@@ -85,11 +85,11 @@ fn memory(windows: &dyn Windows, console: &Console<'_>, module: Module) -> Exit 
     let rva = answer.limit_rva.get();
     match refusal {
         None if answer.limit.get() == 0 => {
-            console.say(&text!("{module} in memory: not loaded", module));
+            console.print(&text!("{module} in memory: not loaded", module));
             Exit::Done
         }
         None => {
-            console.say(&text!(
+            console.print(&text!(
                 "{module} in memory: located, the limit is {limit}\n  limit       RVA {rva}",
                 module,
                 limit = answer.limit,
@@ -98,13 +98,13 @@ fn memory(windows: &dyn Windows, console: &Console<'_>, module: Module) -> Exit 
             Exit::Done
         }
         Some(refusal) => {
-            console.say(&text!(
+            console.print(&text!(
                 "{module} in memory: {state}",
                 module,
-                state = client::state_name(&answer)
+                state = driver_client::state_name(&answer)
             ));
             let why = format!("{} {}", refusal.message, refusal.advice);
-            console.say(&format!("  {}", why.trim_end()));
+            console.print(&format!("  {}", why.trim_end()));
             refusal.exit
         }
     }

@@ -1,4 +1,4 @@
-//! The driver's service: loaded, unloaded, removed.
+//! The driver's service: load, unload, uninstall, repair.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,114 +7,112 @@ use scanner_core::Module;
 use scanner_core::policy::PRISTINE_LIMIT;
 use tcplimit_report::Exit;
 
-use crate::client;
 use crate::console::Console;
+use crate::driver_client;
 use crate::failure::Failure;
-use crate::installation::{LEGACY, Paths, SERVICE, SOURCE, Survey, delete_key, key, read};
+use crate::installation::{
+    EVENT_SOURCE_KEY, LEGACY, Paths, SERVICE, Survey, delete_key, read_if_present, service_key,
+};
+use crate::os::{Activity, Os, Service};
 use crate::shortcut;
-use crate::win32::Win32;
-use crate::windows::{Activity, Service, Windows};
+use crate::win32_error::Win32Error;
 
-/// How long Windows may take to unload a driver: so many times [`PAUSE`].
-const PATIENCE: u32 = 20;
-/// How long Windows may hold on to a driver that was unloaded, 40 seconds. The
-/// event log takes no entries for 30 seconds after a start, and those that wait hold
-/// on to the driver that made them.
-const HELD: u32 = 160;
-/// After this long the reason is told.
-const SILENCE: u32 = 4;
+/// Number of checks for an unload, [`PAUSE`] apart.
+const STOP_TRIES: u32 = 20;
+/// Number of tries while Windows holds an unloaded driver, 40 s in all. The event log takes no entries
+/// for 30 seconds after a start, and waiting entries hold the driver that made them.
+const HELD_TRIES: u32 = 160;
+/// Number of tries before the reason is printed.
+const NOTICE_AFTER: u32 = 4;
 /// Milliseconds.
 const PAUSE: u32 = 250;
 
-/// Does something that Windows refuses as long as it holds on to a driver that was
-/// unloaded, `is_held` by its error; again and again, until it is done, fails in
-/// another way, or time is up.
-fn until_let_go(
-    windows: &dyn Windows,
+/// Retries an operation that Windows refuses while it holds an unloaded driver (`is_held` by its
+/// error), until it succeeds, fails otherwise, or the tries are used up.
+fn retry_while_held(
+    os: &dyn Os,
     console: &Console<'_>,
-    act: impl Fn() -> Result<(), Win32>,
-    is_held: impl Fn(Win32) -> bool,
-) -> Result<(), Win32> {
-    for tries in 1..HELD {
-        match act() {
+    operation: impl Fn() -> Result<(), Win32Error>,
+    is_held: impl Fn(Win32Error) -> bool,
+) -> Result<(), Win32Error> {
+    for tries in 1..HELD_TRIES {
+        match operation() {
             Err(error) if is_held(error) => {}
             result => return result,
         }
-        if tries == SILENCE {
-            console.say(phrase!(
-                "Windows still holds on to the tcplimit.sys that was unloaded: shortly after a \
-                 start its entries wait for the event log. Waiting for up to 40 seconds."
+        if tries == NOTICE_AFTER {
+            console.print(phrase!(
+                "Windows still holds the unloaded tcplimit.sys: shortly after a start its \
+                 entries wait for the event log. Waiting up to 40 seconds."
             ));
         }
-        windows.wait(PAUSE);
+        os.wait(PAUSE);
     }
-    act()
+    operation()
 }
 
-/// Starts the service. Windows says that it runs already also where it holds on to
-/// the driver that was unloaded; then there is no device.
-pub(crate) fn start(windows: &dyn Windows, console: &Console<'_>) -> Result<(), Failure> {
-    let start = || match windows.start_service(SERVICE) {
-        Err(Win32::SERVICE_ALREADY_RUNNING) if client::has_device(windows) => Ok(()),
+/// Starts the service. Windows also reports a held driver as already running, but then there is no
+/// device.
+pub(crate) fn start(os: &dyn Os, console: &Console<'_>) -> Result<(), Failure> {
+    let start = || match os.start_service(SERVICE) {
+        Err(Win32Error::SERVICE_ALREADY_RUNNING) if driver_client::has_device(os) => Ok(()),
         result => result,
     };
-    until_let_go(windows, console, start, |error| {
-        error == Win32::SERVICE_ALREADY_RUNNING
+    retry_while_held(os, console, start, |error| {
+        error == Win32Error::SERVICE_ALREADY_RUNNING
     })
     .map_err(Failure::loading)
 }
 
-/// Does something to the driver's file. Shortly after an unload, this program's
-/// or another's, Windows may still hold on to that, as it does to the driver.
-pub(crate) fn with_file(
-    windows: &dyn Windows,
+/// Runs an operation on the driver's file. Windows may hold the file for a while after an unload.
+pub(crate) fn retry_file_operation(
+    os: &dyn Os,
     console: &Console<'_>,
     was_loaded: bool,
-    act: impl Fn() -> Result<(), Win32>,
-) -> Result<(), Win32> {
-    until_let_go(windows, console, act, |error| {
+    operation: impl Fn() -> Result<(), Win32Error>,
+) -> Result<(), Win32Error> {
+    retry_while_held(os, console, operation, |error| {
         let held = [
-            Win32::ACCESS_DENIED,
-            Win32::SHARING_VIOLATION,
-            Win32::USER_MAPPED_FILE,
+            Win32Error::ACCESS_DENIED,
+            Win32Error::SHARING_VIOLATION,
+            Win32Error::USER_MAPPED_FILE,
         ];
         was_loaded && held.contains(&error)
     })
 }
 
-/// Stops the service, and waits until the driver is gone.
-pub(crate) fn stop(windows: &dyn Windows) -> Result<(), Failure> {
-    stop_named(windows, SERVICE)
+/// Stops the service, and waits until the driver is unloaded.
+pub(crate) fn stop(os: &dyn Os) -> Result<(), Failure> {
+    stop_named(os, SERVICE)
 }
 
-fn stop_named(windows: &dyn Windows, name: &str) -> Result<(), Failure> {
-    match windows.stop_service(name) {
-        // It stops already, or did so by itself.
-        Ok(()) | Err(Win32::SERVICE_NOT_ACTIVE | Win32::SERVICE_CANNOT_ACCEPT_CTRL) => {}
-        Err(error) => return Err(Failure::windows(phrase!("unload tcplimit.sys"), error)),
+fn stop_named(os: &dyn Os, name: &str) -> Result<(), Failure> {
+    match os.stop_service(name) {
+        // It is stopping already, or has stopped.
+        Ok(()) | Err(Win32Error::SERVICE_NOT_ACTIVE | Win32Error::SERVICE_CANNOT_ACCEPT_CTRL) => {}
+        Err(error) => return Err(Failure::win32(phrase!("unload tcplimit.sys"), error)),
     }
-    for _ in 0..PATIENCE {
-        match find(windows, name)? {
+    for _ in 0..STOP_TRIES {
+        match find(os, name)? {
             Some(service) if service.activity != Activity::Stopped => {}
             _ => return Ok(()),
         }
-        windows.wait(PAUSE);
+        os.wait(PAUSE);
     }
     Err(Failure::refused(
         phrase!("Windows does not unload tcplimit.sys: a program has it open."),
-        phrase!("Close programs that use it, \"tcplimit watch\" for one, or restart Windows."),
+        phrase!("Close programs that use it, such as \"tcplimit watch\", or restart Windows."),
     ))
 }
 
-fn find(windows: &dyn Windows, name: &str) -> Result<Option<Service>, Failure> {
-    windows
-        .service(name)
-        .map_err(|error| Failure::windows(phrase!("ask the service manager"), error))
+fn find(os: &dyn Os, name: &str) -> Result<Option<Service>, Failure> {
+    os.service(name)
+        .map_err(|error| Failure::win32(phrase!("query the service manager"), error))
 }
 
-/// The service, or what to do about its absence.
-pub(crate) fn installed(windows: &dyn Windows) -> Result<Service, Failure> {
-    find(windows, SERVICE)?.ok_or_else(|| Failure {
+/// The service, or a failure with advice if there is none.
+pub(crate) fn require_installed(os: &dyn Os) -> Result<Service, Failure> {
+    find(os, SERVICE)?.ok_or_else(|| Failure {
         exit: Exit::Unreadable,
         ..Failure::refused(
             phrase!("tcplimit.sys is not installed."),
@@ -124,34 +122,34 @@ pub(crate) fn installed(windows: &dyn Windows) -> Result<Service, Failure> {
 }
 
 /// `load`.
-pub(crate) fn load(windows: &dyn Windows, console: &mut Console<'_>) -> Result<(), Failure> {
-    let activity = installed(windows)?.activity;
-    if activity == Activity::Running && client::has_device(windows) {
-        console.did(phrase!("Nothing was done: tcplimit.sys is loaded already."));
+pub(crate) fn load(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failure> {
+    let activity = require_installed(os)?.activity;
+    if activity == Activity::Running && driver_client::has_device(os) {
+        console.step(phrase!("Nothing was done: tcplimit.sys is loaded already."));
         return Ok(());
     }
-    start(windows, console)?;
-    console.did(phrase!("Loaded tcplimit.sys. To undo it: tcplimit unload"));
+    start(os, console)?;
+    console.step(phrase!("Loaded tcplimit.sys. To undo it: tcplimit unload"));
     Ok(())
 }
 
 /// `unload`.
-pub(crate) fn unload(windows: &dyn Windows, console: &mut Console<'_>) -> Result<(), Failure> {
-    if installed(windows)?.activity == Activity::Stopped {
-        console.did(phrase!("Nothing was done: tcplimit.sys is not loaded."));
+pub(crate) fn unload(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failure> {
+    if require_installed(os)?.activity == Activity::Stopped {
+        console.step(phrase!("Nothing was done: tcplimit.sys is not loaded."));
         return Ok(());
     }
-    let stays = stays(windows);
-    stop(windows)?;
-    console.did(phrase!("Unloaded tcplimit.sys. To undo it: tcplimit load"));
-    console.say(&stays);
+    let remaining = remaining_limit(os);
+    stop(os)?;
+    console.step(phrase!("Unloaded tcplimit.sys. To undo it: tcplimit load"));
+    console.print(&remaining);
     Ok(())
 }
 
-/// What becomes of a limit that was set, once the driver is gone.
-fn stays(windows: &dyn Windows) -> String {
+/// The limit that remains once the driver is unloaded.
+fn remaining_limit(os: &dyn Os) -> String {
     let changed = Module::ALL.into_iter().filter_map(|module| {
-        let answer = client::query(windows, module).ok()?;
+        let answer = driver_client::query(os, module).ok()?;
         let limit = answer.limit.get();
         (limit != 0 && limit != PRISTINE_LIMIT)
             .then(|| text!("{module} has {limit}", module, limit))
@@ -167,121 +165,119 @@ fn stays(windows: &dyn Windows) -> String {
 }
 
 /// `uninstall`.
-pub(crate) fn uninstall(windows: &dyn Windows, console: &mut Console<'_>) -> Result<(), Failure> {
-    let paths = Paths::of(windows)?;
-    let survey = Survey::of(windows, &paths)?;
-    // Of this user; whoever else has opened the window keeps a number or two.
-    if windows.delete_settings().is_ok() {
-        console.did(phrase!("Deleted the settings of the window."));
+pub(crate) fn uninstall(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failure> {
+    let paths = Paths::locate(os)?;
+    let survey = Survey::take(os, &paths)?;
+    // Only this user's; other users keep theirs.
+    if os.delete_settings().is_ok() {
+        console.step(phrase!("Deleted the settings of the window."));
     }
     if survey.is_empty() {
-        if !shortcut::remove(windows, console)? {
-            console.did(phrase!("Nothing was done: tcplimit is not installed."));
+        if !shortcut::remove(os, console)? {
+            console.step(phrase!("Nothing was done: tcplimit is not installed."));
         }
         return Ok(());
     }
-    let stays = survey.is_active().then(|| stays(windows));
-    remove(windows, console, &paths, &survey)?;
-    shortcut::remove(windows, console)?;
-    if let Some(stays) = stays {
-        console.say(&stays);
+    let remaining = survey.is_active().then(|| remaining_limit(os));
+    remove(os, console, &paths, &survey)?;
+    shortcut::remove(os, console)?;
+    if let Some(remaining) = remaining {
+        console.print(&remaining);
     }
-    console.say(phrase!("To undo it: tcplimit install"));
+    console.print(phrase!("To undo it: tcplimit install"));
     Ok(())
 }
 
 /// `repair`.
-pub(crate) fn repair(windows: &dyn Windows, console: &mut Console<'_>) -> Result<(), Failure> {
-    let paths = Paths::of(windows)?;
-    let survey = Survey::of(windows, &paths)?;
-    let legacy = stale(windows, &paths)?;
+pub(crate) fn repair(os: &dyn Os, console: &mut Console<'_>) -> Result<(), Failure> {
+    let paths = Paths::locate(os)?;
+    let survey = Survey::take(os, &paths)?;
+    let legacy = is_legacy_stale(os, &paths)?;
     if legacy {
-        delete(windows, LEGACY)?;
-        console.did(text!(
-            "Deleted the service {LEGACY}: its file is gone.",
+        delete(os, LEGACY)?;
+        console.step(text!(
+            "Deleted the service {LEGACY}: its file is missing.",
             LEGACY
         ));
     }
-    if survey.is_whole() {
+    if survey.is_complete() {
         if !legacy {
-            console.did(phrase!("Nothing was done: the installation is whole."));
+            console.step(phrase!("Nothing was done: the installation is complete."));
         }
         return Ok(());
     }
     let is_left = !survey.is_empty();
     if is_left {
-        remove(windows, console, &paths, &survey)?;
+        remove(os, console, &paths, &survey)?;
     }
-    // Without a driver an entry is a remnant, too.
-    if shortcut::remove(windows, console)? || is_left {
-        console.say(phrase!(
-            "Nothing is left of it. To install it anew: tcplimit install"
+    // Without a driver, an entry is a remnant too.
+    if shortcut::remove(os, console)? || is_left {
+        console.print(phrase!(
+            "Removed all of it. To install again: tcplimit install"
         ));
     } else if !legacy {
-        console.did(phrase!(
-            "Nothing was done: tcplimit is not installed, and nothing is left of it."
+        console.step(phrase!(
+            "Nothing was done: tcplimit is not installed and left no remnants."
         ));
     }
     Ok(())
 }
 
-/// Removes whatever is there. A step that fails ends it; all are repeated by the
-/// next attempt.
+/// Removes every part that is present. A failed step ends it; the next attempt repeats all.
 fn remove(
-    windows: &dyn Windows,
+    os: &dyn Os,
     console: &mut Console<'_>,
     paths: &Paths,
     survey: &Survey,
 ) -> Result<(), Failure> {
     if survey.is_active() {
-        stop(windows)?;
-        console.did(phrase!("Unloaded tcplimit.sys."));
+        stop(os)?;
+        console.step(phrase!("Unloaded tcplimit.sys."));
     }
     if survey.service.is_some() || survey.key {
-        delete(windows, SERVICE)?;
-        console.did(text!(
+        delete(os, SERVICE)?;
+        console.step(text!(
             "Deleted the service {SERVICE} and its settings.",
             SERVICE
         ));
     }
     if survey.source {
-        windows
-            .delete_key(SOURCE)
-            .map_err(|error| Failure::windows(phrase!("delete the event source"), error))?;
-        console.did(phrase!("Deleted the registration for Event Viewer."));
+        os.delete_key(EVENT_SOURCE_KEY)
+            .map_err(|error| Failure::win32(phrase!("delete the event source"), error))?;
+        console.step(phrase!("Deleted the registration for Event Viewer."));
     }
     for (path, is_there) in [
         (&paths.driver, survey.driver.is_some()),
-        (&paths.part, survey.part),
+        (&paths.temporary, survey.temporary),
     ] {
         if is_there {
-            let delete = || windows.delete(path);
-            with_file(windows, console, survey.service.is_some(), delete)
+            let delete = || os.delete(path);
+            retry_file_operation(os, console, survey.service.is_some(), delete)
                 .map_err(|error| Failure::file(phrase!("delete"), path, error))?;
-            console.did(text!("Deleted {path}.", path));
+            console.step(text!("Deleted {path}.", path));
         }
     }
     Ok(())
 }
 
-/// Deletes a service, by hand where the service manager knows only its key.
-fn delete(windows: &dyn Windows, name: &str) -> Result<(), Failure> {
-    match windows.delete_service(name) {
-        Ok(()) | Err(Win32::SERVICE_DOES_NOT_EXIST) => {}
-        Err(error) => return Err(Failure::windows(phrase!("delete the service"), error)),
+/// Deletes a service, or its key if the service manager does not know it.
+fn delete(os: &dyn Os, name: &str) -> Result<(), Failure> {
+    match os.delete_service(name) {
+        Ok(()) | Err(Win32Error::SERVICE_DOES_NOT_EXIST) => {}
+        Err(error) => return Err(Failure::win32(phrase!("delete the service"), error)),
     }
-    let left = |error| Failure::windows(phrase!("delete the service's key"), error);
-    if find(windows, name)?.is_none() && windows.has_key(&key(name)).map_err(left)? {
-        delete_key(windows, name).map_err(left)?;
+    let left = |error| Failure::win32(phrase!("delete the service's key"), error);
+    if find(os, name)?.is_none() && os.has_key(&service_key(name)).map_err(left)? {
+        delete_key(os, name).map_err(left)?;
     }
     Ok(())
 }
 
-/// Whether a program of 2005 has left its service behind, without its file.
-fn stale(windows: &dyn Windows, paths: &Paths) -> Result<bool, Failure> {
-    match find(windows, LEGACY)? {
+/// Whether a 2005 program left its service behind without its file.
+fn is_legacy_stale(os: &dyn Os, paths: &Paths) -> Result<bool, Failure> {
+    match find(os, LEGACY)? {
         Some(service) if service.activity == Activity::Stopped => {
-            Ok(read(windows, &paths.plain(&service.image))?.is_none())
+            Ok(read_if_present(os, &paths.normalize(&service.image))?.is_none())
         }
         _ => Ok(false),
     }

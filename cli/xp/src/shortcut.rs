@@ -1,7 +1,7 @@
-//! The window's entry in the Start menu, for all users.
+//! The window's Start menu entry, for all users.
 //!
-//! An entry is ours if it starts a `tcplimitw.exe`, in whatever folder, and has our comment. One
-//! that a user has made for himself has no comment, or another.
+//! An entry is ours if it starts a `tcplimitw.exe`, in any folder, and has our comment. One that a
+//! user made has no comment, or another.
 
 use alloc::format;
 use alloc::string::String;
@@ -11,11 +11,11 @@ use tcplimit_report::Exit;
 use crate::access::{self, Writers};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::installation::{TITLE, read};
-use crate::win32::Win32;
-use crate::windows::{Shortcut, Windows};
+use crate::installation::{TITLE, read_if_present};
+use crate::os::{Os, Shortcut};
+use crate::win32_error::Win32Error;
 
-/// The program with a window, where it lies beside this one.
+/// The window's program, beside this one.
 pub(crate) const WINDOW: &str = "tcplimitw.exe";
 
 /// The name of the entry's file.
@@ -25,40 +25,40 @@ const FILE: &str = "tcplimit.lnk";
 #[derive(Debug)]
 struct Paths {
     entry: String,
-    /// The same while it is being written.
-    part: String,
+    /// The temporary name while writing.
+    temporary: String,
 }
 
 impl Paths {
-    fn of(windows: &dyn Windows) -> Result<Paths, Failure> {
-        let folder = windows
+    fn locate(os: &dyn Os) -> Result<Paths, Failure> {
+        let folder = os
             .programs_folder()
-            .map_err(|error| Failure::windows(phrase!("find the Start menu's folder"), error))?;
+            .map_err(|error| Failure::win32(phrase!("find the Start menu's folder"), error))?;
         let entry = format!(r"{folder}\{FILE}");
         Ok(Paths {
-            part: format!("{entry}.new"),
+            temporary: format!("{entry}.new"),
             entry,
         })
     }
 }
 
-/// An entry that is to be made.
+/// An entry to create.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct StartMenuEntry {
     paths: Paths,
     shortcut: Shortcut,
-    /// Whether there is one already that is as it is to be.
-    is_right: bool,
+    /// Whether a correct one exists already.
+    is_correct: bool,
 }
 
-impl Entry {
+impl StartMenuEntry {
     /// Plans an entry for the window beside this program. Changes nothing.
-    pub(crate) fn plan(windows: &dyn Windows) -> Result<Entry, Failure> {
-        let folder = windows
+    pub(crate) fn plan(os: &dyn Os) -> Result<StartMenuEntry, Failure> {
+        let folder = os
             .program_folder()
-            .map_err(|error| Failure::windows(phrase!("find the folder of tcplimit.exe"), error))?;
+            .map_err(|error| Failure::win32(phrase!("find the folder of tcplimit.exe"), error))?;
         let target = format!(r"{folder}\{WINDOW}");
-        if read(windows, &target)?.is_none() {
+        if read_if_present(os, &target)?.is_none() {
             return Err(Failure {
                 exit: Exit::Unreadable,
                 ..Failure::refused(
@@ -71,16 +71,16 @@ impl Entry {
                 )
             });
         }
-        let paths = Paths::of(windows)?;
-        let present = match read(windows, &paths.entry)? {
+        let paths = Paths::locate(os)?;
+        let present = match read_if_present(os, &paths.entry)? {
             None => None,
-            Some(_) => Some(owned(windows, &paths.entry)?.ok_or_else(|| {
+            Some(_) => Some(read_ours(os, &paths.entry)?.ok_or_else(|| {
                 Failure::refused(
                     text!(
-                        "The Start menu has another entry by that name: {path}",
+                        "The Start menu has another entry of that name: {path}",
                         path = paths.entry
                     ),
-                    phrase!("Rename or delete that entry, and try again; or leave out: --shortcut"),
+                    phrase!("Rename or delete that entry and try again, or omit --shortcut"),
                 )
             })?),
         };
@@ -88,67 +88,55 @@ impl Entry {
             target,
             comment: TITLE.into(),
         };
-        Ok(Entry {
-            is_right: present.is_some_and(|present| is_same(&present, &shortcut)),
+        Ok(StartMenuEntry {
+            is_correct: present.is_some_and(|present| is_same(&present, &shortcut)),
             paths,
             shortcut,
         })
     }
 
-    /// Makes it; whether there was anything to do.
-    pub(crate) fn make(
-        &self,
-        windows: &dyn Windows,
-        console: &mut Console<'_>,
-    ) -> Result<bool, Failure> {
-        let Entry {
+    /// Creates it; returns whether there was anything to do.
+    pub(crate) fn make(&self, os: &dyn Os, console: &mut Console<'_>) -> Result<bool, Failure> {
+        let StartMenuEntry {
             paths, shortcut, ..
         } = self;
-        if self.is_right {
+        if self.is_correct {
             return Ok(false);
         }
-        warn(windows, console, shortcut)?;
-        let written = windows.write_shortcut(&paths.part, shortcut);
-        let placed = written.and_then(|()| windows.rename(&paths.part, &paths.entry));
+        warn(os, console, shortcut)?;
+        let written = os.write_shortcut(&paths.temporary, shortcut);
+        let placed = written.and_then(|()| os.rename(&paths.temporary, &paths.entry));
         if let Err(error) = placed {
-            // It may be there.
-            let _ = windows.delete(&paths.part);
+            // It may exist.
+            let _ = os.delete(&paths.temporary);
             return Err(Failure::file(phrase!("write"), &paths.entry, error));
         }
-        console.did(text!(
-            "Made an entry in the Start menu: {path}",
+        console.step(text!(
+            "Created a Start menu entry: {path}",
             path = paths.entry
         ));
         Ok(true)
     }
 }
 
-/// Warns where others than Administrators could put another program in the place of the window,
-/// which an Administrator would start.
-fn warn(
-    windows: &dyn Windows,
-    console: &mut Console<'_>,
-    shortcut: &Shortcut,
-) -> Result<(), Failure> {
+/// Warns if other groups can replace the window's program, which an Administrator would start.
+fn warn(os: &dyn Os, console: &mut Console<'_>, shortcut: &Shortcut) -> Result<(), Failure> {
     let Some((folder, _)) = shortcut.target.rsplit_once('\\') else {
         return Ok(());
     };
-    let danger = text!(
-        "Whoever uses this machine can put another program in the place of {WINDOW}.",
-        WINDOW
-    );
-    match access::writers(windows, folder)? {
+    let danger = text!("Any user of this machine can replace {WINDOW}.", WINDOW);
+    match access::writers(os, folder)? {
         Writers::Groups(groups) if groups.is_empty() => {}
         Writers::Groups(groups) => {
             let groups = groups.join(", ");
-            console.did(text!(
-                "Warning: {folder} can be written to by: {groups}. {danger}",
+            console.step(text!(
+                "Warning: {folder} is writable by: {groups}. {danger}",
                 folder,
                 groups,
                 danger
             ));
         }
-        Writers::NoLists => console.did(text!(
+        Writers::NoLists => console.step(text!(
             "Warning: {folder} is on a disk without access lists. {danger}",
             folder,
             danger
@@ -157,11 +145,11 @@ fn warn(
     Ok(())
 }
 
-/// The shortcut in that file, if it is one of ours.
-fn owned(windows: &dyn Windows, path: &str) -> Result<Option<Shortcut>, Failure> {
-    match windows.shortcut(path) {
+/// The shortcut in that file, if it is ours.
+fn read_ours(os: &dyn Os, path: &str) -> Result<Option<Shortcut>, Failure> {
+    match os.shortcut(path) {
         Ok(shortcut) if is_ours(&shortcut) => Ok(Some(shortcut)),
-        Ok(_) | Err(Win32::INVALID_DATA) => Ok(None),
+        Ok(_) | Err(Win32Error::INVALID_DATA) => Ok(None),
         Err(error) => Err(Failure::file(phrase!("read"), path, error)),
     }
 }
@@ -175,25 +163,24 @@ fn is_same(one: &Shortcut, other: &Shortcut) -> bool {
     one.comment == other.comment && one.target.eq_ignore_ascii_case(&other.target)
 }
 
-/// Removes our entry, and one that was left unfinished; whether there was any.
-pub(crate) fn remove(windows: &dyn Windows, console: &mut Console<'_>) -> Result<bool, Failure> {
-    let paths = Paths::of(windows)?;
+/// Removes our entry and an unfinished one; returns whether there was any.
+pub(crate) fn remove(os: &dyn Os, console: &mut Console<'_>) -> Result<bool, Failure> {
+    let paths = Paths::locate(os)?;
     let mut any = false;
-    if read(windows, &paths.part)?.is_some() {
-        delete(windows, console, &paths.part)?;
+    if read_if_present(os, &paths.temporary)?.is_some() {
+        delete(os, console, &paths.temporary)?;
         any = true;
     }
-    if read(windows, &paths.entry)?.is_some() && owned(windows, &paths.entry)?.is_some() {
-        delete(windows, console, &paths.entry)?;
+    if read_if_present(os, &paths.entry)?.is_some() && read_ours(os, &paths.entry)?.is_some() {
+        delete(os, console, &paths.entry)?;
         any = true;
     }
     Ok(any)
 }
 
-fn delete(windows: &dyn Windows, console: &mut Console<'_>, path: &str) -> Result<(), Failure> {
-    windows
-        .delete(path)
+fn delete(os: &dyn Os, console: &mut Console<'_>, path: &str) -> Result<(), Failure> {
+    os.delete(path)
         .map_err(|error| Failure::file(phrase!("delete"), path, error))?;
-    console.did(text!("Deleted {path}.", path));
+    console.step(text!("Deleted {path}.", path));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `status`: all that can be told, and what does not fit together.
+//! `status`: everything known, with notes on inconsistencies.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -7,68 +7,68 @@ use alloc::vec::Vec;
 use scanner_core::Module;
 use serde::Serialize;
 use tcplimit_protocol::{Answer, State};
-use tcplimit_report::{Exit, Object as FileObject, Report, State as FileState};
+use tcplimit_report::{Exit, JsonReport, Report, State as FileState};
 
-use crate::advice;
-use crate::answer;
-use crate::client;
 use crate::console::Console;
+use crate::diagnosis;
+use crate::driver_client;
 use crate::facts::{Facts, ModuleFacts};
 use crate::failure::Failure;
 use crate::installation::LEGACY;
+use crate::json_answer;
 use crate::language::translate;
+use crate::os::{Activity, Os, Start};
 use crate::system;
-use crate::windows::{Activity, Start, Windows};
 
-/// Columns of the labels at least.
+/// Minimum width of the labels.
 const NARROWEST: usize = 12;
 
 /// The fields of the verb.
 #[derive(Default, Serialize)]
-struct Object<'a> {
+struct JsonStatus<'a> {
     tcplimit: &'static str,
     windows: String,
-    service: Option<Service>,
+    service: Option<JsonService>,
     driver_file: bool,
     event_source: bool,
     test_only_value: bool,
-    modules: Vec<ModuleObject<'a>>,
+    modules: Vec<JsonModule<'a>>,
     events_4226: Option<usize>,
     notes: Vec<String>,
 }
 
 #[derive(Serialize)]
-struct Service {
+struct JsonService {
     state: &'static str,
     start: u32,
     image: String,
 }
 
 #[derive(Serialize)]
-struct ModuleObject<'a> {
-    memory: Option<answer::Object>,
+struct JsonModule<'a> {
+    memory: Option<json_answer::JsonAnswer>,
     memory_error: Option<&'a str>,
     stored_limit: Option<u32>,
     stored_expect: Option<u32>,
-    file: FileObject<'a>,
+    file: JsonReport<'a>,
 }
 
-/// Tells it.
-pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>) -> Exit {
-    let facts = match Facts::gather(windows) {
+/// Prints the status.
+pub(crate) fn run(os: &dyn Os, console: &Console<'_>) -> Exit {
+    let facts = match Facts::gather(os) {
         Ok(facts) => facts,
-        Err(failure) => return console.finish(Some(&failure), Object::default()),
+        Err(failure) => return console.finish(Some(&failure), JsonStatus::default()),
     };
-    let notes = advice::notes(&facts);
+    let notes = diagnosis::notes(&facts);
     if console.json {
-        return console.end(facts.exit(), None, object(windows, &facts, notes));
+        return console.finish_with(facts.exit(), None, status_json(os, &facts, notes));
     }
-    for line in lines(windows, &facts) {
-        console.say(&line);
+    for line in lines(os, &facts) {
+        console.print(&line);
     }
     for note in &notes {
-        console.say("");
-        console.say(note);
+        console.print("");
+        console.print(note);
     }
     facts.exit()
 }
@@ -81,9 +81,9 @@ pub(crate) struct Row {
 }
 
 /// All lines, for a console.
-pub(crate) fn lines(windows: &dyn Windows, facts: &Facts) -> Vec<String> {
+pub(crate) fn lines(os: &dyn Os, facts: &Facts) -> Vec<String> {
     let version = env!("CARGO_PKG_VERSION");
-    let system = system::name(windows.version());
+    let system = system::name(os.version());
     let mut rows = Vec::from([(
         String::from("tcplimit"),
         text!("{version}, on {system}", version, system),
@@ -105,7 +105,7 @@ pub(crate) fn lines(windows: &dyn Windows, facts: &Facts) -> Vec<String> {
         .collect()
 }
 
-/// What is known, line by line.
+/// Everything known, row by row.
 pub(crate) fn rows(facts: &Facts) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut row = |module, label, text| {
@@ -136,9 +136,9 @@ pub(crate) fn rows(facts: &Facts) -> Vec<Row> {
         row(of, phrase!("in memory"), in_memory(*module, memory));
         row(of, phrase!("on disk"), on_disk(report));
         let stored = match stored.limit {
-            _ if stored.malformed => phrase!("something that is no limit").into(),
+            _ if stored.malformed => phrase!("not a number").into(),
             None => phrase!("no limit for the next start").into(),
-            Some(limit) => format!("{limit}, {}", outcome(memory, facts.guarded)),
+            Some(limit) => format!("{limit}, {}", start_outcome(memory, facts.guarded)),
         };
         row(of, phrase!("stored"), stored);
     }
@@ -146,9 +146,9 @@ pub(crate) fn rows(facts: &Facts) -> Vec<Row> {
         None,
         phrase!("event 4226"),
         match facts.events {
-            Ok(0) => phrase!("not logged since Windows was started").into(),
-            Ok(1) => phrase!("logged once since Windows was started").into(),
-            Ok(times) => text!("logged {times} times since Windows was started", times),
+            Ok(0) => phrase!("not logged since Windows started").into(),
+            Ok(1) => phrase!("logged once since Windows started").into(),
+            Ok(times) => text!("logged {times} times since Windows started", times),
             Err(error) => text!("unknown: {error}", error),
         },
     );
@@ -157,45 +157,45 @@ pub(crate) fn rows(facts: &Facts) -> Vec<Row> {
 
 fn driver(facts: &Facts) -> String {
     let mut answers = facts.modules.iter().map(|facts| facts.memory.as_ref());
-    let version = answers.find_map(Result::ok).map(answer::version);
+    let version = answers.find_map(Result::ok).map(json_answer::version);
     let version = version.map(|[major, minor, patch]| format!("{major}.{minor}.{patch}"));
     let Some(service) = &facts.survey.service else {
         return match version {
             Some(version) => text!(
-                "not installed; {elsewhere}",
-                elsewhere = elsewhere(facts, &version)
+                "not installed; {other_loader}",
+                other_loader = other_loader(facts, &version)
             ),
             None => phrase!("not installed").into(),
         };
     };
     let state = match service.activity {
         Activity::Running if version.is_none() && !facts.has_device() => {
-            phrase!("unloaded, and still held")
+            phrase!("unloaded, but still held")
         }
         Activity::Running => phrase!("loaded"),
         Activity::Stopped => phrase!("not loaded"),
-        Activity::Pending => phrase!("about to be loaded or unloaded"),
+        Activity::Pending => phrase!("being loaded or unloaded"),
     };
     let start = match service.start {
         Start::Auto => phrase!("loaded each time Windows starts"),
         Start::Demand => phrase!("loaded on demand"),
         Start::Disabled => phrase!("disabled"),
-        Start::Boot | Start::System => phrase!("loaded too early for the guard of the start"),
+        Start::Boot | Start::System => phrase!("loaded too early for the start-up guard"),
     };
     match version {
         Some(version) if service.activity == Activity::Stopped => {
-            format!("{state}; {start}; {}", elsewhere(facts, &version))
+            format!("{state}; {start}; {}", other_loader(facts, &version))
         }
         Some(version) => format!("{state} ({version}); {start}"),
         None => format!("{state}; {start}"),
     }
 }
 
-/// Who has loaded the driver that answers, where it is not our service.
-fn elsewhere(facts: &Facts, version: &str) -> String {
+/// The program that loaded the driver, if not our service.
+fn other_loader(facts: &Facts, version: &str) -> String {
     match facts.legacy {
         true => text!(
-            "a program of 2005 has loaded {version} as {LEGACY}",
+            "a 2005 program has loaded {version} as {LEGACY}",
             version,
             LEGACY
         ),
@@ -208,7 +208,7 @@ fn in_memory(module: Module, memory: &Result<Answer, Failure>) -> String {
         Ok(answer) => answer,
         Err(failure) => return text!("unknown: {message}", message = failure.message),
     };
-    if client::refusal(module, answer).is_some() && answer.limit.get() == 0 {
+    if driver_client::refusal(module, answer).is_some() && answer.limit.get() == 0 {
         return match State::from_code(answer.state.get()) {
             Some(State::Absent) => phrase!("not loaded").into(),
             _ => phrase!("not located").into(),
@@ -237,8 +237,8 @@ fn on_disk(report: &Report) -> String {
     };
     let is_right = report.checksum().is_some_and(|sum| sum.is_right());
     let checksum = match is_right {
-        true => phrase!("checksum right"),
-        false => phrase!("checksum wrong: damaged, or changed"),
+        true => phrase!("checksum correct"),
+        false => phrase!("checksum wrong: damaged or modified"),
     };
     match report.file.as_ref().and_then(|file| file.known) {
         Some(known) if report.is_as_shipped() => {
@@ -251,28 +251,28 @@ fn on_disk(report: &Report) -> String {
     }
 }
 
-/// What became of a stored limit.
-fn outcome(memory: &Result<Answer, Failure>, guarded: bool) -> &'static str {
+/// The outcome of a stored limit.
+fn start_outcome(memory: &Result<Answer, Failure>, guarded: bool) -> &'static str {
     let Ok(answer) = memory else {
         return phrase!("applied when tcplimit.sys is loaded");
     };
-    match client::start_name(answer) {
+    match driver_client::start_name(answer) {
         "applied" => phrase!("applied when tcplimit.sys was loaded"),
-        "not-configured" => phrase!("stored since tcplimit.sys was loaded"),
-        "safe-mode" => phrase!("not applied: this is Safe Mode"),
-        "guarded" if guarded => phrase!("not applied: the last start did not survive it"),
-        "guarded" => phrase!("not applied at the last start; it will be at the next"),
+        "not-configured" => phrase!("stored after tcplimit.sys was loaded"),
+        "safe-mode" => phrase!("not applied: Safe Mode"),
+        "guarded" if guarded => phrase!("not applied: the last start with it failed"),
+        "guarded" => phrase!("not applied at the last start; the next applies it"),
         _ => phrase!("not applied: refused"),
     }
 }
 
-fn object<'a>(windows: &dyn Windows, facts: &'a Facts, notes: Vec<String>) -> Object<'a> {
-    let modules = facts.modules.iter().map(|facts| ModuleObject {
+fn status_json<'a>(os: &dyn Os, facts: &'a Facts, notes: Vec<String>) -> JsonStatus<'a> {
+    let modules = facts.modules.iter().map(|facts| JsonModule {
         memory: facts
             .memory
             .as_ref()
             .ok()
-            .map(|answer| answer::Object::of(facts.module, answer)),
+            .map(|answer| json_answer::JsonAnswer::new(facts.module, answer)),
         memory_error: facts
             .memory
             .as_ref()
@@ -280,12 +280,12 @@ fn object<'a>(windows: &dyn Windows, facts: &'a Facts, notes: Vec<String>) -> Ob
             .map(|failure| failure.message.as_str()),
         stored_limit: facts.stored.limit,
         stored_expect: facts.stored.expect,
-        file: FileObject::of(&facts.on_disk),
+        file: JsonReport::of(&facts.on_disk),
     });
-    Object {
+    JsonStatus {
         tcplimit: env!("CARGO_PKG_VERSION"),
-        windows: system::name(windows.version()),
-        service: facts.survey.service.as_ref().map(|service| Service {
+        windows: system::name(os.version()),
+        service: facts.survey.service.as_ref().map(|service| JsonService {
             state: match service.activity {
                 Activity::Stopped => "stopped",
                 Activity::Running => "running",
@@ -295,7 +295,7 @@ fn object<'a>(windows: &dyn Windows, facts: &'a Facts, notes: Vec<String>) -> Ob
             image: service.image.clone(),
         }),
         driver_file: facts.survey.driver.is_some(),
-        event_source: facts.survey.source_is_right,
+        event_source: facts.survey.source_is_correct,
         test_only_value: facts.test_only,
         modules: modules.collect(),
         events_4226: facts.events.ok(),

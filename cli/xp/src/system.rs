@@ -1,22 +1,22 @@
-//! Which Windows it is, and what that means.
+//! The version of Windows, and whether it is supported.
 
 use alloc::format;
 use alloc::string::String;
 
 use crate::failure::Failure;
+use crate::os::{Os, Version};
 use crate::verb::Needs;
-use crate::windows::{Version, Windows};
 
-/// Whether a verb can do its work here.
-pub(crate) fn check(windows: &dyn Windows, needs: Needs) -> Result<(), Failure> {
+/// Refuses verbs that can't work on this system.
+pub(crate) fn check(os: &dyn Os, needs: Needs) -> Result<(), Failure> {
     if needs == Needs::Nothing {
         return Ok(());
     }
-    if windows.is_wow64() {
+    if os.is_wow64() {
         return Err(Failure::refused(
-            phrase!("This is tcplimit for 32-bit Windows, and this Windows is a 64-bit one."),
+            phrase!("This tcplimit is for 32-bit Windows, but this Windows is 64-bit."),
             text!(
-                "Take the other zip: tcplimit-{version}-winxp-x64.zip",
+                "Use the other zip: tcplimit-{version}-winxp-x64.zip",
                 version = env!("CARGO_PKG_VERSION")
             ),
         ));
@@ -24,12 +24,12 @@ pub(crate) fn check(windows: &dyn Windows, needs: Needs) -> Result<(), Failure> 
     if needs == Needs::Native {
         return Ok(());
     }
-    let version = windows.version();
-    match lack(version) {
+    let version = os.version();
+    match unsupported_advice(version) {
         None => Ok(()),
         Some(advice) => Err(Failure::refused(
             text!(
-                "{system} has no limit that tcplimit can lift.",
+                "{system} has no limit that tcplimit can raise.",
                 system = name(version)
             ),
             advice,
@@ -37,9 +37,9 @@ pub(crate) fn check(windows: &dyn Windows, needs: Needs) -> Result<(), Failure> 
     }
 }
 
-/// Why a Windows is not one of those with the limit: XP SP2 and later, Server
-/// 2003 SP1 and later, and XP x64, which is built from that.
-fn lack(version: Version) -> Option<&'static str> {
+/// The advice for systems without the limit. It exists in XP SP2 and later, Server 2003 SP1 and
+/// later, and XP x64, which is built from the latter.
+fn unsupported_advice(version: Version) -> Option<&'static str> {
     let Version {
         major,
         minor,
@@ -49,19 +49,19 @@ fn lack(version: Version) -> Option<&'static str> {
     match (major, minor, service_pack) {
         (5, 1, 2..) | (5, 2, 1..) => None,
         (0..=5, _, _) => Some(phrase!(
-            "It has none: the limit came with XP SP2 and Server 2003 SP1. There is nothing to do."
+            "The limit came with XP SP2 and Server 2003 SP1. There is nothing to do."
         )),
         (6, 0, 0..=1) => Some(phrase!(
             "Vista before SP2 limits half-open connections in another way, which is not \
-             supported. Install Service Pack 2: it has no limit any more."
+             supported. Install Service Pack 2: it removes the limit."
         )),
         _ => Some(phrase!(
-            "It has none: the limit ended with Vista SP2. There is nothing to do."
+            "The limit ended with Vista SP2. There is nothing to do."
         )),
     }
 }
 
-/// A Windows, for people.
+/// The name of a Windows version.
 pub(crate) fn name(version: Version) -> String {
     let Version {
         major,
@@ -101,14 +101,14 @@ mod tests {
                 build: 0,
                 service_pack,
             };
-            assert_eq!(lack(version).is_none(), has, "{version:?}");
+            assert_eq!(unsupported_advice(version).is_none(), has, "{version:?}");
         }
     }
 
     #[test]
-    fn each_time_has_its_own_words() {
+    fn each_unsupported_system_has_its_own_advice() {
         let of = |major, minor, service_pack| {
-            lack(Version {
+            unsupported_advice(Version {
                 major,
                 minor,
                 build: 0,

@@ -1,6 +1,6 @@
-//! `tcplimitw.exe`: the window over Windows. `cargo xtask driver` builds it.
+//! `tcplimitw.exe`: the window for Windows, built by `cargo xtask driver`.
 //!
-//! All decisions are in the library; here is only what Windows is called with.
+//! All decisions are in the library; this adds only the calls of Windows.
 
 #![cfg_attr(target_os = "uefi", no_std, no_main)]
 
@@ -9,7 +9,7 @@ extern crate alloc;
 
 #[cfg(target_os = "uefi")]
 #[macro_use]
-mod imports;
+mod raw_dylib;
 
 #[cfg(target_os = "uefi")]
 mod app;
@@ -18,21 +18,21 @@ mod app;
 mod gui;
 #[cfg(target_os = "uefi")]
 #[expect(unsafe_code, reason = "it calls Windows, and Windows calls it")]
-mod win;
+mod os_win32;
 
-/// The window takes a language, and passes over all other words.
+/// The window takes a language and ignores all other words.
 #[cfg(target_os = "uefi")]
 fn program(words: &[alloc::string::String]) -> tcplimit_xp::Exit {
     app::run(words)
 }
 
-/// Said before the program ends by a fault, without any memory.
+/// Shows a fatal error without allocating memory.
 #[cfg(target_os = "uefi")]
-fn last_words(text: &core::ffi::CStr) {
-    gui::shell::say_plainly(text);
+fn print_fault(text: &core::ffi::CStr) {
+    gui::shell::message_box_without_heap(text);
 }
 
 #[cfg(not(target_os = "uefi"))]
 fn main() {
-    println!("This is the place of the window for Windows XP. To build it: cargo xtask driver");
+    println!("This is a placeholder. To build the window for Windows XP: cargo xtask driver");
 }

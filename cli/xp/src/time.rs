@@ -15,11 +15,11 @@ pub(crate) fn clock(time: u32) -> String {
 pub(crate) fn date(time: u32) -> String {
     let mut day = time / DAY;
     let mut year = 1970;
-    while day >= days_of(year) {
-        day -= days_of(year);
+    while day >= days_in_year(year) {
+        day -= days_in_year(year);
         year += 1;
     }
-    let february = days_of(year) - 337;
+    let february = days_in_year(year) - 337;
     let mut month = 1;
     for days in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
         if day < days {
@@ -32,7 +32,7 @@ pub(crate) fn date(time: u32) -> String {
 }
 
 /// In these years every fourth is a leap year but 2100.
-fn days_of(year: u32) -> u32 {
+fn days_in_year(year: u32) -> u32 {
     match year.is_multiple_of(4) && year != 2100 {
         true => 366,
         false => 365,

@@ -1,9 +1,9 @@
-//! The verbs: one table for the parser and the help. (`page` has the texts, which the window does
-//! without.)
+//! The table of verbs, for the parser and the help. (The texts are in `verb_help`, which the window
+//! does without.)
 
-/// What a verb does.
+/// The action of a verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
+pub(crate) enum Action {
     Install,
     Load,
     Unload,
@@ -20,18 +20,18 @@ pub(crate) enum Act {
     Help,
 }
 
-/// What a verb needs of the system before it does anything.
+/// A verb's requirements on the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Needs {
     /// Nothing.
     Nothing,
-    /// That program and Windows are both for 32 bits or both for 64.
+    /// The program and Windows are both 32-bit or both 64-bit.
     Native,
-    /// That, and a Windows that has the limit.
+    /// The same, and a Windows that has the limit.
     Limit,
 }
 
-/// An option, by what it is called.
+/// An option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Switch {
     Shortcut,
@@ -49,12 +49,12 @@ pub(crate) enum Switch {
     Help,
 }
 
-/// What is said of an option.
+/// The syntax of an option.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct SwitchSyntax {
     /// With its hyphens.
     pub(crate) name: &'static str,
-    /// What its value is called, if it takes one.
+    /// The placeholder of its value, if it takes one.
     pub(crate) value: &'static str,
 }
 
@@ -75,18 +75,18 @@ impl Switch {
         Switch::Help,
     ];
 
-    /// The one of that name, hyphens included.
-    pub(crate) fn named(name: &str) -> Option<Switch> {
+    /// The option of that name, hyphens included.
+    pub(crate) fn find(name: &str) -> Option<Switch> {
         match name {
-            // As programs for DOS and Windows have it.
+            // The names in DOS and Windows programs.
             "-h" | "/?" | "-?" => Some(Switch::Help),
             _ => Switch::ALL
                 .into_iter()
-                .find(|switch| switch.told().name == name),
+                .find(|switch| switch.syntax().name == name),
         }
     }
 
-    pub(crate) fn told(self) -> Told {
+    pub(crate) fn syntax(self) -> SwitchSyntax {
         let (name, value) = match self {
             Switch::Shortcut => ("--shortcut", ""),
             Switch::Compat => ("--compat", "DIR"),
@@ -102,7 +102,7 @@ impl Switch {
             Switch::Lang => ("--lang", "L"),
             Switch::Help => ("--help", ""),
         };
-        Told { name, value }
+        SwitchSyntax { name, value }
     }
 }
 
@@ -110,113 +110,112 @@ impl Switch {
 #[derive(Debug)]
 pub(crate) struct Verb {
     pub(crate) name: &'static str,
-    pub(crate) act: Act,
+    pub(crate) action: Action,
     pub(crate) needs: Needs,
-    /// What it takes besides options: a word in capitals, in brackets if it may
-    /// be left out.
+    /// Its operand: a word in capitals, in brackets if optional.
     pub(crate) operand: &'static str,
     pub(crate) switches: &'static [Switch],
 }
 
-/// Those that all verbs take, in the parser.
+/// Options of all verbs.
 pub(crate) const COMMON: [Switch; 3] = [Switch::Json, Switch::Lang, Switch::Help];
 
 /// All verbs, in the order of the help.
 pub(crate) const VERBS: [Verb; 14] = [
     Verb {
         name: "install",
-        act: Act::Install,
+        action: Action::Install,
         needs: Needs::Limit,
         operand: "",
         switches: &[Switch::Shortcut, Switch::Compat, Switch::Force],
     },
     Verb {
         name: "load",
-        act: Act::Load,
+        action: Action::Load,
         needs: Needs::Limit,
         operand: "",
         switches: &[],
     },
     Verb {
         name: "unload",
-        act: Act::Unload,
+        action: Action::Unload,
         needs: Needs::Native,
         operand: "",
         switches: &[],
     },
     Verb {
         name: "uninstall",
-        act: Act::Uninstall,
+        action: Action::Uninstall,
         needs: Needs::Native,
         operand: "",
         switches: &[],
     },
     Verb {
         name: "repair",
-        act: Act::Repair,
+        action: Action::Repair,
         needs: Needs::Native,
         operand: "",
         switches: &[],
     },
     Verb {
         name: "status",
-        act: Act::Status,
+        action: Action::Status,
         needs: Needs::Native,
         operand: "",
         switches: &[],
     },
     Verb {
         name: "get",
-        act: Act::Get,
+        action: Action::Get,
         needs: Needs::Limit,
         operand: "",
         switches: &[Switch::Ipv6, Switch::All],
     },
     Verb {
         name: "set",
-        act: Act::Set,
+        action: Action::Set,
         needs: Needs::Limit,
         operand: "N",
         switches: &[Switch::Expect, Switch::Persist, Switch::Ipv6, Switch::All],
     },
     Verb {
         name: "reset",
-        act: Act::Reset,
+        action: Action::Reset,
         needs: Needs::Limit,
         operand: "",
         switches: &[Switch::Expect, Switch::Persist, Switch::Ipv6, Switch::All],
     },
     Verb {
         name: "watch",
-        act: Act::Watch,
+        action: Action::Watch,
         needs: Needs::Limit,
         operand: "",
         switches: &[Switch::Interval, Switch::Log],
     },
     Verb {
         name: "who",
-        act: Act::Who,
+        action: Action::Who,
         needs: Needs::Nothing,
         operand: "",
         switches: &[Switch::Every],
     },
     Verb {
         name: "probe",
-        act: Act::Probe,
+        action: Action::Probe,
         needs: Needs::Nothing,
         operand: "[FILE]",
         switches: &[],
     },
     Verb {
         name: "version",
-        act: Act::Version,
+        action: Action::Version,
         needs: Needs::Nothing,
         operand: "",
         switches: &[],
     },
     Verb {
         name: "help",
-        act: Act::Help,
+        action: Action::Help,
         needs: Needs::Nothing,
         operand: "[VERB]",
         switches: &[],
@@ -224,8 +223,8 @@ pub(crate) const VERBS: [Verb; 14] = [
 ];
 
 impl Verb {
-    /// The one of that name.
-    pub(crate) fn named(name: &str) -> Option<&'static Verb> {
+    /// The verb of that name.
+    pub(crate) fn find(name: &str) -> Option<&'static Verb> {
         VERBS.iter().find(|verb| verb.name == name)
     }
 
@@ -234,7 +233,7 @@ impl Verb {
         self.switches.iter().copied().chain(COMMON)
     }
 
-    /// Whether it must be given its operand.
+    /// Whether its operand is required.
     pub(crate) fn is_operand_required(&self) -> bool {
         !self.operand.is_empty() && !self.operand.starts_with('[')
     }

@@ -1,4 +1,4 @@
-//! `watch`: what changes, as it does.
+//! `watch`: samples as they change.
 
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -12,42 +12,41 @@ use tcplimit_report::{Exit, SCHEMA};
 
 use crate::arguments::Arguments;
 use crate::chart;
-use crate::client;
-use crate::console::{Console, Nothing};
-use crate::event_log::{self, Newest, Reached};
+use crate::console::{Console, NoFields};
+use crate::driver_client;
+use crate::event_log::{self, LimitEvent, LogPosition};
 use crate::failure::Failure;
 use crate::language::Text;
+use crate::os::{Os, Stream, Tcp};
 use crate::time;
-use crate::who::{self, Party};
-use crate::windows::{Stream, Tcp, Windows};
+use crate::who::{self, ConnectionOwner};
 
-/// Looks that the chart shows at most.
+/// Maximum number of samples in the chart.
 const HISTORY: usize = 60;
-/// Narrower consoles get a chart of this width all the same.
-const NARROWEST: usize = 40;
+/// Minimum width of the chart, even on a narrower console.
+const MIN_WIDTH: usize = 40;
 
-/// Processes that are shown.
-const SHOWN: usize = 3;
-/// Seconds that "per minute" is about.
+/// Number of processes shown.
+const SHOWN_PROCESSES: usize = 3;
+/// Seconds that "per minute" covers.
 const MINUTE: u32 = 60;
 
-/// One look.
+/// One sample.
 struct Sample {
     /// Seconds since 1970.
     time: u32,
     answer: Answer,
-    /// What the TCP stack tells, if it does.
+    /// Counters of the TCP stack, if available.
     tcp: Option<Tcp>,
-    /// Event 4226 in the last minute and since the look before, if the log can be
-    /// read.
-    events: Option<Vec<Reached>>,
-    /// The processes with most half-open connections, as far as the system tells.
-    who: Vec<Party>,
+    /// Event 4226 in the last minute and since the last sample, if the log is readable.
+    events: Option<Vec<LimitEvent>>,
+    /// The processes with the most half-open connections, as far as the system lists them.
+    who: Vec<ConnectionOwner>,
 }
 
-/// A look as a line of JSON.
+/// A sample as a line of JSON.
 #[derive(Serialize)]
-struct Object<'a> {
+struct JsonSample<'a> {
     schema: u32,
     verb: &'static str,
     time: u32,
@@ -60,41 +59,41 @@ struct Object<'a> {
     established: Option<u32>,
     success_percent: Option<u32>,
     events_4226_last_minute: Option<usize>,
-    who: Vec<Waiting<'a>>,
+    who: Vec<JsonProcess<'a>>,
 }
 
-/// A process that waits for connections.
+/// A process with half-open connections.
 #[derive(Serialize)]
-struct Waiting<'a> {
+struct JsonProcess<'a> {
     pid: Option<u32>,
     name: Option<&'a str>,
     connections: usize,
 }
 
 impl Sample {
-    /// Looks; the look before was then.
-    fn take(windows: &dyn Windows, before: u32) -> Result<Sample, Failure> {
-        let answer = client::query(windows, Module::Tcpip)?;
-        if let Some(refusal) = client::refusal(Module::Tcpip, &answer) {
+    /// Takes a sample; the last one was at `before`.
+    fn take(os: &dyn Os, before: u32) -> Result<Sample, Failure> {
+        let answer = driver_client::query(os, Module::Tcpip)?;
+        if let Some(refusal) = driver_client::refusal(Module::Tcpip, &answer) {
             return Err(refusal);
         }
-        let time = windows.now();
-        let events = event_log::reached_since(windows, before.min(time.saturating_sub(MINUTE)));
+        let time = os.now();
+        let events = event_log::limit_events_since(os, before.min(time.saturating_sub(MINUTE)));
         Ok(Sample {
             time,
             answer,
-            tcp: windows.tcp().ok(),
+            tcp: os.tcp().ok(),
             events: events.ok(),
             who: {
-                let mut who = who::parties(windows, false).unwrap_or_default();
-                who.truncate(SHOWN);
+                let mut who = who::owners(os, false).unwrap_or_default();
+                who.truncate(SHOWN_PROCESSES);
                 who
             },
         })
     }
 
-    /// Of a hundred attempts so many did not fail; none without attempts.
-    fn success(&self) -> Option<u32> {
+    /// The percentage of attempts that did not fail; none without attempts.
+    fn success_percent(&self) -> Option<u32> {
         let Tcp {
             attempts, failures, ..
         } = self.tcp?;
@@ -103,15 +102,15 @@ impl Sample {
         u32::try_from(percent).ok()
     }
 
-    /// Event 4226 in the last minute, counted.
-    fn count(&self) -> Option<usize> {
+    /// Event 4226 in the last minute.
+    fn events_last_minute(&self) -> Option<usize> {
         let since = self.time.saturating_sub(MINUTE);
         let events = self.events.as_ref()?.iter();
         Some(events.filter(|event| event.at >= since).count())
     }
 
-    fn object(&self) -> Object<'_> {
-        Object {
+    fn json(&self) -> JsonSample<'_> {
+        JsonSample {
             schema: SCHEMA,
             verb: "watch",
             time: self.time,
@@ -122,21 +121,21 @@ impl Sample {
             attempts: self.tcp.map(|tcp| tcp.attempts),
             failures: self.tcp.map(|tcp| tcp.failures),
             established: self.tcp.map(|tcp| tcp.established),
-            success_percent: self.success(),
-            events_4226_last_minute: self.count(),
+            success_percent: self.success_percent(),
+            events_4226_last_minute: self.events_last_minute(),
             who: self
                 .who
                 .iter()
-                .map(|party| Waiting {
-                    pid: party.pid,
-                    name: party.name.as_deref(),
-                    connections: party.connections,
+                .map(|owner| JsonProcess {
+                    pid: owner.pid,
+                    name: owner.name.as_deref(),
+                    connections: owner.connections,
                 })
                 .collect(),
         }
     }
 
-    /// What the three rows of the screen show: name and value.
+    /// The three rows of the screen, as names and values.
     fn rows(&self) -> [Vec<(Text, String)>; 3] {
         let unknown = || "?".to_string();
         let tcp = |of: fn(&Tcp) -> u32| {
@@ -157,18 +156,18 @@ impl Sample {
                 (Text::new("connected"), tcp(|tcp| tcp.established)),
                 (
                     Text::new("success"),
-                    self.success().map_or_else(unknown, percent),
+                    self.success_percent().map_or_else(unknown, percent),
                 ),
             ]),
             Vec::from([(
                 Text::new("4226/min"),
-                self.count()
+                self.events_last_minute()
                     .map_or_else(unknown, |events| events.to_string()),
             )]),
         ]
     }
 
-    /// All in one line, for a file: in English, as programs may read it.
+    /// One line for a redirected output, in English because programs may read it.
     fn line(&self) -> String {
         let mut line = time::clock(self.time);
         for (name, value) in self.rows().iter().flatten() {
@@ -182,13 +181,14 @@ impl Sample {
 
     /// `ares.exe (1234) 10, svchost.exe (900) 1`.
     fn who(&self) -> String {
-        let each = |party: &Party| format!("{} {}", party.title(), party.connections);
+        let each =
+            |owner: &ConnectionOwner| format!("{} {}", owner.display_name(), owner.connections);
         let who: Vec<String> = self.who.iter().map(each).collect();
         who.join(", ")
     }
 
-    /// It in words, for the log, which is in English, too.
-    fn seen(&self) -> String {
+    /// The sample as text for the log, in English too.
+    fn log_text(&self) -> String {
         let Answer {
             limit,
             half_open,
@@ -206,99 +206,95 @@ impl Sample {
 
 /// The file of `--log`.
 struct Log<'a> {
-    windows: &'a dyn Windows,
+    os: &'a dyn Os,
     path: &'a str,
-    /// What was seen at the last look, and the newest event then.
-    last: Option<(String, Newest)>,
+    /// The text of the last sample, and the position in the event log then.
+    last: Option<(String, LogPosition)>,
 }
 
 impl<'a> Log<'a> {
-    /// Whether it can be written to is found out before anything happens.
-    fn open(windows: &'a dyn Windows, path: &'a str) -> Result<Log<'a>, Failure> {
+    /// Checks that the file is writable before anything else happens.
+    fn open(os: &'a dyn Os, path: &'a str) -> Result<Log<'a>, Failure> {
         let log = Log {
-            windows,
+            os,
             path,
             last: None,
         };
-        let now = time::date(windows.now());
+        let now = time::date(os.now());
         log.add(&format!("{now} tcplimit watch begins"))?;
         Ok(log)
     }
 
     fn add(&self, line: &str) -> Result<(), Failure> {
         let bytes = format!("{line}\r\n").into_bytes();
-        self.windows
+        self.os
             .append(self.path, &bytes)
             .map_err(|error| Failure::file(phrase!("write"), self.path, error))
     }
 
-    /// Adds a line for each event that came since the last look, with what was seen
-    /// then: the connections that it is about are gone.
-    fn note(&mut self, sample: &Sample) -> Result<(), Failure> {
+    /// Appends a line for each event since the last sample, with that sample's text: the
+    /// connections are gone by now.
+    fn log_events(&mut self, sample: &Sample) -> Result<(), Failure> {
         let events = sample.events.as_deref().unwrap_or_default();
-        let mut newest = Newest::default();
-        if let Some((seen, last)) = &self.last {
+        let mut newest = LogPosition::default();
+        if let Some((text, last)) = &self.last {
             newest = *last;
             for event in last.unseen(events) {
-                self.add(&format!("{} event 4226; {seen}", time::date(event.at)))?;
+                self.add(&format!("{} event 4226; {text}", time::date(event.at)))?;
             }
         }
-        self.last = Some((sample.seen(), newest.after(sample.time, events)));
+        self.last = Some((sample.log_text(), newest.after(sample.time, events)));
         Ok(())
     }
 }
 
-/// Shows one look after the other until Ctrl-C, or until nobody reads on.
-pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>, arguments: &Arguments) -> Exit {
+/// Shows samples until Ctrl-C, or until the output is closed.
+pub(crate) fn run(os: &dyn Os, console: &Console<'_>, arguments: &Arguments) -> Exit {
     let seconds = arguments.interval;
-    let mut log = match arguments
-        .log
-        .as_deref()
-        .map(|path| Log::open(windows, path))
-    {
+    let mut log = match arguments.log.as_deref().map(|path| Log::open(os, path)) {
         None => None,
         Some(Ok(log)) => Some(log),
-        Some(Err(failure)) => return console.finish(Some(&failure), Nothing {}),
+        Some(Err(failure)) => return console.finish(Some(&failure), NoFields {}),
     };
-    windows.catch_interrupt();
-    let columns = windows.columns(Stream::Out).filter(|_| !console.json);
+    os.catch_interrupt();
+    let columns = os.columns(Stream::Out).filter(|_| !console.json);
     let mut history = VecDeque::new();
     let mut drawn = 0;
-    let mut before = windows.now();
+    let mut before = os.now();
     loop {
-        let sample = match Sample::take(windows, before) {
+        let sample = match Sample::take(os, before) {
             Ok(sample) => sample,
-            Err(failure) => return console.finish(Some(&failure), Nothing {}),
+            Err(failure) => return console.finish(Some(&failure), NoFields {}),
         };
         before = sample.time;
-        if let Some(Err(failure)) = log.as_mut().map(|log| log.note(&sample)) {
-            return console.finish(Some(&failure), Nothing {});
+        if let Some(Err(failure)) = log.as_mut().map(|log| log.log_events(&sample)) {
+            return console.finish(Some(&failure), NoFields {});
         }
         if history.len() == HISTORY {
             history.pop_front();
         }
-        // It goes below 0 for a moment when an update is half done.
+        // It goes below 0 for a moment during an update.
         let half_open = i32::try_from(sample.answer.half_open.get());
         history.push_back(half_open.map_or(0, i32::unsigned_abs));
         match columns {
-            None if console.json => console.object(&sample.object()),
-            None => console.say(&sample.line()),
+            None if console.json => console.print_json(&sample.json()),
+            None => console.print(&sample.line()),
             Some(columns) => {
-                windows.move_up(drawn);
+                os.move_up(drawn);
                 let screen = screen(&sample, &history, columns, seconds);
                 drawn = screen.lines().count();
-                console.draw(&screen);
+                console.print_unwrapped(&screen);
             }
         }
-        if !console.is_read() || windows.wait(seconds.saturating_mul(1000)) {
+        if !console.is_open() || os.wait(seconds.saturating_mul(1000)) {
             return Exit::Done;
         }
     }
 }
 
-/// What is drawn, over the same of before.
+/// The screen, which overwrites the one before.
 fn screen(sample: &Sample, history: &VecDeque<u32>, columns: usize, seconds: u32) -> String {
-    let width = columns.saturating_sub(1).max(NARROWEST);
+    let width = columns.saturating_sub(1).max(MIN_WIDTH);
     let every = match seconds {
         1 => phrase!("every second").to_string(),
         _ => text!("every {seconds} seconds", seconds),
@@ -313,12 +309,12 @@ fn screen(sample: &Sample, history: &VecDeque<u32>, columns: usize, seconds: u32
             .map(|(name, value)| format!("{:<9} {value:<8}", name.get()));
         lines.push(fields.collect());
     }
-    // Three lines in any case, so that the next screen is as high.
-    for index in 0..SHOWN {
+    // Always three lines, so that the next screen has the same height.
+    for index in 0..SHOWN_PROCESSES {
         let name = if index == 0 { phrase!("who") } else { "" };
-        let party = sample.who.get(index);
-        let party = party.map(|party| format!("{:<7} {}", party.connections, party.title()));
-        lines.push(format!("{name:<9} {}", party.unwrap_or_default()));
+        let owner = sample.who.get(index);
+        let owner = owner.map(|owner| format!("{:<7} {}", owner.connections, owner.display_name()));
+        lines.push(format!("{name:<9} {}", owner.unwrap_or_default()));
     }
     lines.push(String::new());
     lines.extend(chart::lines(history, width));
@@ -327,7 +323,7 @@ fn screen(sample: &Sample, history: &VecDeque<u32>, columns: usize, seconds: u32
         if index != 0 {
             text.push('\n');
         }
-        // Spaces over whatever was there.
+        // Spaces overwrite the old text.
         let cut: String = line.chars().take(width).collect();
         text += &format!("{cut:<width$}");
     }

@@ -1,4 +1,4 @@
-//! `who`: which programs have half-open connections.
+//! `who`: the programs that have half-open connections.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -13,56 +13,56 @@ use tcplimit_report::Exit;
 use crate::connections::{self, Connection};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::windows::Windows;
+use crate::os::Os;
 
-/// Addresses that are shown of a process at most.
-const SHOWN: usize = 8;
+/// Maximum number of addresses shown per process.
+const SHOWN_ADDRESSES: usize = 8;
 
 /// A process with connections.
 #[derive(Debug, Serialize)]
-pub(crate) struct Party {
-    /// `None` where the system does not tell processes.
+pub(crate) struct ConnectionOwner {
+    /// `None` if the system lists no processes.
     pub(crate) pid: Option<u32>,
-    /// The name of its program; `None` where it is not known.
+    /// The name of its program; `None` if unknown.
     pub(crate) name: Option<String>,
-    /// Whether the system lists its processes, and this one is not among them.
+    /// Whether the system's list of processes lacks this one.
     #[serde(skip)]
     has_ended: bool,
     pub(crate) path: Option<String>,
-    /// Why the path is not known.
+    /// Why the path is unknown.
     path_error: Option<String>,
-    /// Services that it hosts; `None` where they can't be listed.
+    /// Hosted services; `None` if they can't be listed.
     pub(crate) services: Option<Vec<String>>,
     pub(crate) connections: usize,
-    /// The other ends, as `ADDRESS:PORT`.
+    /// The remote ends, as `ADDRESS:PORT`.
     remote: Vec<String>,
 }
 
 /// The fields of the verb.
 #[derive(Default, Serialize)]
-struct Object {
+struct JsonWho {
     every: bool,
-    processes: Vec<Party>,
+    processes: Vec<ConnectionOwner>,
 }
 
-/// Tells it.
-pub(crate) fn run(windows: &dyn Windows, console: &Console<'_>, every: bool) -> Exit {
-    let processes = match parties(windows, every) {
+/// Prints the list.
+pub(crate) fn run(os: &dyn Os, console: &Console<'_>, every: bool) -> Exit {
+    let processes = match owners(os, every) {
         Ok(processes) => processes,
-        Err(failure) => return console.finish(Some(&failure), Object::default()),
+        Err(failure) => return console.finish(Some(&failure), JsonWho::default()),
     };
     if !console.json {
         for line in lines(&processes, every) {
-            console.say(&line);
+            console.print(&line);
         }
     }
-    console.finish(None, Object { every, processes })
+    console.finish(None, JsonWho { every, processes })
 }
 
-/// All processes with half-open connections, or with any, those with most first.
-pub(crate) fn parties(windows: &dyn Windows, every: bool) -> Result<Vec<Party>, Failure> {
-    let all = connections::all(windows)
-        .map_err(|error| Failure::windows(phrase!("list the TCP connections"), error))?;
+/// All processes with half-open connections, or with any, most connections first.
+pub(crate) fn owners(os: &dyn Os, every: bool) -> Result<Vec<ConnectionOwner>, Failure> {
+    let all = connections::list(os)
+        .map_err(|error| Failure::win32(phrase!("list the TCP connections"), error))?;
     let mut grouped: BTreeMap<Option<u32>, Vec<SocketAddr>> = BTreeMap::new();
     for Connection {
         process, remote, ..
@@ -75,41 +75,39 @@ pub(crate) fn parties(windows: &dyn Windows, every: bool) -> Result<Vec<Party>, 
     if grouped.is_empty() {
         return Ok(Vec::new());
     }
-    // What can't be had is left out: connections are counted all the same.
-    let names = windows.processes();
+    // Queries may fail: connections are counted anyway.
+    let names = os.processes();
     let are_known = names.is_ok();
     let names = names.unwrap_or_default();
-    let services = windows.hosted_services().ok();
-    // Most first. (A sort calls itself, and the stack is to be bounded.)
+    let services = os.hosted_services().ok();
+    // Most first. (A sort is recursive, and the stack is bounded.)
     let mut ordered = BTreeMap::new();
     for (pid, remotes) in grouped {
         ordered.insert((Reverse(remotes.len()), pid), remotes);
     }
-    let parties = ordered
+    let owners = ordered
         .into_iter()
         .map(|((_, pid), remotes)| {
-            let of_it = |(id, _): &&(u32, String)| Some(*id) == pid;
-            let path = pid
-                .filter(|&pid| pid != 0)
-                .map(|pid| windows.process_path(pid));
+            let belongs = |(id, _): &&(u32, String)| Some(*id) == pid;
+            let path = pid.filter(|&pid| pid != 0).map(|pid| os.process_path(pid));
             let (path, path_error) = match path {
                 None => (None, None),
                 Some(Ok(path)) => (Some(path), None),
                 Some(Err(error)) => (None, Some(error.to_string())),
             };
-            let name = names.iter().find(of_it).map(|(_, name)| name.clone());
-            Party {
+            let name = names.iter().find(belongs).map(|(_, name)| name.clone());
+            ConnectionOwner {
                 pid,
                 has_ended: are_known && name.is_none(),
                 name,
                 path,
                 path_error,
                 services: services.as_ref().map(|services| {
-                    let its = services.iter().filter(of_it);
-                    its.map(|(_, name)| name.clone()).collect()
+                    let hosted = services.iter().filter(belongs);
+                    hosted.map(|(_, name)| name.clone()).collect()
                 }),
                 connections: remotes.len(),
-                // A listening port has no other end.
+                // A listening port has no remote end.
                 remote: remotes
                     .iter()
                     .filter(|remote| remote.port() != 0)
@@ -118,53 +116,57 @@ pub(crate) fn parties(windows: &dyn Windows, every: bool) -> Result<Vec<Party>, 
             }
         })
         .collect();
-    Ok(parties)
+    Ok(owners)
 }
 
-impl Party {
-    /// What people know it by: `ares.exe (1234)`.
-    pub(crate) fn title(&self) -> String {
+impl ConnectionOwner {
+    /// The name shown to people: `ares.exe (1234)`.
+    pub(crate) fn display_name(&self) -> String {
         match (&self.name, self.pid) {
-            (_, None) => phrase!("processes that this Windows does not tell").into(),
-            (_, Some(0)) => phrase!("no process any more").into(),
+            (_, None) => phrase!("processes that this Windows does not list").into(),
+            (_, Some(0)) => phrase!("no process").into(),
             (Some(name), Some(pid)) => format!("{name} ({pid})"),
             (None, Some(pid)) if self.has_ended => text!("a process that has ended ({pid})", pid),
-            (None, Some(pid)) => text!("a process whose name is not known ({pid})", pid),
+            (None, Some(pid)) => text!("a process of unknown name ({pid})", pid),
         }
     }
 }
 
-fn lines(parties: &[Party], every: bool) -> Vec<String> {
-    let what = match every {
+fn lines(owners: &[ConnectionOwner], every: bool) -> Vec<String> {
+    let kind = match every {
         true => phrase!("TCP"),
         false => phrase!("half-open"),
     };
-    let count: usize = parties.iter().map(|party| party.connections).sum();
+    let count: usize = owners.iter().map(|owner| owner.connections).sum();
     let mut lines = Vec::from([match count {
-        0 => text!("There are no {what} connections now.", what),
-        1 => text!("There is 1 {what} connection now:", what),
-        _ => text!("There are {count} {what} connections now:", count, what),
+        0 => text!("There are no {kind} connections now.", kind),
+        1 => text!("There is 1 {kind} connection now:", kind),
+        _ => text!("There are {count} {kind} connections now:", count, kind),
     }]);
-    for party in parties {
-        lines.push(format!("{:>6}  {}", party.connections, party.title()));
+    for owner in owners {
+        lines.push(format!(
+            "{:>6}  {}",
+            owner.connections,
+            owner.display_name()
+        ));
         let mut below = |text: String| lines.push(format!("        {text}"));
-        if let Some(path) = &party.path {
+        if let Some(path) = &owner.path {
             below(path.clone());
         }
-        if let Some(error) = &party.path_error {
-            below(text!("its path is not known: {error}", error));
+        if let Some(error) = &owner.path_error {
+            below(text!("path unknown: {error}", error));
         }
-        match &party.services {
-            None => below(phrase!("its services are not known").into()),
+        match &owner.services {
+            None => below(phrase!("services unknown").into()),
             Some(services) if services.is_empty() => {}
             Some(services) => below(text!(
                 "services: {services}",
                 services = services.join(", ")
             )),
         }
-        let shown = party.remote.get(..SHOWN).unwrap_or(&party.remote);
+        let shown = owner.remote.get(..SHOWN_ADDRESSES).unwrap_or(&owner.remote);
         if !shown.is_empty() {
-            let more = match party.remote.len().saturating_sub(shown.len()) {
+            let more = match owner.remote.len().saturating_sub(shown.len()) {
                 0 => String::new(),
                 more => text!(", and {more} more", more),
             };

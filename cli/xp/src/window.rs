@@ -1,21 +1,21 @@
-//! What `tcplimitw.exe` shows and asks: a model without Win32. Samples go in; texts, drawing
-//! commands and questions come out.
+//! The model of `tcplimitw.exe`, without Win32. Samples go in; texts, drawing commands and
+//! questions come out.
 //!
-//! All that is done is done by the verbs of the command line, in their words.
+//! The verbs of the command line make all changes, with their texts.
 
+mod balloon;
 mod bitmap;
 mod change;
 mod drawing;
 mod figures;
-mod filter;
 mod graph;
-mod head;
 mod history;
 mod layout;
 mod legend;
 mod menu;
-mod notice;
+mod message_filter;
 mod scale;
+mod status_pane;
 mod table;
 
 use alloc::string::String;
@@ -24,121 +24,124 @@ use alloc::vec::Vec;
 use scanner_core::Module;
 use tcplimit_protocol::Answer;
 
-use crate::advice;
-use crate::client;
-use crate::event_log::{self, Newest};
+use crate::diagnosis;
+use crate::driver_client;
+use crate::event_log::{self, LogPosition};
 use crate::facts::Facts;
 use crate::failure::Failure;
+use crate::os::{Os, Tcp};
 use crate::system;
 use crate::verb::Needs;
-use crate::win32::Win32;
-use crate::windows::{Tcp, Windows};
-use notice::Notices;
+use crate::win32_error::Win32Error;
+use balloon::BalloonTimer;
 use table::Table;
 
-pub use crate::advice::Action;
+pub use crate::diagnosis::Remedy;
 pub use bitmap::bitmap;
-pub use change::{Change, Outcome, USUAL, not_started, run_as_question};
+pub use change::{COMMON_LIMITS, Change, Outcome, not_started, run_as_question};
 pub use drawing::{Font, Ink, Point, Rect, Rgb, Shape, SystemColors};
 pub use figures::saved;
-pub use filter::passes;
 pub use graph::draw;
-pub use head::{Head, about, lines, title};
-pub use history::{Counts, Entry, History, Rates, SPAN, Sample};
+pub use history::{Counts, History, HistoryEntry, Rates, SPAN, Sample};
 pub use layout::{Control, Layout, minimum};
 pub use menu::{Command, ICON_MENU, Key, MENUS, Menu};
+pub use message_filter::is_forwarded;
+pub use status_pane::{StatusPane, about, lines, title};
 pub use table::{Order, Row};
 
-/// The facts of `status` are gathered again after so many seconds.
+/// Seconds between updates of the facts of `status`.
 const FACTS_EVERY: u32 = 60;
 
-/// What came of a tick.
+/// The result of a tick.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tick {
-    /// What to say in a balloon.
+    /// The text of a balloon to show.
     pub balloon: Option<String>,
-    /// Whether the head has changed.
-    pub head: bool,
+    /// Whether the status has changed.
+    pub status_pane: bool,
 }
 
 /// The state of the window.
 #[derive(Debug, Default)]
 pub struct Model {
     history: History,
-    /// What is shown while the graph stands still.
+    /// The history shown while paused.
     frozen: Option<History>,
     /// Why this Windows has no limit.
     unsupported: Option<Failure>,
     facts: Option<Result<Facts, Failure>>,
-    /// When they were gathered, in seconds since 1970.
+    /// When the facts were gathered, in seconds since 1970.
     facts_at: u32,
-    /// What the stack had counted at the last look, and when.
+    /// The stack's counters at the last sample, and when.
     counted: Option<(u32, Tcp)>,
-    newest: Option<Newest>,
-    notices: Notices,
+    newest: Option<LogPosition>,
+    balloon_timer: BalloonTimer,
     table: Table,
 }
 
 impl Model {
-    /// Looks for the first time.
+    /// Takes the first sample.
     #[must_use]
-    pub fn new(windows: &dyn Windows) -> Model {
+    pub fn new(os: &dyn Os) -> Model {
         let mut model = Model {
-            unsupported: system::check(windows, Needs::Limit).err(),
+            unsupported: system::check(os, Needs::Limit).err(),
             ..Model::default()
         };
-        model.refresh(windows);
+        model.refresh(os);
         model
     }
 
-    /// Gathers everything anew; this asks the driver once for each module.
-    pub fn refresh(&mut self, windows: &dyn Windows) {
+    /// Gathers everything again; queries the driver once for each module.
+    pub fn refresh(&mut self, os: &dyn Os) {
         if self.unsupported.is_some() {
-            self.sample(windows, None);
+            self.sample(os, None);
             return;
         }
-        let facts = Facts::gather(windows);
-        self.facts_at = windows.now();
+        let facts = Facts::gather(os);
+        self.facts_at = os.now();
         let module = facts.as_ref().ok().and_then(|facts| facts.modules.first());
         let answer = module.and_then(|module| module.memory.as_ref().ok());
         let counts = answer.and_then(counts);
         self.facts = Some(facts);
-        self.sample(windows, counts);
+        self.sample(os, counts);
     }
 
-    /// Looks once more. The driver is asked at most once for each module.
-    pub fn tick(&mut self, windows: &dyn Windows) -> Tick {
+    /// Takes another sample. Queries the driver at most once for each module.
+    pub fn tick(&mut self, os: &dyn Os) -> Tick {
         let events = self.history.events();
         let before = self.history.latest().map(|entry| entry.sample);
-        let is_due = windows.now().abs_diff(self.facts_at) >= FACTS_EVERY;
-        let mut head = false;
+        let is_due = os.now().abs_diff(self.facts_at) >= FACTS_EVERY;
+        let mut status_pane = false;
         if self.unsupported.is_some() {
-            self.sample(windows, None);
+            self.sample(os, None);
         } else if is_due {
-            self.refresh(windows);
-            head = true;
+            self.refresh(os);
+            status_pane = true;
         } else {
-            let answer = client::query(windows, Module::Tcpip);
+            let answer = driver_client::query(os, Module::Tcpip);
             let counts = answer.as_ref().ok().and_then(counts);
-            self.sample(windows, counts);
-            head |= self.note_answer(answer);
+            self.sample(os, counts);
+            status_pane |= self.note_answer(answer);
             let had = before.and_then(|sample| sample.counts);
             let same = had.map(|had| had.limit) == counts.map(|now| now.limit);
             if !same {
-                // The driver came or went, or someone has set the limit: at the next tick all
-                // that hangs on it is looked at again.
+                // The driver came or went, or someone set the limit: gather all facts again at the
+                // next tick.
                 self.facts_at = 0;
             }
         }
         let latest = self.history.latest().map(|entry| entry.sample);
         let logged = latest.map_or(0, |sample| sample.events);
         let is_new = logged != 0 && (self.history.events() != events || before.is_none());
-        let is_due = is_new && self.notices.due(windows.now());
-        let balloon = is_due.then(|| notice::balloon(latest.and_then(|sample| sample.counts)));
-        Tick { balloon, head }
+        let is_due = is_new && self.balloon_timer.due(os.now());
+        let balloon = is_due.then(|| balloon::balloon(latest.and_then(|sample| sample.counts)));
+        Tick {
+            balloon,
+            status_pane,
+        }
     }
 
-    /// Puts a fresh answer into the facts; whether the head is another now.
+    /// Puts a new answer into the facts; returns whether the status has changed.
     fn note_answer(&mut self, answer: Result<Answer, Failure>) -> bool {
         let Some(Ok(facts)) = &mut self.facts else {
             return false;
@@ -149,11 +152,11 @@ impl Model {
         true
     }
 
-    /// Adds a sample with what the stack, the event log and the connections tell.
-    fn sample(&mut self, windows: &dyn Windows, counts: Option<Counts>) {
-        let time = windows.now();
-        let events = self.events(windows, time);
-        let rates = self.rates(windows, time);
+    /// Adds a sample from the stack, the event log and the connections.
+    fn sample(&mut self, os: &dyn Os, counts: Option<Counts>) {
+        let time = os.now();
+        let events = self.events(os, time);
+        let rates = self.rates(os, time);
         self.history.push(Sample {
             time,
             counts,
@@ -161,14 +164,14 @@ impl Model {
             events,
         });
         if self.frozen.is_none() {
-            self.table.look(windows);
+            self.table.refresh(os);
         }
     }
 
-    /// Event 4226 since the last look; none at the first.
-    fn events(&mut self, windows: &dyn Windows, time: u32) -> u32 {
-        let since = self.newest.map_or(time, |newest| newest.looked);
-        let Ok(events) = event_log::reached_since(windows, since.min(time)) else {
+    /// Event 4226 since the last sample; 0 at the first.
+    fn events(&mut self, os: &dyn Os, time: u32) -> u32 {
+        let since = self.newest.map_or(time, |newest| newest.checked_at);
+        let Ok(events) = event_log::limit_events_since(os, since.min(time)) else {
             return 0;
         };
         let unseen = self
@@ -179,8 +182,8 @@ impl Model {
         u32::try_from(unseen).unwrap_or(u32::MAX)
     }
 
-    fn rates(&mut self, windows: &dyn Windows, time: u32) -> Option<Rates> {
-        let Ok(tcp) = windows.tcp() else {
+    fn rates(&mut self, os: &dyn Os, time: u32) -> Option<Rates> {
+        let Ok(tcp) = os.tcp() else {
             self.counted = None;
             return None;
         };
@@ -194,7 +197,7 @@ impl Model {
         }
         self.counted = Some((time, tcp));
         Some(Rates {
-            // The stack counts to 4,294,967,295 and goes on with 0.
+            // The stack counts to 4,294,967,295 and continues with 0.
             attempts: tcp.attempts.wrapping_sub(before.attempts).div_ceil(passed),
             failures: tcp.failures.wrapping_sub(before.failures).div_ceil(passed),
             established: tcp.established,
@@ -205,37 +208,38 @@ impl Model {
         self.facts.as_ref()?.as_ref().ok()
     }
 
-    /// Whether IPv6 has a limit that can be set.
+    /// Whether the limit of IPv6 can be set.
     #[must_use]
     pub fn has_ipv6(&self) -> bool {
         let modules = self.facts().map_or(&[][..], |facts| &facts.modules);
         modules.iter().any(|module| {
             let answer = module.memory.as_ref().ok();
             module.module == Module::Tcpip6
-                && answer.is_some_and(|answer| client::refusal(module.module, answer).is_none())
+                && answer
+                    .is_some_and(|answer| driver_client::refusal(module.module, answer).is_none())
         })
     }
 
-    /// Whether a limit can be set at all: the driver answers.
+    /// Whether a limit can be set at all, that is, the driver answers.
     #[must_use]
     pub fn can_set(&self) -> bool {
         let latest = self.history.latest();
         latest.is_some_and(|entry| entry.sample.counts.is_some())
     }
 
-    /// What the window offers to do, the best first.
+    /// The remedies that the window offers, the best first.
     #[must_use]
-    pub fn actions(&self) -> Vec<Action> {
-        self.facts().map(advice::actions).unwrap_or_default()
+    pub fn remedies(&self) -> Vec<Remedy> {
+        self.facts().map(diagnosis::remedies).unwrap_or_default()
     }
 
-    /// Whether something needs rights that this user has not.
+    /// Whether something needs rights that this user lacks.
     #[must_use]
     pub fn is_denied(&self) -> bool {
         let modules = self.facts().map_or(&[][..], |facts| &facts.modules);
         modules.iter().any(|module| {
             let failure = module.memory.as_ref().err();
-            failure.is_some_and(|failure| failure.error == Some(Win32::ACCESS_DENIED))
+            failure.is_some_and(|failure| failure.error == Some(Win32Error::ACCESS_DENIED))
         })
     }
 
@@ -244,24 +248,24 @@ impl Model {
         self.frozen.as_ref().unwrap_or(&self.history)
     }
 
-    /// The graph in that size.
+    /// Draws the graph in that size.
     #[must_use]
     pub fn graph(&self, width: i32, height: i32, font: &dyn Font) -> Vec<Shape> {
         graph::draw(self.shown(), width, height, self.is_paused(), font)
     }
 
-    /// Whether graph and table stand still.
+    /// Whether graph and table are paused.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.frozen.is_some()
     }
 
-    /// Lets graph and table stand still, or go on. The samples go on in any case.
-    pub fn pause(&mut self, windows: &dyn Windows) {
+    /// Pauses or resumes graph and table. Samples continue in any case.
+    pub fn pause(&mut self, os: &dyn Os) {
         self.frozen = match self.frozen {
             None => Some(self.history.clone()),
             Some(_) => {
-                self.table.look(windows);
+                self.table.refresh(os);
                 None
             }
         };
@@ -290,12 +294,12 @@ impl Model {
     }
 }
 
-/// The numbers of an answer, unless it is a refusal.
+/// The counts of an answer, unless it is a refusal.
 fn counts(answer: &Answer) -> Option<Counts> {
-    if client::refusal(Module::Tcpip, answer).is_some() {
+    if driver_client::refusal(Module::Tcpip, answer).is_some() {
         return None;
     }
-    // It goes below 0 for a moment when an update is half done.
+    // It goes below 0 for a moment during an update.
     let count = |number: u32| i32::try_from(number).map_or(0, i32::unsigned_abs);
     Some(Counts {
         limit: answer.limit.get(),

@@ -1,11 +1,11 @@
-//! What the driver answers.
+//! The driver's answer.
 
 use zerocopy::byteorder::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::request::{Header, ModuleId};
 
-/// All that is known of one module's limit, after a query, a set or a reset.
+/// The answer to a query, a set or a reset: the state of one module's limit.
 /// Fields that don't apply are 0.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
@@ -14,59 +14,58 @@ use crate::request::{Header, ModuleId};
 pub struct Answer {
     /// Size and version.
     pub header: Header,
-    /// The driver's version, a byte each for major, minor and patch: 000102h is
-    /// 0.1.2.
+    /// The driver's version, one byte each for major, minor and patch: 000102h
+    /// is 0.1.2.
     pub driver: U32,
-    /// As in the request.
+    /// The module, as in the request.
     pub module: ModuleId,
-    /// How far the search for the limit got: a [`State`].
+    /// Progress of the search for the limit: a [`State`].
     pub state: U32,
     /// 0 if the request was executed, else a [`Reason`](crate::Reason).
     pub reason: U32,
-    /// A number that goes with the reason.
+    /// A number that details the reason.
     pub detail: [U32; 2],
-    /// The limit in force now.
+    /// The current limit.
     pub limit: U32,
-    /// Connections that are half-open now.
+    /// The current number of half-open connections.
     pub half_open: U32,
-    /// Attempts that wait in the queue now.
+    /// The current number of queued attempts.
     pub queued: U32,
-    /// The most half-open connections that any query saw since the driver was
-    /// loaded.
+    /// The most half-open connections in any query since the driver was loaded.
     pub peak: U32,
-    /// What this driver wrote last since Windows was started; 0 for nothing.
+    /// The limit that this driver wrote last since Windows started; 0 for none.
     pub written: U32,
     /// The limit before this driver first changed it; 0 if it never did.
     pub original: U32,
-    /// The RVA of the limit: its offset from the beginning of the module in memory.
+    /// The RVA of the limit: its offset from the module's base.
     pub limit_rva: U32,
     /// The RVA of the count of half-open connections.
     pub half_open_rva: U32,
     /// The RVA of the queue length.
     pub queued_rva: U32,
-    /// Which build it is.
+    /// The module's build.
     pub identity: Identity,
-    /// The evidence that holds, a bit each.
+    /// The evidence that holds, one bit each.
     pub evidence: U32,
-    /// The evidence that is required and missing, a bit each.
+    /// The required evidence that is missing, one bit each.
     pub missing: U32,
-    /// The limit stored for the start of Windows; 0 for none.
+    /// The limit stored for start-up; 0 for none.
     pub configured: U32,
-    /// Whether the stored limit was applied: a [`Start`].
+    /// The outcome of the stored limit: a [`Start`].
     pub start: U32,
-    /// If it was refused, a [`Reason`](crate::Reason).
+    /// Why it was refused: a [`Reason`](crate::Reason).
     pub start_reason: U32,
     /// Bits of [`Flags`].
     pub flags: U32,
 }
 
-/// What tells one build of a module from another.
+/// Identifies a build of a module.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
 )]
 #[repr(C)]
 pub struct Identity {
-    /// When the module was linked, in seconds since 1970.
+    /// The link time, in seconds since 1970.
     pub time_date_stamp: U32,
     /// The checksum in its header.
     pub checksum: U32,
@@ -75,7 +74,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Of a module that isn't known.
+    /// The identity of an unknown module.
     pub const NONE: Identity = Identity {
         time_date_stamp: U32::ZERO,
         checksum: U32::ZERO,
@@ -83,12 +82,12 @@ impl Identity {
     };
 }
 
-/// How far the search for the limit got.
+/// Progress of the search for the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// The module is not loaded, or can't be looked at.
+    /// The module is not loaded, or can't be inspected.
     Absent,
-    /// The module is loaded, and its limit was not located.
+    /// The module is loaded, but its limit was not located.
     NotLocated,
     /// The limit was located.
     Located,
@@ -114,7 +113,7 @@ impl State {
     }
 }
 
-/// What became of the limit that the service key asks for.
+/// The outcome of the limit stored in the service key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// No limit is stored.
@@ -123,7 +122,7 @@ pub enum Start {
     Applied,
     /// Not applied: Windows runs in Safe Mode.
     SafeMode,
-    /// Not applied: the last time, Windows did not come up.
+    /// Not applied: the previous attempt kept Windows from starting.
     Guarded,
     /// Not applied: see [`Answer::start_reason`].
     Refused,
@@ -162,14 +161,14 @@ impl Start {
 pub struct Flags;
 
 impl Flags {
-    /// The test-only value is set that lets the driver write to a page whose
-    /// rights it can't tell. Never on a machine that matters.
+    /// The test-only value is set that lets the driver write to a page of
+    /// unknown rights. Never on a machine that matters.
     pub const ACCEPTS_UNKNOWN_RIGHTS: u32 = 1;
-    /// The limit is put back when the driver is unloaded.
+    /// The driver restores the limit when it is unloaded.
     pub const RESTORES_AT_UNLOAD: u32 = 1 << 1;
     /// The system's list of modules has no entry for the module, so nothing
-    /// confirms what its driver object says: its limit is shown and not changed.
+    /// confirms its driver object: its limit is shown and not changed.
     pub const UNLISTED: u32 = 1 << 2;
-    /// What was written is known from an earlier load of the driver.
+    /// An earlier load of the driver made the recorded write.
     pub const WRITTEN_BY_EARLIER_LOAD: u32 = 1 << 3;
 }

@@ -13,11 +13,11 @@ pub const fn control_code(function: u32, access: u32) -> u32 {
     (DEVICE_TYPE << 16) | (access << 14) | (function << 2)
 }
 
-/// Tells all about one module's limit: [`Query`](crate::Query) in,
+/// Reads one module's limit: [`Query`](crate::Query) in,
 /// [`Answer`](crate::Answer) out.
 pub const QUERY: u32 = control_code(0x900, READ);
 /// Changes the limit: [`Set`](crate::Set) in, [`Answer`](crate::Answer) out.
 pub const SET: u32 = control_code(0x901, READ_WRITE);
-/// Puts the limit back to 10: [`Reset`](crate::Reset) in,
+/// Resets the limit to 10: [`Reset`](crate::Reset) in,
 /// [`Answer`](crate::Answer) out.
 pub const RESET: u32 = control_code(0x902, READ_WRITE);

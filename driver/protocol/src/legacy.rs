@@ -16,18 +16,18 @@ pub const GET: u32 = control_code(0x801, READ);
 /// Changes the limit: 22E008h.
 pub const SET: u32 = control_code(0x802, READ_WRITE);
 
-/// What a program of 2005 opens.
+/// The name that programs of 2005 open.
 pub const DEVICE: &str = r"\\.\TCPIP_PATCHER";
-/// Where the log begins.
+/// Offset of the log.
 pub const LOG_OFFSET: usize = 12;
 
 /// The record of 2005: 16 bytes, the last four being the log's first.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Record {
-    /// In: the new limit. Out: the limit in force, 0 if it could not be read.
+    /// In: the new limit. Out: the current limit, 0 if unreadable.
     pub limit: U32,
-    /// Out: connections that are half-open now.
+    /// Out: the number of half-open connections.
     pub half_open: U32,
     /// Out: 0 for success, 1 for failure; the log says why.
     pub error: U32,
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_and_record_are_those_that_programs_of_2005_have_compiled_in() {
+    fn codes_and_record_match_the_programs_of_2005() {
         assert_eq!((GET, SET), (0x0022_6004, 0x0022_E008));
         assert_eq!(size_of::<Record>(), 16);
         assert_eq!(core::mem::offset_of!(Record, log), LOG_OFFSET);

@@ -1,4 +1,4 @@
-//! What passes between the driver and its clients.
+//! The interface between the driver and its clients.
 //!
 //! There are two devices. [`DEVICE`] is ours: a client sends a [`Query`], a
 //! [`Set`] or a [`Reset`], and gets an [`Answer`]. [`legacy`] is the device of
@@ -8,9 +8,9 @@
 //! that states size and version. All requests use METHOD_BUFFERED. No address
 //! ever crosses, in either direction: only RVAs, limits, counts and reasons.
 //!
-//! A request that makes sense is answered with success, also where the answer
-//! is a refusal, for NT copies nothing out on an error; [`Answer::reason`] then
-//! tells. Only a malformed request ends in an error status.
+//! A well-formed request completes with success even if it is refused, for NT
+//! copies nothing out on an error; [`Answer::reason`] states the refusal. Only a
+//! malformed request ends in an error status.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -43,7 +43,7 @@ pub use status::Status;
 
 /// The name of the driver, its service and its device.
 pub const NAME: &str = "TcpLimit";
-/// What a client opens.
+/// The name that a client opens.
 pub const DEVICE: &str = r"\\.\TcpLimit";
 /// The version of the records. Another version is another layout.
 pub const VERSION: u32 = 1;

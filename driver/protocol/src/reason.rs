@@ -1,10 +1,10 @@
-//! Why something was not done, each with what a person can do about it.
+//! Reasons of refusals, each with the remedy.
 
-/// Defines [`Reason`]: number, name, what `detail` holds, and the text.
+/// Defines [`Reason`]: number, name, content of `detail`, and text.
 macro_rules! reasons {
     ($( $number:literal $name:ident $detail:literal $text:literal )*) => {
-        /// Why something was refused. Numbers are fixed for good; a driver of
-        /// another version may know more of them.
+        /// Why a request was refused. Numbers never change; a driver of another
+        /// version may know more of them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Reason {
@@ -27,7 +27,7 @@ macro_rules! reasons {
                 match code { $( $number => Some(Reason::$name), )* _ => None }
             }
 
-            /// It in a sentence or two, ASCII, for a person.
+            /// A sentence or two for people, ASCII.
             #[must_use]
             pub const fn text(self) -> &'static str {
                 match self { $( Reason::$name => $text, )* }
@@ -42,34 +42,34 @@ reasons! {
     1 NotLoaded "" "The TCP/IP driver is not loaded. For tcpip6.sys that is normal where IPv6 is not installed."
     2 Unusable " The status is in `detail`." "Windows does not say where the TCP/IP driver lies in memory. Restart Windows and try again."
     3 ListUnavailable " The status is in `detail`." "The system's list of modules can't be read; memory may be short. Try again later."
-    4 ListDiffers "" "The system's list of modules contradicts the driver object, or does not have the TCP/IP driver. Other software may have replaced or hidden it; remove that first."
+    4 ListDiffers "" "The system's list of modules contradicts the driver object, or does not have the TCP/IP driver. Other software may have replaced or hidden it; remove that software first."
 
     10 HeadersUnreadable "" "The TCP/IP driver's headers are not in memory. Nothing can be located; please report it with your build."
     11 NotAnImage "" "The TCP/IP driver's headers are not those of a driver. Other software may have erased them."
     12 WrongMachine "" "The TCP/IP driver is for another processor than this system. Please report it with your build."
     13 Inconsistent " The number of the section, if one, is in `detail`." "The TCP/IP driver's headers contradict each other or the system. Other software may have changed them."
     14 TooManySections "" "The TCP/IP driver has more code sections than any known build. Please report it with your build."
-    15 CodeUnreadable " The number of the section is in `detail`." "A page of the TCP/IP driver's code or of its exception table is not in memory though it must be. Please report it with your build."
+    15 CodeUnreadable " The number of the section is in `detail`." "A page of the TCP/IP driver's code or of its exception table is not in memory though it should be. Please report it with your build."
 
-    20 NoGate "" "No code compares the connections with a limit. This build has no limiter, or one that is not known; please report it."
-    21 EvidenceMissing " The bits are in `detail`." "Evidence is missing for the limit's place. This build is not known, or its code was changed; please report it."
-    22 Ambiguous " The two RVAs are in `detail`." "Two places could be the limit. This build is not known; please report it."
-    23 TooManyCandidates "" "Too many places could be the limit. This build is not known; please report it."
-    24 Changed "" "The TCP/IP driver is not as it was when its limit was first located. Other software changes it; remove that and restart Windows."
+    20 NoGate "" "No code compares the connections with a limit. This build has no limiter or an unknown one; please report it."
+    21 EvidenceMissing " The bits are in `detail`." "The evidence for the limit's place is incomplete. This build is unknown, or its code was changed; please report it."
+    22 Ambiguous " The two RVAs are in `detail`." "Two places could be the limit. This build is unknown; please report it."
+    23 TooManyCandidates "" "Too many places could be the limit. This build is unknown; please report it."
+    24 Changed "" "The TCP/IP driver has changed since its limit was first located. Remove the software that changes it, and restart Windows."
 
     30 LimitOutOfRange " The limit is in `detail`." "A limit must be from 1 to 16777215. Ask for one in that range."
     31 SectionRights "" "The limit's section is not writable data that stays in memory. Please report it with your build."
     32 PageInvalid "" "The limit's page is not in memory. Please report it with your build."
     33 PageReadOnly "" "The limit's page is read-only. Other software may have protected it."
-    34 PageUnknown "" "Whether the limit's page may be written can't be told on this system. Nothing was written."
-    35 ImplausibleValue " The value is in `detail`." "The variable holds what no limit can be. The TCP/IP driver is not running yet, or its memory is damaged; restart Windows."
-    36 UnexpectedValue " Current and expected value are in `detail`." "The limit is not 10, nor what tcplimit wrote: something else changed it. To replace it, name the present value as expected."
-    37 ChangedMeanwhile " The value found is in `detail`." "The limit was changed by something else in the same moment, so nothing was written. Try again."
-    38 Overwritten " The value found is in `detail`." "The limit was written, and changed by something else at once. Other software sets it too; remove that."
+    34 PageUnknown "" "This system does not show whether the limit's page is writable, so nothing was written."
+    35 ImplausibleValue " The value is in `detail`." "The variable holds an impossible value. The TCP/IP driver is not running yet, or its memory is damaged; restart Windows."
+    36 UnexpectedValue " Current and expected value are in `detail`." "The limit is neither 10 nor what tcplimit wrote: other software changed it. To replace it, name its current value as expected."
+    37 ChangedMeanwhile " The value found is in `detail`." "Other software changed the limit at the same moment, so nothing was written. Try again."
+    38 Overwritten " The value found is in `detail`." "The limit was written, but other software changed it at once. Remove that software."
     39 NotPermitted "" "The permit is not for this TCP/IP driver or this place; nothing was written. Please report it."
-    40 NotAsNamed " Current and named value are in `detail`." "The limit is not the value that was named. Read it again, and name what it is now."
+    40 NotAsNamed " Current and named value are in `detail`." "The limit is not the named value. Read it again, and name its current value."
 
-    50 SettingUnreadable "" "The value in the service key is not a number (REG_DWORD) or can't be read. Set it anew."
+    50 SettingUnreadable "" "The value in the service key is not a number (REG_DWORD) or can't be read. Set it again."
     51 GuardFailed "" "The mark that guards the start can't be read or written, so the stored limit was not applied. Set the limit by hand."
 }
 
@@ -94,7 +94,7 @@ mod tests {
         for reason in Reason::ALL {
             let text = reason.text();
             assert!(text.is_ascii() && text.ends_with('.'), "{text}");
-            // In a message it would be taken for an insert.
+            // In a message it would read as an insert.
             assert!(!text.contains('%'), "{text}");
             assert!(texts.insert(text), "{text}");
         }

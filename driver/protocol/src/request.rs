@@ -1,4 +1,4 @@
-//! What a client asks.
+//! The requests of a client.
 
 use zerocopy::byteorder::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -20,7 +20,7 @@ pub struct Header {
 impl Header {
     /// The header of a record of this type.
     #[must_use]
-    pub fn of<T>() -> Header {
+    pub fn for_record<T>() -> Header {
         Header {
             size: U32::new(u32::try_from(size_of::<T>()).unwrap_or(0)),
             version: U32::new(VERSION),
@@ -28,7 +28,7 @@ impl Header {
     }
 }
 
-/// Which driver a record is about: 4 for `tcpip.sys`, 6 for `tcpip6.sys`.
+/// The module of a record: 4 for `tcpip.sys`, 6 for `tcpip6.sys`.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
 )]
@@ -42,13 +42,13 @@ impl ModuleId {
     pub const TCPIP6: ModuleId = ModuleId(U32::new(6));
 }
 
-/// Asks for all that is known of a module's limit.
+/// Asks for the state of a module's limit.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Query {
     /// Size and version.
     pub header: Header,
-    /// Whose limit: 4 for tcpip.sys, 6 for tcpip6.sys.
+    /// The module: 4 for tcpip.sys, 6 for tcpip6.sys.
     pub module: ModuleId,
 }
 
@@ -63,11 +63,11 @@ pub struct Set {
     /// The new limit: 1 to 16,777,215.
     pub limit: U32,
     /// The limit that must be in force now; 0 leaves it to the driver, which
-    /// accepts 10 and what it wrote itself since the system started.
+    /// accepts 10 and its own last write since the system started.
     pub expected: U32,
 }
 
-/// Asks to put a module's limit back to 10.
+/// Asks to reset a module's limit to 10.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Reset {
@@ -81,10 +81,10 @@ pub struct Reset {
 
 /// A record that a client sends.
 pub trait Request: FromBytes + IntoBytes + Immutable + KnownLayout + Unaligned + Copy {
-    /// Its header.
+    /// The header.
     fn header(&self) -> Header;
 
-    /// Reads one from a client's buffer, which must be exactly as long.
+    /// Reads a request from a client's buffer of exactly its size.
     ///
     /// # Errors
     /// The status to complete the request with: INFO_LENGTH_MISMATCH for a
@@ -97,7 +97,7 @@ pub trait Request: FromBytes + IntoBytes + Immutable + KnownLayout + Unaligned +
         if header.version.get() != VERSION {
             return Err(Status::REVISION_MISMATCH);
         }
-        if !rest.is_empty() || header != Header::of::<Self>() {
+        if !rest.is_empty() || header != Header::for_record::<Self>() {
             return Err(Status::INFO_LENGTH_MISMATCH);
         }
         Ok(request)

@@ -1,17 +1,17 @@
 //! NTSTATUS values.
 
-/// An NTSTATUS: what NT's calls return and how a request is completed.
+/// An NTSTATUS: the result of NT's calls and of requests.
 ///
 /// Source of the values: \[MS-ERREF\], section 2.3.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status(pub u32);
 
 impl Status {
-    /// It worked.
+    /// STATUS_SUCCESS.
     pub const SUCCESS: Status = Status(0);
     /// STATUS_UNSUCCESSFUL.
     pub const UNSUCCESSFUL: Status = Status(0xC000_0001);
-    /// STATUS_INFO_LENGTH_MISMATCH: a record is not as long as it must be.
+    /// STATUS_INFO_LENGTH_MISMATCH: a record of the wrong length.
     pub const INFO_LENGTH_MISMATCH: Status = Status(0xC000_0004);
     /// STATUS_INVALID_PARAMETER.
     pub const INVALID_PARAMETER: Status = Status(0xC000_000D);
@@ -41,7 +41,7 @@ impl Status {
     /// `Ok` for success.
     ///
     /// # Errors
-    /// The status itself, when it is none.
+    /// The status itself, unless it is a success.
     pub fn ok(self) -> Result<(), Status> {
         if self.is_success() { Ok(()) } else { Err(self) }
     }

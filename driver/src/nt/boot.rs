@@ -1,4 +1,4 @@
-//! When the system was started.
+//! The identity of the system's current boot.
 
 use tcplimit_protocol::Status;
 
@@ -6,18 +6,18 @@ use super::imports::{ZwQuerySystemInformation, status};
 
 /// SYSTEM_INFORMATION_CLASS: SystemTimeOfDayInformation.
 const TIME_OF_DAY: i32 = 3;
-/// Eights of bytes that the call returns, and the places of two of them:
-/// BootTime and BootTimeBias (the same in all versions since XP).
+/// The length of the call's result in 64-bit words, and the indices of BootTime
+/// and BootTimeBias (the same in all versions since XP).
 const LENGTH: usize = 6;
 const BOOT_TIME: usize = 0;
 const BOOT_TIME_BIAS: usize = 4;
 
-/// A number for this start of the system. Setting the clock moves BootTime, and
-/// BootTimeBias by as much, so that the difference stays.
+/// A number for this boot of the system. Setting the clock moves BootTime and
+/// BootTimeBias alike, so their difference stays.
 ///
 /// # Errors
 /// The system's.
-pub(super) fn boot() -> Result<u64, Status> {
+pub(super) fn boot_id() -> Result<u64, Status> {
     let mut information = [0_u64; LENGTH];
     let mut needed = 0;
     // SAFETY: the buffer is as long as stated, and aligned for its 64-bit fields.

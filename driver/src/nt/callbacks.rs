@@ -1,8 +1,8 @@
-//! What NT calls of the driver.
+//! Types of the driver's callbacks.
 
 use super::types::{DEVICE_OBJECT, DRIVER_OBJECT, IRP};
 
-/// For a request.
+/// Handles a request.
 pub(super) type Dispatch = unsafe extern "system" fn(*mut DEVICE_OBJECT, *mut IRP) -> i32;
-/// When the driver is to go.
+/// Unloads the driver.
 pub(super) type Unload = unsafe extern "system" fn(*mut DRIVER_OBJECT);

@@ -1,4 +1,4 @@
-//! The devices: names, and who may open them.
+//! The devices: names and access.
 
 use core::ptr::{from_ref, null_mut};
 
@@ -14,7 +14,7 @@ use super::name::{Name, name};
 use super::types::{DEVICE_OBJECT, DRIVER_OBJECT};
 
 const FILE_DEVICE_UNKNOWN: u32 = 0x22;
-/// Opens of names behind the device's are checked like opens of the device.
+/// Applies the device's access check to names behind the device's.
 const FILE_DEVICE_SECURE_OPEN: u32 = 0x100;
 /// OBJ_KERNEL_HANDLE.
 const KERNEL_HANDLE: u32 = 0x200;
@@ -44,7 +44,7 @@ fn link_name(device: Device) -> Name<'static> {
 /// `driver` is this driver's object.
 ///
 /// # Errors
-/// OBJECT_NAME_COLLISION where the name is taken; any other of the system.
+/// OBJECT_NAME_COLLISION if the name is taken; any other of the system.
 pub(super) unsafe fn create(
     driver: *mut DRIVER_OBJECT,
     device: Device,
@@ -78,7 +78,7 @@ pub(super) unsafe fn delete(object: *mut DEVICE_OBJECT) {
 /// Gives a device the name that programs open.
 ///
 /// # Errors
-/// OBJECT_NAME_COLLISION where the name is taken; any other of the system.
+/// OBJECT_NAME_COLLISION if the name is taken; any other of the system.
 pub(super) fn link(device: Device) -> Result<(), Status> {
     let mut link = link_name(device).counted();
     let mut name = device_name(device).counted();
@@ -86,15 +86,15 @@ pub(super) fn link(device: Device) -> Result<(), Status> {
     status(unsafe { IoCreateSymbolicLink(&raw mut link, &raw mut name) })
 }
 
-/// Takes that name back.
+/// Removes that name.
 pub(super) fn unlink(device: Device) {
     let mut link = link_name(device).counted();
     // SAFETY: the name outlives the call. It fails only if the link is gone.
     let _ = status(unsafe { IoDeleteSymbolicLink(&raw mut link) });
 }
 
-/// Who may open a device: D:P(A;;FA;;;SY)(A;;FA;;;BA).
-static WHO_MAY_OPEN: [u32; 22] = descriptor(FILE_ALL_ACCESS);
+/// The devices' security: D:P(A;;FA;;;SY)(A;;FA;;;BA).
+static DEVICE_SECURITY: [u32; 22] = descriptor(FILE_ALL_ACCESS);
 
 /// Lets only SYSTEM and Administrators open a device.
 ///
@@ -102,10 +102,10 @@ static WHO_MAY_OPEN: [u32; 22] = descriptor(FILE_ALL_ACCESS);
 /// `object` came from [`create`].
 ///
 /// # Errors
-/// The system's: then anyone might open it, and it must not be used.
+/// The system's: then anyone could open the device, and it must not be used.
 pub(super) unsafe fn protect(object: *mut DEVICE_OBJECT) -> Result<(), Status> {
     let mut handle = null_mut();
-    // SAFETY: by contract the object is there; in kernel mode no type is needed.
+    // SAFETY: by contract the object exists; kernel mode needs no type.
     status(unsafe {
         ObOpenObjectByPointer(
             object.cast(),
@@ -117,7 +117,7 @@ pub(super) unsafe fn protect(object: *mut DEVICE_OBJECT) -> Result<(), Status> {
             &raw mut handle,
         )
     })?;
-    let who = from_ref(&WHO_MAY_OPEN).cast_mut().cast();
+    let who = from_ref(&DEVICE_SECURITY).cast_mut().cast();
     // SAFETY: the handle is open and the descriptor complete; NT copies it.
     let done = status(unsafe { ZwSetSecurityObject(handle, DACL_SECURITY_INFORMATION, who) });
     // SAFETY: it is open, and closed once.

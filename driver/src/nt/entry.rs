@@ -1,4 +1,4 @@
-//! What NT calls.
+//! The entry points that NT calls.
 
 use core::ptr::slice_from_raw_parts_mut;
 use core::slice;
@@ -7,7 +7,7 @@ use tcplimit_driver::Driver;
 use tcplimit_protocol::Status;
 
 use super::mutex::Mutex;
-use super::objects::{complete, request, serve};
+use super::objects::{complete, register, request};
 use super::requests::{
     IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, Request,
 };
@@ -24,7 +24,7 @@ const SERVED: [u8; 4] = [
 
 static SYSTEM: Driver<Nt, Mutex> = Driver::new(Nt::new(), Mutex::new());
 
-/// Where NT begins.
+/// Loads the driver.
 ///
 /// # Safety
 /// Called by NT, once, with this driver's object and its service key's name.
@@ -33,28 +33,28 @@ pub(super) unsafe extern "system" fn DriverEntry(
     driver: *mut DRIVER_OBJECT,
     path: *const UNICODE_STRING,
 ) -> i32 {
-    // SAFETY: NT passes a name that is there until this returns.
+    // SAFETY: NT passes a name that is valid until this returns.
     let name = unsafe { &*path };
     // SAFETY: NT's counted strings hold `Length` bytes, aligned for UTF-16.
     let name = unsafe { slice::from_raw_parts(name.Buffer, usize::from(name.Length / 2)) };
-    // What follows sets every variable anew, for after a load that failed a
-    // system may have kept them (Wine does).
+    // The next calls set every variable anew, for a system may have kept them
+    // from a failed load (Wine does).
     // SAFETY: NT calls this once, and nothing was called before.
-    let begun = unsafe { SYSTEM.kernel().begin(driver, name) };
+    let begun = unsafe { SYSTEM.kernel().initialize(driver, name) };
     // SAFETY: once, before any use, and a static is never moved.
     unsafe { SYSTEM.exclusion().initialize() };
     // SAFETY: `driver` is this driver's object.
-    unsafe { serve(driver, &SERVED, dispatch, unload) };
+    unsafe { register(driver, &SERVED, dispatch, unload) };
     let loaded = begun.and_then(|()| SYSTEM.load());
     loaded.err().unwrap_or(Status::SUCCESS).0.cast_signed()
 }
 
-/// NT calls it when the driver is to go: no handle is open any more.
+/// Unloads the driver. NT calls it once no handle is open any more.
 unsafe extern "system" fn unload(_driver: *mut DRIVER_OBJECT) {
     SYSTEM.unload();
 }
 
-/// NT calls it for every request of [`SERVED`].
+/// Handles every request of [`SERVED`].
 unsafe extern "system" fn dispatch(device: *mut DEVICE_OBJECT, irp: *mut IRP) -> i32 {
     // SAFETY: NT passes a request for this driver, which owns it until it is
     // completed.
@@ -80,18 +80,18 @@ unsafe extern "system" fn dispatch(device: *mut DEVICE_OBJECT, irp: *mut IRP) ->
                 // SAFETY: for METHOD_BUFFERED, which all of our codes use, NT
                 // allocates a buffer as long as the longer of the two, filled
                 // with the input; it is ours alone until the request is
-                // completed. For codes of other methods, which the client may
-                // make up, `request` gives no buffer. Behind the input it holds
-                // whatever was there.
+                // completed. For codes of other methods, which a client may
+                // send, `request` gives no buffer. The bytes behind the input
+                // are uninitialised.
                 unsafe { buffer.wrapping_add(input).write_bytes(0, length - input) };
-                // SAFETY: as above; all of it is initialised by now.
+                // SAFETY: as above; the whole buffer is initialised by now.
                 unsafe { &mut *slice_from_raw_parts_mut(buffer, length) }
             };
             let device = SYSTEM.kernel().device(device);
             let done = SYSTEM.control(device, code, buffer, input, output);
             (done.status, done.information)
         }
-        // Cleanup and close: nothing belongs to a handle.
+        // Cleanup and close: handles have no state.
         _ => (Status::SUCCESS, 0),
     };
     // SAFETY: it is ours, completed once, and not touched afterwards.

@@ -7,17 +7,17 @@ use tcplimit_driver::{Event, Text};
 use super::imports::{DbgPrint, IoAllocateErrorLogEntry, IoWriteErrorLogEntry};
 use super::types::{DRIVER_OBJECT, IO_ERROR_LOG_PACKET};
 
-/// Characters that an insert has at most, with its NUL: `4294967295`.
+/// The longest insert in characters, with its NUL: `4294967295`.
 const INSERT: usize = 12;
-/// How many a message has: `%2` to `%5`.
+/// The inserts of a message: `%2` to `%5`.
 const INSERTS: usize = 4;
-/// Where the inserts begin: a packet without dump data ends there.
+/// Offset of the inserts: a packet without dump data ends there.
 const STRINGS: usize = offset_of!(IO_ERROR_LOG_PACKET, DumpData);
-/// Bytes of a packet. An entry may have no more than 152 on any version.
+/// Bytes of a packet. The maximum is 152 on every version.
 const PACKET: usize = STRINGS + INSERTS * INSERT * 2;
 const _: () = assert!(PACKET <= 152 && PACKET >= size_of::<IO_ERROR_LOG_PACKET>());
 
-/// Tells the debugger, if there is one.
+/// Prints an event to the debugger, if there is one.
 pub(super) fn print(event: &Event) {
     let mut buffer = [0; 256];
     let mut text = Text::new(&mut buffer);
@@ -27,7 +27,7 @@ pub(super) fn print(event: &Event) {
     unsafe { DbgPrint(c"tcplimit: %s\n".as_ptr().cast(), text.as_ptr()) };
 }
 
-/// Tells the event log. An entry that can't be had is lost.
+/// Writes an event to the event log. Without memory for the entry it is lost.
 ///
 /// # Safety
 /// `driver` is this driver's object.
@@ -59,6 +59,6 @@ pub(super) unsafe fn write(driver: *mut DRIVER_OBJECT, event: &Event) {
             at = at.wrapping_add(1);
         }
     }
-    // SAFETY: the entry came from IoAllocateErrorLogEntry and is given back.
+    // SAFETY: the entry came from IoAllocateErrorLogEntry; the call takes it.
     unsafe { IoWriteErrorLogEntry(packet) };
 }

@@ -1,5 +1,5 @@
-//! What NT exports. The names are checked against what real systems export by
-//! `cargo xtask driver`.
+//! Imports from NT. `cargo xtask driver` checks the names against the exports of
+//! real systems.
 //!
 //! No import library is needed: the linker makes the import table (raw-dylib).
 
@@ -144,7 +144,7 @@ unsafe extern "system" {
     pub(super) fn ObfDereferenceObject(object: *mut c_void) -> isize;
 }
 
-// A function of variable arguments, and data: both are imported as C's.
+// A variadic function, and data: both have C's linkage.
 #[cfg_attr(
     target_arch = "x86",
     link(
@@ -171,9 +171,9 @@ pub(super) fn status(raw: i32) -> Result<(), Status> {
 
 /// The type of driver objects.
 pub(super) fn driver_object_type() -> *mut c_void {
-    // SAFETY: NT exports this variable, a pointer to the type, and sets it long
-    // before any driver is loaded. (C's headers name the import's slot, so there
-    // it takes a `*`; a static here is the variable itself.)
+    // SAFETY: NT exports this variable, a pointer to the type, and sets it before
+    // any driver is loaded. (C's headers name the import's slot, so C needs a
+    // `*`; a static here is the variable itself.)
     unsafe { IoDriverObjectType }
 }
 

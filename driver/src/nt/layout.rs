@@ -1,18 +1,18 @@
 //! Sizes and offsets of NT's structures, proven when the driver is built.
 //!
-//! The table is read twice: by the macro below, which compares it with the
-//! structures in use (ours, or wdk-sys's) for the target that is being built, and
-//! by `cargo xtask offsets`, which compares it with mingw-w64's headers for both.
+//! The table has two readers: the macro below compares it with the structures in
+//! use (ours, or wdk-sys's) for the current target, and `cargo xtask offsets`
+//! compares it with mingw-w64's headers for both targets.
 
 use core::mem::offset_of;
 
 use super::types::*;
 
 /// Asserts each row. A row is a structure, a field or `size`, then bytes on x86
-/// and on x64. Behind `=` stands the field's path in C where that is longer
-/// than its name; `except mingw` has the numbers of mingw-w64's headers where
-/// these are known to be wrong; behind `wdk` stands the path in wdk-sys, where
-/// it leads through members that have no name in C.
+/// and on x64. `=` precedes the field's path in C where that is longer than its
+/// name; `except mingw` precedes the numbers of mingw-w64's headers where these
+/// are known to be wrong; `wdk` precedes the path in wdk-sys where it has members
+/// without a name in C.
 macro_rules! layout {
     ($(
         $type:ident $field:ident $(= $first:ident $(. $next:ident)+)?
@@ -27,7 +27,7 @@ macro_rules! layout {
             $x86, $x64
         ); )*
     };
-    // The path among the structures in use: ours are flat.
+    // The path in the structures in use: ours are flat.
     (@path $type:ident $field:ident ($($c:tt)*) ($($wdk:tt)*) $x86:literal, $x64:literal) => {
         #[cfg(not(windows))]
         layout!(@row $type $field $x86, $x64);

@@ -1,11 +1,11 @@
-//! A module in memory, held by its driver object.
+//! A module in memory, referenced by its driver object.
 
 use core::ptr::null_mut;
 use core::slice;
 
 use scanner_core::policy::{PageFacts, WritePermit};
 use scanner_core::{Module, Rva};
-use tcplimit_driver::{Exchange, Held, Paging};
+use tcplimit_driver::{ExchangeError, ModuleRef, Paging};
 use tcplimit_protocol::Status;
 
 use super::imports::{
@@ -24,7 +24,7 @@ const CASE_INSENSITIVE: u32 = 0x40;
 const KERNEL_MODE: i8 = 0;
 
 /// A referenced driver object. NT unloads a driver's image only after the last
-/// reference to its object is gone, so the image stays while this lives.
+/// reference to its object is released, so the image stays while this lives.
 pub(super) struct Image {
     object: *mut DRIVER_OBJECT,
     base: *const u8,
@@ -32,20 +32,20 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// Finds a module's driver object.
+    /// References a module's driver object.
     ///
     /// # Errors
-    /// OBJECT_NAME_NOT_FOUND where it is not loaded; UNSUCCESSFUL where its
-    /// object does not say where it lies.
-    pub(super) fn of(module: Module) -> Result<Image, Status> {
+    /// OBJECT_NAME_NOT_FOUND if it is not loaded; UNSUCCESSFUL if its object has
+    /// no valid address range.
+    pub(super) fn reference(module: Module) -> Result<Image, Status> {
         let name = match module {
             Module::Tcpip => name!(r"\Driver\Tcpip"),
             Module::Tcpip6 => name!(r"\Driver\Tcpip6"),
         };
         let mut counted = name.counted();
         let mut object = null_mut();
-        // SAFETY: the name outlives the call. With the type given, what comes
-        // back is a driver object, referenced for us.
+        // SAFETY: the name outlives the call. With this type, the result is a
+        // driver object, referenced for us.
         status(unsafe {
             ObReferenceObjectByName(
                 &raw mut counted,
@@ -59,7 +59,7 @@ impl Image {
             )
         })?;
         let object = object.cast();
-        // SAFETY: it is referenced, so it is there.
+        // SAFETY: it is referenced, so it exists.
         let (base, size) = unsafe { driver_range(object) };
         let image = Image { object, base, size };
         let end = base.addr().checked_add(size as usize);
@@ -69,14 +69,14 @@ impl Image {
         Ok(image)
     }
 
-    /// The address of `length` bytes that lie inside, and whose pages are all
-    /// in memory.
+    /// The address of `length` bytes inside the image, if all their pages are in
+    /// memory.
     fn inside(&self, rva: Rva, length: u32) -> Option<*const u8> {
         let end = rva.0.checked_add(length)?;
         if end > self.size || length == 0 {
             return None;
         }
-        // `of` has checked that base + size does not wrap.
+        // `reference` has checked that base + size does not wrap.
         let first = self.base.wrapping_add(rva.0 as usize);
         let last = self.base.addr().wrapping_add(end as usize - 1);
         let mut page = first.addr() & !(PAGE - 1);
@@ -91,17 +91,17 @@ impl Image {
         }
     }
 
-    /// The address of an aligned dword inside.
+    /// The address of an aligned dword inside the image.
     fn dword(&self, rva: Rva) -> Option<*mut u32> {
         let place = self.inside(rva, 4)?.cast::<u32>();
         place.is_aligned().then_some(place.cast_mut())
     }
 }
 
-/// Whether reading an address does no harm: asked only for pages that are never
-/// paged out, so that the answer holds.
+/// Whether an address can be read. Called only for pages that are never paged
+/// out, so the answer stays true.
 fn is_valid(address: usize) -> bool {
-    // SAFETY: it may be asked of any address, and only looks.
+    // SAFETY: any address is allowed, and the call changes nothing.
     unsafe { MmIsAddressValid(address as *mut _) != 0 }
 }
 
@@ -112,17 +112,17 @@ fn entry(paging: Paging, address: u64) -> Option<u64> {
         return None;
     }
     // SAFETY: the page is mapped, and on NT page tables in use are never paged
-    // out: the table of a page that is in memory, as the caller's is, is itself
-    // in memory. Entries are aligned to their size. They change under us, so
-    // they are read as volatile. One that was stale in its rights alone would be
-    // believed: rights can be taken away at any time, also a moment later.
+    // out: the table of a page in memory, as the caller's is, is itself in
+    // memory. Entries are aligned to their size. They change concurrently, so
+    // the reads are volatile. An entry whose rights are stale would be trusted:
+    // rights can be revoked at any time, also a moment later.
     Some(match paging.entry_size() {
         4 => u64::from(unsafe { (address as *const u32).read_volatile() }),
         _ => unsafe { (address as *const u64).read_volatile() },
     })
 }
 
-impl Held for Image {
+impl ModuleRef for Image {
     fn base(&self) -> u64 {
         self.base.addr() as u64
     }
@@ -133,18 +133,18 @@ impl Held for Image {
 
     fn bytes(&self, rva: Rva, length: u32) -> Option<&[u8]> {
         let first = self.inside(rva, length)?;
-        // SAFETY: the bytes lie inside the image, which stays while `self`
-        // does, and every page of them is in memory. The caller asks for
-        // headers, and for code and the exception table, neither paged nor
-        // discarded, which NT leaves where they are. We don't write it, and nobody should: software that
-        // hooks drivers may. A byte that changes in the middle of a search can
-        // change its outcome, not lead it astray: every access is checked against
-        // the slice's length, no offset is read twice and trusted, and the
-        // exchange decides by the value that it finds.
+        // SAFETY: the bytes lie inside the image, which stays while `self` does,
+        // and all their pages are in memory. The caller asks for headers, and for
+        // code and the exception table that are neither paged nor discarded, all
+        // of which NT leaves in place. We don't write them, and nobody should,
+        // but software that hooks drivers may. A byte that changes during a
+        // search can change its result, but breaks nothing: every access is
+        // checked against the slice's length, no offset is read twice and
+        // trusted, and the exchange compares the value that it finds.
         Some(unsafe { slice::from_raw_parts(first, length as usize) })
     }
 
-    fn page(&self, rva: Rva) -> PageFacts {
+    fn page_facts(&self, rva: Rva) -> PageFacts {
         let Some(place) = self.inside(rva, 1) else {
             return PageFacts {
                 valid: false,
@@ -152,7 +152,7 @@ impl Held for Image {
             };
         };
         let paging = paging();
-        // SAFETY: it only looks; the address is valid.
+        // SAFETY: the call changes nothing; the address is valid.
         let physical = || unsafe { MmGetPhysicalAddress(place.cast_mut().cast()) }.cast_unsigned();
         PageFacts {
             valid: true,
@@ -163,30 +163,30 @@ impl Held for Image {
     fn read(&self, rva: Rva) -> Option<u32> {
         let place = self.dword(rva)?;
         // SAFETY: it is aligned, inside the image, in memory, and in a section
-        // that is not paged. Others write it at any time, so it is volatile.
+        // that is not paged. Others write it at any time, so the read is volatile.
         Some(unsafe { place.read_volatile() })
     }
 
-    fn exchange(&self, permit: WritePermit) -> Result<(), Exchange> {
+    fn exchange(&self, permit: WritePermit) -> Result<(), ExchangeError> {
         let place = self
             .dword(permit.threshold())
             .filter(|place| permit.base() == self.base() && place.addr() as u64 == permit.address())
-            .ok_or(Exchange::NotPermitted)?;
-        // SAFETY: the permit says that this dword, in this module, which stays
+            .ok_or(ExchangeError::NotPermitted)?;
+        // SAFETY: the permit states that this dword, in this module, which stays
         // while `self` does, is the limit, lies in writable data that is not
-        // paged, and that its page may be written. All else about it, and that
-        // it is aligned and in memory, was just checked.
+        // paged, and that its page may be written. Base, address, alignment and
+        // presence in memory were just checked.
         let found = unsafe { compare_exchange(place, permit.current(), permit.limit()) };
         if found == permit.current() {
             Ok(())
         } else {
-            Err(Exchange::Found(found))
+            Err(ExchangeError::Found(found))
         }
     }
 }
 
-/// `lock cmpxchg`, written out: to the compiler this target has one processor,
-/// and it would leave out the lock. Returns what was found.
+/// `lock cmpxchg` in assembly: the compiler takes this target for a single
+/// processor and would omit the lock. Returns the value found.
 ///
 /// # Safety
 /// `place` is aligned and may be written.
@@ -208,7 +208,7 @@ unsafe fn compare_exchange(place: *mut u32, current: u32, new: u32) -> u32 {
 
 impl Drop for Image {
     fn drop(&mut self) {
-        // SAFETY: it was referenced once, in `of`, and is given back once.
+        // SAFETY: it was referenced once, in `reference`, and is released once.
         unsafe { ObfDereferenceObject(self.object.cast()) };
     }
 }

@@ -4,7 +4,7 @@ use core::ffi::c_void;
 use core::mem::offset_of;
 use core::ptr::null_mut;
 
-use tcplimit_driver::Entry;
+use tcplimit_driver::ModuleEntry;
 use tcplimit_protocol::Status;
 
 use super::imports::{ExAllocatePoolWithTag, ExFreePoolWithTag, ZwQuerySystemInformation, status};
@@ -13,16 +13,16 @@ use super::imports::{ExAllocatePoolWithTag, ExFreePoolWithTag, ZwQuerySystemInfo
 const MODULES: i32 = 11;
 /// POOL_TYPE: PagedPool.
 const PAGED_POOL: i32 = 1;
-/// "tcpl", as tools show it.
+/// "tcpl" in debugging tools.
 const TAG: u32 = u32::from_le_bytes(*b"tcpl");
 /// Room for a few modules that are loaded between two calls.
 const SLACK: u32 = 0x1000;
 
-/// One module, as the call returns it (RTL_PROCESS_MODULE_INFORMATION; in no
-/// public header, the same in all versions).
+/// One module in the call's result (RTL_PROCESS_MODULE_INFORMATION; in no public
+/// header, the same in all versions).
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Item {
+struct RawEntry {
     section: *mut c_void,
     mapped_base: *mut c_void,
     image_base: *mut c_void,
@@ -34,22 +34,21 @@ struct Item {
     path: [u8; 256],
 }
 
-/// The count, and the first of the items.
+/// The count and the first entry.
 #[repr(C)]
-struct Items {
+struct RawList {
     count: u32,
-    first: [Item; 0],
+    first: [RawEntry; 0],
 }
 
-const _: () = assert!(size_of::<Item>() == if size_of::<usize>() == 8 { 296 } else { 284 });
+const _: () = assert!(size_of::<RawEntry>() == if size_of::<usize>() == 8 { 296 } else { 284 });
 
 /// Memory of the paged pool, freed when dropped.
 struct Pool(*mut c_void);
 
 impl Pool {
-    fn of(bytes: u32) -> Result<Pool, Status> {
-        // SAFETY: at PASSIVE_LEVEL any pool may be used; a length of 0 does not
-        // occur.
+    fn allocate(bytes: u32) -> Result<Pool, Status> {
+        // SAFETY: at PASSIVE_LEVEL any pool is allowed; the length is never 0.
         let memory = unsafe { ExAllocatePoolWithTag(PAGED_POOL, bytes as usize, TAG) };
         if memory.is_null() {
             return Err(Status::INSUFFICIENT_RESOURCES);
@@ -65,32 +64,32 @@ impl Drop for Pool {
     }
 }
 
-/// Shows every module.
+/// Calls `show` with every module.
 ///
 /// # Errors
 /// INSUFFICIENT_RESOURCES without memory for the list; any other of the system.
-pub(super) fn modules(mut show: impl FnMut(&Entry<'_>)) -> Result<(), Status> {
+pub(super) fn for_each(mut show: impl FnMut(&ModuleEntry<'_>)) -> Result<(), Status> {
     let mut length = 0;
-    // Asked for too little on purpose: it says how much it needs.
+    // The first call, without a buffer, returns the length needed.
     let _ = query(null_mut(), 0, &mut length);
     let room = length.saturating_add(SLACK);
-    let pool = Pool::of(room)?;
+    let pool = Pool::allocate(room)?;
     query(pool.0, room, &mut length)?;
 
-    let items: *const Items = pool.0.cast();
-    // SAFETY: the pool's memory is aligned for it and holds `room` bytes, more
+    let items: *const RawList = pool.0.cast();
+    // SAFETY: the pool's memory is aligned for it and has `room` bytes, more
     // than one page; the call wrote the count.
     let count = unsafe { (*items).count };
     let first = items
-        .wrapping_byte_add(offset_of!(Items, first))
-        .cast::<Item>();
-    let fits = (room as usize - offset_of!(Items, first)) / size_of::<Item>();
+        .wrapping_byte_add(offset_of!(RawList, first))
+        .cast::<RawEntry>();
+    let fits = (room as usize - offset_of!(RawList, first)) / size_of::<RawEntry>();
     for index in 0..fits.min(count as usize) {
-        // SAFETY: item `index` of `fits` lies wholly inside the memory. The
+        // SAFETY: entry `index` of `fits` lies wholly inside the memory. The
         // call initialised `count` of them, and every bit pattern is valid.
         let item = unsafe { &*first.wrapping_add(index) };
         let end = item.path.iter().position(|&byte| byte == 0);
-        show(&Entry {
+        show(&ModuleEntry {
             path: item
                 .path
                 .get(..end.unwrap_or(item.path.len()))
@@ -103,6 +102,6 @@ pub(super) fn modules(mut show: impl FnMut(&Entry<'_>)) -> Result<(), Status> {
 }
 
 fn query(buffer: *mut c_void, room: u32, length: &mut u32) -> Result<(), Status> {
-    // SAFETY: `buffer` has `room` bytes, or there is none and `room` is 0.
+    // SAFETY: `buffer` has `room` bytes, or is null and `room` is 0.
     status(unsafe { ZwQuerySystemInformation(MODULES, buffer, room, length) })
 }

@@ -1,4 +1,4 @@
-//! One thread at a time, by a mutex of NT.
+//! The driver's exclusion: a mutex of NT.
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
@@ -18,20 +18,20 @@ const EXECUTIVE: i32 = 0;
 /// KPROCESSOR_MODE: KernelMode.
 const KERNEL_MODE: i8 = 0;
 
-/// A mutex object in a critical region: the thread can be neither suspended
-/// nor ended inside, and it stays at PASSIVE_LEVEL, as registry calls need.
+/// A mutex object in a critical region: the thread inside can be neither
+/// suspended nor ended, and stays at PASSIVE_LEVEL, as registry calls need.
 pub(super) struct Mutex {
     object: UnsafeCell<MaybeUninit<KMUTANT>>,
-    /// Whether a thread is inside: a mutex object lets its owner in again.
+    /// Whether a thread is inside, since a mutex object admits its owner again.
     inside: AtomicBool,
 }
 
-// SAFETY: NT's calls, which are made for use from any thread, are all that
-// touches the object once `initialize` is done.
+// SAFETY: once `initialize` is done, only NT's calls touch the object, and any
+// thread may make them.
 unsafe impl Sync for Mutex {}
 
 impl Mutex {
-    /// A mutex that is not usable before [`Mutex::initialize`].
+    /// A mutex that must be initialised before use.
     pub(super) const fn new() -> Mutex {
         Mutex {
             object: UnsafeCell::new(MaybeUninit::uninit()),
@@ -39,11 +39,11 @@ impl Mutex {
         }
     }
 
-    /// Makes it usable.
+    /// Initialises the mutex.
     ///
     /// # Safety
-    /// Once for each load, before any other use, and it must not be moved
-    /// afterwards.
+    /// Called once for each load, before any other use; the mutex must not be
+    /// moved afterwards.
     pub(super) unsafe fn initialize(&self) {
         self.inside.store(false, Ordering::Relaxed);
         // SAFETY: the object lies in memory that is never paged out (a driver's
@@ -56,20 +56,20 @@ impl Mutex {
     }
 }
 
-// SAFETY: NT lets one thread at a time own a mutex object, and gives it on with
+// SAFETY: NT lets one thread at a time own a mutex object, and passes it on with
 // full barriers. The wait is not alertable, in kernel mode and without timeout,
-// so it returns only with the object. Should its owner wait for it again, it
-// stays in `enter` for good.
+// so it returns only with the object. If its owner enters again, it never
+// returns from `enter`.
 unsafe impl Exclusion for Mutex {
     fn enter(&self) {
         // SAFETY: at PASSIVE_LEVEL; `leave` has the counterpart.
         unsafe { KeEnterCriticalRegion() };
-        // SAFETY: the object is initialised: DriverEntry does that first.
+        // SAFETY: DriverEntry has initialised the object.
         unsafe {
             KeWaitForSingleObject(self.object().cast(), EXECUTIVE, KERNEL_MODE, 0, null_mut())
         };
-        // Never true: nothing that is called inside comes back here. Were it,
-        // a thread that hangs is better than two references to one value.
+        // Never true: nothing called inside enters again. If it did, a thread
+        // that hangs is better than two references to one value.
         while self.inside.swap(true, Ordering::Relaxed) {
             core::hint::spin_loop();
         }
@@ -77,7 +77,7 @@ unsafe impl Exclusion for Mutex {
 
     unsafe fn leave(&self) {
         self.inside.store(false, Ordering::Relaxed);
-        // SAFETY: this thread owns it since `enter`; no wait follows.
+        // SAFETY: this thread has owned it since `enter`; no wait follows.
         unsafe { KeReleaseMutex(self.object(), 0) };
         // SAFETY: the counterpart is in `enter`, in the same thread.
         unsafe { KeLeaveCriticalRegion() };

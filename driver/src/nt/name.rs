@@ -1,8 +1,8 @@
-//! Names as NT takes them.
+//! Counted strings for NT.
 
 use super::types::UNICODE_STRING;
 
-/// ASCII as UTF-16.
+/// Converts ASCII to UTF-16.
 pub(super) const fn wide<const N: usize>(text: &str) -> [u16; N] {
     let text = text.as_bytes();
     assert!(text.len() == N);
@@ -16,7 +16,7 @@ pub(super) const fn wide<const N: usize>(text: &str) -> [u16; N] {
     wide
 }
 
-/// A name in UTF-16, ready when the driver is built.
+/// A name in UTF-16, converted at compile time.
 macro_rules! name {
     ($text:expr) => {{
         const TEXT: &str = $text;
@@ -26,15 +26,15 @@ macro_rules! name {
 }
 pub(super) use name;
 
-/// A name that a counted string can point to.
+/// The characters of a counted string.
 #[derive(Clone, Copy)]
 pub(super) struct Name<'a>(pub(super) &'a [u16]);
 
 impl Name<'_> {
-    /// A counted string that points to the name. It must not be used after the
-    /// name is gone, and NT only reads it.
+    /// A counted string that points to the name. It must not outlive the name,
+    /// and NT only reads it.
     pub(super) fn counted(self) -> UNICODE_STRING {
-        // No name here has more than a few hundred characters.
+        // The longest name has a few hundred characters.
         let bytes = u16::try_from(size_of_val(self.0)).unwrap_or(0);
         UNICODE_STRING {
             Length: bytes,

@@ -1,4 +1,4 @@
-//! As `objects`, over the structures of wdk-sys.
+//! Driver objects and requests over the structures of wdk-sys; see `objects`.
 
 use core::mem::transmute;
 
@@ -9,13 +9,13 @@ use super::imports::IofCompleteRequest;
 use super::requests::{IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, Request};
 use super::types::{DRIVER_OBJECT, IRP};
 
-/// Where a driver's image lies, and its length.
+/// The address and length of a driver's image.
 ///
 /// # Safety
 /// `driver` points to a driver object.
 pub(super) unsafe fn driver_range(driver: *const DRIVER_OBJECT) -> (*const u8, u32) {
-    // SAFETY: by contract. While NT loads the driver they may still be 0, which the
-    // caller checks.
+    // SAFETY: by contract. While NT loads the driver both may still be 0, which
+    // the caller checks.
     unsafe {
         (
             (*driver).DriverStart.cast_const().cast(),
@@ -24,11 +24,11 @@ pub(super) unsafe fn driver_range(driver: *const DRIVER_OBJECT) -> (*const u8, u
     }
 }
 
-/// Tells NT what to call for requests of these kinds, and to unload the driver.
+/// Registers the handlers for requests of these kinds and for unload.
 ///
 /// # Safety
 /// `driver` is this driver's object, and DriverEntry has not returned.
-pub(super) unsafe fn serve(
+pub(super) unsafe fn register(
     driver: *mut DRIVER_OBJECT,
     kinds: &[u8],
     dispatch: Dispatch,
@@ -46,14 +46,14 @@ pub(super) unsafe fn serve(
     }
 }
 
-/// Reads what a request asks for.
+/// Reads the parameters of a request.
 ///
 /// # Safety
-/// NT passed it to this driver, and it was not completed yet.
+/// NT passed it to this driver, and it is not completed yet.
 pub(super) unsafe fn request(irp: *mut IRP) -> Request {
     // SAFETY: by contract the request is ours.
     let irp = unsafe { &*irp };
-    // SAFETY: this member of the union is the one in use while a driver has it.
+    // SAFETY: this member of the union is in use while a driver owns the request.
     let overlay = unsafe { &irp.Tail.Overlay };
     // SAFETY: as above.
     let stack = unsafe {
@@ -62,9 +62,9 @@ pub(super) unsafe fn request(irp: *mut IRP) -> Request {
             .__bindgen_anon_1
             .CurrentStackLocation
     };
-    // SAFETY: NT has filled in the current stack location.
+    // SAFETY: NT filled in the current stack location.
     let stack = unsafe { &*stack };
-    let mut request = Request::of(stack.MajorFunction);
+    let mut request = Request::new(stack.MajorFunction);
     match request.major {
         IRP_MJ_CREATE => {
             // SAFETY: an open always comes with the file object that it makes.
@@ -94,13 +94,13 @@ pub(super) unsafe fn request(irp: *mut IRP) -> Request {
 /// Completes a request.
 ///
 /// # Safety
-/// NT passed it to this driver; it is not touched afterwards.
+/// NT passed it to this driver; it is not used afterwards.
 pub(super) unsafe fn complete(irp: *mut IRP, status: Status, information: usize) {
     // SAFETY: by contract it is ours until it is completed.
     unsafe {
         (*irp).IoStatus.__bindgen_anon_1.Status = status.0.cast_signed();
         (*irp).IoStatus.Information = information as _;
     }
-    // SAFETY: by contract. No boost: nobody waited for a device.
+    // SAFETY: by contract. No priority boost, since no device was waited for.
     unsafe { IofCompleteRequest(irp, 0) };
 }

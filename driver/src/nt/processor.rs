@@ -1,16 +1,16 @@
-//! How the processor translates addresses.
+//! The processor's mode of address translation.
 
 use tcplimit_driver::Paging;
 
-/// As control register 4 has it (PAE is bit 5), which is what the processor goes
-/// by. PF_PAE_ENABLED is no answer: for drivers it is documented as "the
-/// processor implements PAE", and a kernel without PAE may run on such a one.
+/// The mode by control register 4 (PAE is bit 5), which the processor itself uses.
+/// PF_PAE_ENABLED does not help: for drivers it is documented as "the processor
+/// implements PAE", and a kernel without PAE may run on such a processor.
 #[cfg(target_arch = "x86")]
 pub(super) fn paging() -> Paging {
     const PAE: usize = 1 << 5;
     let control: usize;
-    // SAFETY: a driver runs in ring 0, where the register may be read, and every
-    // processor that NT runs on has it; to read it changes nothing.
+    // SAFETY: a driver runs in ring 0, where the register is readable, and every
+    // processor that NT runs on has it; reading it changes nothing.
     unsafe {
         core::arch::asm!(
             "mov {control}, cr4",

@@ -1,10 +1,10 @@
-//! Keys of the registry.
+//! Registry keys.
 
 use core::ffi::c_void;
 use core::mem::offset_of;
 use core::ptr::{from_ref, null_mut};
 
-use tcplimit_driver::access::{descriptor, is_ours};
+use tcplimit_driver::access::{descriptor, is_restricted};
 use tcplimit_protocol::Status;
 
 use super::imports::{
@@ -16,23 +16,23 @@ use super::types::{KEY_VALUE_PARTIAL_INFORMATION, OBJECT_ATTRIBUTES};
 
 /// KEY_READ and KEY_WRITE.
 const ACCESS: u32 = 0x0002_0019 | 0x0002_0006;
-/// OBJ_CASE_INSENSITIVE and OBJ_KERNEL_HANDLE: a handle that is good in every
-/// process, and that no program can touch.
+/// OBJ_CASE_INSENSITIVE and OBJ_KERNEL_HANDLE: a handle that is valid in every
+/// process and out of reach for programs.
 const ATTRIBUTES: u32 = 0x40 | 0x200;
 const REG_OPTION_VOLATILE: u32 = 1;
 const KEY_ALL_ACCESS: u32 = 0x000F_003F;
 const OWNER_SECURITY_INFORMATION: u32 = 1;
 const DACL_SECURITY_INFORMATION: u32 = 4;
-/// Dwords that a descriptor may have: ours has 22. A longer one is not ours.
+/// The longest descriptor read, in dwords: ours has 22; a longer one differs.
 const LONGEST_DESCRIPTOR: usize = 32;
 
-/// Who may write to a secured key: O:BAD:P(A;;KA;;;SY)(A;;KA;;;BA).
-static WHO_MAY_WRITE: [u32; 22] = descriptor(KEY_ALL_ACCESS);
+/// Security of a secured key: O:BAD:P(A;;KA;;;SY)(A;;KA;;;BA).
+static KEY_SECURITY: [u32; 22] = descriptor(KEY_ALL_ACCESS);
 
 /// KEY_VALUE_INFORMATION_CLASS: KeyValuePartialInformation.
 const PARTIAL: i32 = 2;
 
-/// STATUS_BUFFER_OVERFLOW: a part of the value fits.
+/// STATUS_BUFFER_OVERFLOW: the value fits only in part.
 const TOO_LONG: Status = Status(0x8000_0005);
 
 /// REG_BINARY.
@@ -43,7 +43,7 @@ pub(super) const DWORD: u32 = 4;
 /// An open key, closed when dropped.
 pub(super) struct Key(*mut c_void);
 
-/// A value as the registry returns it: its header, and what fits behind.
+/// A value in the registry's format: its header and data.
 #[repr(C, align(8))]
 struct Value<const N: usize> {
     header: [u32; 3],
@@ -56,7 +56,7 @@ impl Key {
     /// Opens a key by its full name, or by its name below another.
     ///
     /// # Errors
-    /// OBJECT_NAME_NOT_FOUND where there is none; any other of the system.
+    /// OBJECT_NAME_NOT_FOUND if it does not exist; any other of the system.
     pub(super) fn open(below: Option<&Key>, name: Name<'_>) -> Result<Key, Status> {
         let mut key = null_mut();
         let mut counted = name.counted();
@@ -66,25 +66,25 @@ impl Key {
         Ok(Key(key))
     }
 
-    /// As [`Key::open`], by a full name, where none but SYSTEM and
-    /// Administrators can have written to it.
+    /// Opens a key by its full name, if only SYSTEM and Administrators can have
+    /// written to it.
     ///
     /// # Errors
-    /// As those of [`Key::open`]; ACCESS_DENIED where others may.
+    /// Those of [`Key::open`]; ACCESS_DENIED if others may write to it.
     pub(super) fn open_secured(name: Name<'_>) -> Result<Key, Status> {
         Key::open(None, name)?.secured()
     }
 
-    /// Opens or creates such a key; one that is created is gone when the system
-    /// is restarted.
+    /// Opens or creates such a key; a created key is volatile: a restart removes
+    /// it.
     ///
     /// # Errors
-    /// As those of [`Key::open_secured`].
+    /// Those of [`Key::open_secured`].
     pub(super) fn create_secured(name: Name<'_>) -> Result<Key, Status> {
         let mut key = null_mut();
         let mut counted = name.counted();
         let mut attributes = Key::attributes(None, &raw mut counted);
-        attributes.SecurityDescriptor = from_ref(&WHO_MAY_WRITE).cast_mut().cast();
+        attributes.SecurityDescriptor = from_ref(&KEY_SECURITY).cast_mut().cast();
         // SAFETY: name, attributes and descriptor outlive the call, which only
         // reads them; class and disposition may be absent.
         status(unsafe {
@@ -101,8 +101,8 @@ impl Key {
         Key(key).secured()
     }
 
-    /// The key, if owner and access list are as they should be: it may have been
-    /// there before.
+    /// The key, if owner and access list are as required: it may have existed
+    /// before.
     fn secured(self) -> Result<Key, Status> {
         let mut found = [0_u32; LONGEST_DESCRIPTOR];
         let mut needed = 0;
@@ -117,7 +117,7 @@ impl Key {
                 &raw mut needed,
             )
         })?;
-        if is_ours(&found, KEY_ALL_ACCESS) {
+        if is_restricted(&found, KEY_ALL_ACCESS) {
             Ok(self)
         } else {
             Err(Status::ACCESS_DENIED)
@@ -129,7 +129,7 @@ impl Key {
         name: *mut super::types::UNICODE_STRING,
     ) -> OBJECT_ATTRIBUTES {
         OBJECT_ATTRIBUTES {
-            // A structure of a few words: its size fits.
+            // The size of a few words fits.
             Length: size_of::<OBJECT_ATTRIBUTES>() as u32,
             RootDirectory: below.map_or(null_mut(), |key| key.0),
             ObjectName: name,
@@ -142,8 +142,8 @@ impl Key {
     /// Reads a value of exactly this type and length.
     ///
     /// # Errors
-    /// OBJECT_NAME_NOT_FOUND where there is none, OBJECT_TYPE_MISMATCH where it
-    /// is of another type or length.
+    /// OBJECT_NAME_NOT_FOUND if it does not exist, OBJECT_TYPE_MISMATCH if it is
+    /// of another type or length.
     pub(super) fn read<const N: usize>(
         &self,
         name: Name<'_>,
@@ -167,7 +167,7 @@ impl Key {
             )
         });
         match read {
-            // A value that does not fit is not of that length.
+            // A value that does not fit has another length.
             Err(TOO_LONG | Status::BUFFER_TOO_SMALL) => return Err(Status::OBJECT_TYPE_MISMATCH),
             Err(status) => return Err(status),
             Ok(()) => {}
@@ -198,14 +198,14 @@ impl Key {
     /// Deletes a value.
     ///
     /// # Errors
-    /// OBJECT_NAME_NOT_FOUND where there is none; any other of the system.
+    /// OBJECT_NAME_NOT_FOUND if it does not exist; any other of the system.
     pub(super) fn delete(&self, name: Name<'_>) -> Result<(), Status> {
         let mut counted = name.counted();
         // SAFETY: the key is open and the name outlives the call.
         status(unsafe { ZwDeleteValueKey(self.0, &raw mut counted) })
     }
 
-    /// Writes the key to disk before it returns.
+    /// Writes the key to disk before returning.
     ///
     /// # Errors
     /// The system's.
@@ -217,8 +217,8 @@ impl Key {
 
 impl Drop for Key {
     fn drop(&mut self) {
-        // SAFETY: it is open, and closed once. A failure would mean that it is
-        // not, and there is nothing to do about it.
+        // SAFETY: it is open, and closed once. It could fail only if it were not,
+        // and then there is nothing to do.
         let _ = status(unsafe { ZwClose(self.0) });
     }
 }

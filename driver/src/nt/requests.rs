@@ -1,4 +1,4 @@
-//! What a request of NT asks for.
+//! The parameters of a request.
 
 use core::ptr::null_mut;
 
@@ -10,12 +10,12 @@ pub(super) const IRP_MJ_CLEANUP: u8 = 0x12;
 /// The two lowest bits of a control code; 0 is METHOD_BUFFERED.
 const METHOD: u32 = 3;
 
-/// What a request asks for.
+/// The parameters of a request.
 pub(super) struct Request {
     /// IRP_MJ_…
     pub(super) major: u8,
-    /// For a control code: it, the lengths, and the system's buffer, which is
-    /// as long as the longer of them; null where there is none.
+    /// For a control request: the code, both lengths, and the system's buffer,
+    /// which is as long as the longer of them, or null.
     pub(super) code: u32,
     pub(super) input: usize,
     pub(super) output: usize,
@@ -26,8 +26,8 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// One without anything but its kind.
-    pub(super) fn of(major: u8) -> Request {
+    /// A request without parameters.
+    pub(super) fn new(major: u8) -> Request {
         Request {
             major,
             code: 0,
@@ -38,8 +38,8 @@ impl Request {
         }
     }
 
-    /// Takes what comes with a control code. For codes of other methods, which
-    /// a client may make up, the system has no buffer.
+    /// Sets the parameters of a control request. For codes of other methods,
+    /// which a client may send, the system has no buffer.
     pub(super) fn control(&mut self, code: u32, input: u32, output: u32, buffer: *mut u8) {
         self.code = code;
         if code & METHOD == 0 && !buffer.is_null() {

@@ -1,4 +1,4 @@
-//! NT as the kernel that the driver's decisions are made over.
+//! The driver's `Kernel` over NT.
 
 use core::cell::UnsafeCell;
 use core::ptr::null_mut;
@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use scanner_core::{Arch, Module};
 use tcplimit_driver::{
-    Device, Entry, Event, FORMER_RECORD, Kernel, RECORD, Setting, is_event_source,
+    Device, Event, Kernel, ModuleEntry, RECORD_SIZE, Setting, V0_1_RECORD_SIZE, is_event_source,
 };
 use tcplimit_protocol::{Status, setting};
 
@@ -17,11 +17,11 @@ use super::registry::{BINARY, DWORD, Key};
 use super::types::{DEVICE_OBJECT, DRIVER_OBJECT};
 use super::{boot, device, event_log, module_list};
 
-/// Characters of a service key's name. (Names of services have up to 256, and
-/// ours has 8.)
+/// The longest name of a service key in characters. (Service names have up to
+/// 256, ours has 8.)
 const LONGEST_PATH: usize = 320;
 
-/// What DriverEntry was given, and the devices.
+/// DriverEntry's arguments, and the devices.
 pub(super) struct Nt {
     driver: AtomicPtr<DRIVER_OBJECT>,
     devices: [AtomicPtr<DEVICE_OBJECT>; 2],
@@ -29,12 +29,12 @@ pub(super) struct Nt {
     path_length: AtomicUsize,
 }
 
-// SAFETY: all but `path` is atomic, and `path` is written in `begin` only,
-// before any other thread can reach the driver.
+// SAFETY: all but `path` is atomic, and only `initialize` writes `path`, before
+// any other thread can reach the driver.
 unsafe impl Sync for Nt {}
 
 impl Nt {
-    /// Before DriverEntry.
+    /// The state before DriverEntry.
     pub(super) const fn new() -> Nt {
         Nt {
             driver: AtomicPtr::new(null_mut()),
@@ -44,15 +44,15 @@ impl Nt {
         }
     }
 
-    /// Keeps what DriverEntry was given: the service key's name is gone after
-    /// it.
+    /// Stores DriverEntry's arguments: the service key's name is valid only until
+    /// DriverEntry returns.
     ///
     /// # Safety
     /// Called once, by DriverEntry, before anything else.
     ///
     /// # Errors
-    /// INVALID_PARAMETER where the name is longer than any could be.
-    pub(super) unsafe fn begin(
+    /// INVALID_PARAMETER if the name is longer than any service key's.
+    pub(super) unsafe fn initialize(
         &self,
         driver: *mut DRIVER_OBJECT,
         path: &[u16],
@@ -70,7 +70,7 @@ impl Nt {
         Ok(())
     }
 
-    /// Which of the two a device object is.
+    /// The device of a device object.
     pub(super) fn device(&self, object: *mut DEVICE_OBJECT) -> Device {
         if object == self.object(Device::Legacy).load(Ordering::Relaxed) {
             Device::Legacy
@@ -92,7 +92,7 @@ impl Nt {
     }
 
     fn path(&self) -> &[u16] {
-        // SAFETY: it is not written any more.
+        // SAFETY: it is no longer written.
         let path = unsafe { &*self.path.get() };
         let length = self.path_length.load(Ordering::Relaxed);
         path.get(..length).unwrap_or_default()
@@ -107,14 +107,14 @@ impl Nt {
     }
 }
 
-/// Where it is remembered what was written. Not below the service's key, which
-/// goes with the service: programs of 2005 delete theirs after each use.
-fn memory() -> Name<'static> {
+/// The key of the records. It is not below the service's key, which is deleted
+/// with the service: programs of 2005 delete theirs after each use.
+fn record_key() -> Name<'static> {
     name!(r"\Registry\Machine\System\CurrentControlSet\Control\TcpLimit")
 }
 
-/// Nothing where there is none.
-fn found<T>(read: Result<T, Status>) -> Result<Option<T>, Status> {
+/// `None` for OBJECT_NAME_NOT_FOUND.
+fn optional<T>(read: Result<T, Status>) -> Result<Option<T>, Status> {
     match read {
         Ok(value) => Ok(Some(value)),
         Err(Status::OBJECT_NAME_NOT_FOUND) => Ok(None),
@@ -145,7 +145,7 @@ fn guard_name() -> Name<'static> {
 }
 
 impl Kernel for Nt {
-    type Held = Image;
+    type ModuleRef = Image;
 
     const ARCH: Arch = if cfg!(target_arch = "x86") {
         Arch::X86
@@ -154,14 +154,14 @@ impl Kernel for Nt {
     };
 
     fn create_device(&self, device: Device) -> Result<(), Status> {
-        // SAFETY: `begin` kept this driver's object.
+        // SAFETY: `initialize` stored this driver's object.
         let object = unsafe { device::create(self.driver(), device) }?;
         self.object(device).store(object, Ordering::Relaxed);
         Ok(())
     }
 
     fn protect_device(&self, device: Device) -> Result<(), Status> {
-        // SAFETY: the driver asks for it after `create_device` only.
+        // SAFETY: the driver calls it only after `create_device`.
         unsafe { device::protect(self.object(device).load(Ordering::Relaxed)) }
     }
 
@@ -176,32 +176,32 @@ impl Kernel for Nt {
     fn delete_device(&self, device: Device) {
         let object = self.object(device).swap(null_mut(), Ordering::Relaxed);
         if !object.is_null() {
-            // SAFETY: it came from `create_device`, and the swap forgets it.
+            // SAFETY: it came from `create_device`, and the swap removed it.
             unsafe { device::delete(object) };
         }
     }
 
-    fn hold(&self, module: Module) -> Result<Image, Status> {
-        Image::of(module)
+    fn reference_module(&self, module: Module) -> Result<Image, Status> {
+        Image::reference(module)
     }
 
-    fn list(&self, show: impl FnMut(&Entry<'_>)) -> Result<(), Status> {
-        module_list::modules(show)
+    fn for_each_module(&self, show: impl FnMut(&ModuleEntry<'_>)) -> Result<(), Status> {
+        module_list::for_each(show)
     }
 
-    fn setting(&self, setting: Setting) -> Result<Option<u32>, Status> {
+    fn read_setting(&self, setting: Setting) -> Result<Option<u32>, Status> {
         let value = self
             .parameters()
             .and_then(|key| key.read(setting_name(setting), DWORD));
-        Ok(found(value)?.map(u32::from_le_bytes))
+        Ok(optional(value)?.map(u32::from_le_bytes))
     }
 
     fn guard(&self) -> Result<bool, Status> {
         let mark = self
             .parameters()
             .and_then(|key| key.read::<4>(guard_name(), DWORD));
-        match found(mark) {
-            // Of another type or length, it is still a mark.
+        match optional(mark) {
+            // A value of another type or length is still a mark.
             Ok(Some(_)) | Err(Status::OBJECT_TYPE_MISMATCH) => Ok(true),
             Ok(None) => Ok(false),
             Err(status) => Err(status),
@@ -213,29 +213,29 @@ impl Kernel for Nt {
         if set {
             key.write(guard_name(), DWORD, &1_u32.to_le_bytes())?;
         } else {
-            found(key.delete(guard_name()))?;
+            optional(key.delete(guard_name()))?;
         }
         key.flush()
     }
 
-    fn boot(&self) -> Result<u64, Status> {
-        boot::boot()
+    fn boot_id(&self) -> Result<u64, Status> {
+        boot::boot_id()
     }
 
-    fn recall(&self, module: Module) -> Result<Option<[u8; RECORD]>, Status> {
-        let key = Key::open_secured(memory());
-        found(key.and_then(|key| key.read(record_name(module), BINARY)))
+    fn read_record(&self, module: Module) -> Result<Option<[u8; RECORD_SIZE]>, Status> {
+        let key = Key::open_secured(record_key());
+        optional(key.and_then(|key| key.read(record_name(module), BINARY)))
     }
 
-    fn recall_former(&self, module: Module) -> Result<Option<[u8; FORMER_RECORD]>, Status> {
+    fn read_v0_1_record(&self, module: Module) -> Result<Option<[u8; V0_1_RECORD_SIZE]>, Status> {
         let key = self
             .service_key()
             .and_then(|key| Key::open(Some(&key), name!("State")));
-        found(key.and_then(|key| key.read(record_name(module), BINARY)))
+        optional(key.and_then(|key| key.read(record_name(module), BINARY)))
     }
 
-    fn remember(&self, module: Module, record: &[u8; RECORD]) -> Result<(), Status> {
-        Key::create_secured(memory())?.write(record_name(module), BINARY, record)
+    fn write_record(&self, module: Module, record: &[u8; RECORD_SIZE]) -> Result<(), Status> {
+        Key::create_secured(record_key())?.write(record_name(module), BINARY, record)
     }
 
     fn safe_mode(&self) -> bool {
@@ -247,7 +247,7 @@ impl Kernel for Nt {
         if !event.message.is_logged() || !is_event_source(self.path()) {
             return;
         }
-        // SAFETY: `begin` kept this driver's object.
+        // SAFETY: `initialize` stored this driver's object.
         unsafe { event_log::write(self.driver(), event) };
     }
 }

@@ -1,12 +1,12 @@
-//! NT's structures, as far as they are used: the names are those of `wdm.h`,
-//! `ntddk.h` and `ntifs.h`, and `layout` checks where each field lies. Fields
-//! that are named `_` and a number are not used.
+//! NT's structures, as far as they are used: the names are from `wdm.h`,
+//! `ntddk.h` and `ntifs.h`, and `layout` checks the offset of each field. Fields
+//! named `_` and a number are unused.
 
 #![allow(non_snake_case, non_camel_case_types)]
 
 use core::ffi::c_void;
 
-/// Words of a pointer's length that are not used.
+/// Unused words of a pointer's length.
 type Words<const N: usize> = [usize; N];
 
 #[repr(C)]
@@ -33,7 +33,7 @@ pub(in crate::nt) struct DRIVER_OBJECT {
         [Option<unsafe extern "system" fn(*mut DEVICE_OBJECT, *mut IRP) -> i32>; 28],
 }
 
-/// Only ever pointed to; the length is for the check.
+/// Only pointed to; `layout` checks the length.
 #[repr(C)]
 #[cfg_attr(target_pointer_width = "64", repr(align(16)))]
 pub(in crate::nt) struct DEVICE_OBJECT {
@@ -57,7 +57,7 @@ pub(in crate::nt) struct IO_STATUS_BLOCK {
     pub(in crate::nt) Information: usize,
 }
 
-/// Its unions are flattened into the one member of each that is used.
+/// Each union is flattened into the one member in use.
 #[repr(C)]
 pub(in crate::nt) struct IRP {
     _0: [u16; 2],
@@ -80,10 +80,10 @@ pub(in crate::nt) struct IRP {
     _5: Words<2>,
 }
 
-/// A ULONG that takes as much room as a pointer, as in some members of a union.
+/// A ULONG padded to a pointer's size, as in some members of a union.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub(in crate::nt) struct Spaced {
+pub(in crate::nt) struct PaddedUlong {
     pub(in crate::nt) value: u32,
     #[cfg(target_pointer_width = "64")]
     _0: u32,
@@ -94,16 +94,16 @@ pub(in crate::nt) struct Spaced {
 pub(in crate::nt) struct IO_STACK_LOCATION {
     pub(in crate::nt) MajorFunction: u8,
     _0: [u8; size_of::<usize>() - 1],
-    pub(in crate::nt) OutputBufferLength: Spaced,
-    pub(in crate::nt) InputBufferLength: Spaced,
-    pub(in crate::nt) IoControlCode: Spaced,
+    pub(in crate::nt) OutputBufferLength: PaddedUlong,
+    pub(in crate::nt) InputBufferLength: PaddedUlong,
+    pub(in crate::nt) IoControlCode: PaddedUlong,
     _1: usize,
     pub(in crate::nt) DeviceObject: *mut DEVICE_OBJECT,
     pub(in crate::nt) FileObject: *mut FILE_OBJECT,
     _2: Words<2>,
 }
 
-/// Only its beginning.
+/// Only the first fields.
 #[repr(C)]
 pub(in crate::nt) struct FILE_OBJECT {
     _0: [u16; 2],
@@ -113,7 +113,7 @@ pub(in crate::nt) struct FILE_OBJECT {
     pub(in crate::nt) FileName: UNICODE_STRING,
 }
 
-/// A mutex object; only NT's calls look into it.
+/// A mutex object, opaque except to NT's calls.
 #[repr(C)]
 pub(in crate::nt) struct KMUTANT {
     _0: [u32; 2],

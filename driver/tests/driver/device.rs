@@ -1,17 +1,17 @@
-//! The devices: both or none, and never a trace of them afterwards.
+//! The devices: both or none, and none left afterwards.
 
 use simulation::kernel::{
-    Configuration, Fault, Name, Number, Settings, Switch, System, Value, Which, World, X86,
+    AddressLayout, Configuration, DeviceId, Fault, Name, Number, Settings, Switch, System, Value,
+    X86,
 };
-use simulation::session::{Action, Answer, Armed, Run, Step};
+use simulation::session::{Action, Answer, Run, ScheduledFault, Step};
 use specimen::Module;
 use tcplimit_driver::{Device, Driver};
 use tcplimit_protocol::Status;
 
 use crate::session::set;
 
-/// With a stored limit, to show that it is not applied by a driver that isn't
-/// loaded.
+/// A system with a stored limit, which a driver that fails to load must not apply.
 fn system(taken: Option<Name>) -> Configuration {
     Configuration {
         settings: Settings {
@@ -24,10 +24,11 @@ fn system(taken: Option<Name>) -> Configuration {
 }
 
 #[test]
-fn where_another_driver_has_a_name_the_load_fails_and_nothing_is_left() {
+fn a_load_fails_and_leaves_nothing_if_a_device_name_is_taken() {
     for legacy in [false, true] {
         for link in [false, true] {
-            let mut run = Run::<X86>::start(&system(Some(Name { legacy, link })), World::First);
+            let mut run =
+                Run::<X86>::start(&system(Some(Name { legacy, link })), AddressLayout::First);
             let status = run.step(&Action::Load.into()).status;
             assert_eq!(status, Status::OBJECT_NAME_COLLISION);
             let state = run.kernel().state();
@@ -38,17 +39,17 @@ fn where_another_driver_has_a_name_the_load_fails_and_nothing_is_left() {
 }
 
 #[test]
-fn a_device_that_cannot_be_made_is_undone_with_the_other() {
-    for which in [Which::Ours, Which::Legacy] {
+fn a_failed_device_creation_removes_both_devices() {
+    for which in [DeviceId::Ours, DeviceId::Legacy] {
         for (fault, status) in [
             (Fault::NotCreated(which), Status::INSUFFICIENT_RESOURCES),
             (Fault::NotProtected(which), Status::ACCESS_DENIED),
             (Fault::NotLinked(which), Status::INSUFFICIENT_RESOURCES),
         ] {
-            let mut run = Run::<X86>::start(&system(None), World::First);
+            let mut run = Run::<X86>::start(&system(None), AddressLayout::First);
             let load = Step {
                 action: Action::Load,
-                faults: vec![Armed { call: 0, fault }],
+                faults: vec![ScheduledFault { call: 0, fault }],
             };
             assert_eq!(run.step(&load).status, status, "{fault:?}");
             assert!(!run.kernel().state().has_devices(), "{fault:?}");
@@ -58,22 +59,22 @@ fn a_device_that_cannot_be_made_is_undone_with_the_other() {
 }
 
 #[test]
-fn loaded_again_and_again_it_works_the_same() {
-    let mut run = Run::<X86>::start(&system(None), World::First);
+fn repeated_loads_behave_alike() {
+    let mut run = Run::<X86>::start(&system(None), AddressLayout::First);
     for limit in 1..20 {
         run.step(&Action::Load.into());
         assert!(run.is_loaded());
-        let said = run.step(&set(limit).into());
-        let said = simulation::session::Answer::read(&said.output);
-        assert_eq!((said.values[0], said.original), (limit, 10));
+        let response = run.step(&set(limit).into());
+        let response = simulation::session::Answer::read(&response.output);
+        assert_eq!((response.values[0], response.original), (limit, 10));
         run.step(&Action::Unload.into());
         assert!(!run.kernel().state().has_devices());
     }
 }
 
-/// As in a system that keeps a driver's variables from one load to the next.
+/// Some systems keep a driver's variables from one load to the next.
 #[test]
-fn a_load_begins_with_nothing_that_an_earlier_one_has_left() {
+fn a_load_inherits_no_state_from_an_earlier_load() {
     let system = Configuration {
         guard: true,
         settings: Settings {
@@ -82,7 +83,7 @@ fn a_load_begins_with_nothing_that_an_earlier_one_has_left() {
         },
         ..system(None)
     };
-    let kernel = System::<X86>::start(&system, World::First);
+    let kernel = System::<X86>::start(&system, AddressLayout::First);
     let exclusion = kernel.exclusion();
     let driver = Driver::new(kernel, exclusion);
     let ask = |code: u32, fields: &[u32]| {
@@ -94,9 +95,12 @@ fn a_load_begins_with_nothing_that_an_earlier_one_has_left() {
         Answer::read(&buffer)
     };
     driver.load().expect("it loads");
-    let said = ask(0x22_6400, &[12, 1, 4]);
-    assert_eq!((said.start, said.peak, said.configured), (3, 3, 100));
-    // The system has other settings then, and another number of connections.
+    let response = ask(0x22_6400, &[12, 1, 4]);
+    assert_eq!(
+        (response.start, response.peak, response.configured),
+        (3, 3, 100)
+    );
+    // Other settings and another number of connections for the next load.
     {
         let mut state = driver.kernel().state();
         state.settings = Settings::NONE;
@@ -105,14 +109,17 @@ fn a_load_begins_with_nothing_that_an_earlier_one_has_left() {
     }
     driver.unload();
     driver.load().expect("it loads");
-    let said = ask(0x22_6400, &[12, 1, 4]);
-    assert_eq!((said.start, said.peak, said.configured), (0, 1, 0));
-    assert_eq!((said.flags, said.written), (0, 0));
+    let response = ask(0x22_6400, &[12, 1, 4]);
+    assert_eq!(
+        (response.start, response.peak, response.configured),
+        (0, 1, 0)
+    );
+    assert_eq!((response.flags, response.written), (0, 0));
 }
 
 #[test]
-fn a_name_behind_the_devices_or_a_relative_open_is_refused() {
-    let mut run = Run::<X86>::start(&Configuration::x86(), World::First);
+fn opens_by_a_longer_name_or_relative_to_a_file_are_refused() {
+    let mut run = Run::<X86>::start(&Configuration::x86(), AddressLayout::First);
     run.step(&Action::Load.into());
     let mut open = |relative| run.step(&Action::Open { relative }.into()).status;
     assert_eq!(open(false), Status::SUCCESS);

@@ -2,15 +2,15 @@
 
 use std::thread;
 
-use simulation::kernel::{Configuration, System, World, X86};
+use simulation::kernel::{AddressLayout, Configuration, System, X86};
 use simulation::session::Answer;
 use tcplimit_driver::{Device, Driver};
 use tcplimit_protocol::Reason;
 
-/// Each thread's writes replace what another thread's wrote, and none is lost.
+/// Each write replaces the one before it, and none is lost.
 #[test]
-fn threads_come_one_after_the_other() {
-    let kernel = System::<X86>::start(&Configuration::x86(), World::First);
+fn requests_of_several_threads_are_serialised() {
+    let kernel = System::<X86>::start(&Configuration::x86(), AddressLayout::First);
     let exclusion = kernel.exclusion();
     let driver = Driver::new(kernel, exclusion);
     driver.load().expect("it loads");
@@ -27,8 +27,11 @@ fn threads_come_one_after_the_other() {
                     let code = 0x22_E404;
                     let done = driver.control(Device::Ours, code, &mut buffer, 20, 104);
                     assert_eq!(done.information, 104);
-                    let said = Answer::read(&buffer);
-                    assert_eq!((said.reason(), said.values[0]), (Reason::Done, limit));
+                    let response = Answer::read(&buffer);
+                    assert_eq!(
+                        (response.reason(), response.values[0]),
+                        (Reason::Done, limit)
+                    );
                 }
             });
         }

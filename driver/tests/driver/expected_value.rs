@@ -1,4 +1,4 @@
-//! The value that must be there before another is written.
+//! The value that must be in force before a write.
 
 use simulation::kernel::Configuration;
 use tcplimit_protocol::Reason;
@@ -6,7 +6,7 @@ use tcplimit_protocol::Reason;
 use crate::session::{answer, others_set, set, set_over};
 
 #[test]
-fn a_limit_that_others_set_is_replaced_only_by_name() {
+fn a_foreign_limit_is_replaced_only_if_named_as_expected() {
     let refused = answer(&Configuration::x86(), [others_set(50), set(100)]);
     assert_eq!(refused.reason(), Reason::UnexpectedValue);
     assert_eq!(refused.values[0], 50);

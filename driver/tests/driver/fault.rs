@@ -1,24 +1,25 @@
-//! Each fault at each moment of each thing that the driver does.
+//! Each fault before each call of each of the driver's actions.
 
 use simulation::kernel::{
-    Choice, Configuration, Fault, Number, Part, Right, Says, Which, World, X86,
+    AddressLayout, BuildChoice, Configuration, DeviceId, Fault, ListState, ModulePage, Number,
+    SectionRight, X86,
 };
-use simulation::session::{self, Action, Armed, Run, Session, Step};
+use simulation::session::{self, Action, Run, ScheduledFault, Session, Step};
 use specimen::Module;
 
 use crate::session::{busy, during, legacy_get, legacy_set, query, reset, set};
 
 const TCPIP: Module = Module::Tcpip;
 
-/// One of each kind, and of kinds with places one of each place.
+/// A fault of each kind, and one for each page, right and device.
 fn faults() -> Vec<Fault> {
     let mut faults = vec![
         Fault::Unloaded(TCPIP),
         Fault::Unusable(TCPIP),
-        Fault::Replaced(TCPIP, Choice(1)),
-        Fault::Replaced(TCPIP, Choice::named("impostor")),
-        Fault::Replaced(TCPIP, Choice::named("no headers")),
-        Fault::Replaced(TCPIP, Choice::named("tcpip-2003-sp2-x86-OneGate")),
+        Fault::Replaced(TCPIP, BuildChoice(1)),
+        Fault::Replaced(TCPIP, BuildChoice::named("impostor")),
+        Fault::Replaced(TCPIP, BuildChoice::named("no headers")),
+        Fault::Replaced(TCPIP, BuildChoice::named("tcpip-2003-sp2-x86-OneGate")),
         Fault::Moved(TCPIP),
         Fault::RightsUnknown,
         Fault::Limit(TCPIP, Number(77)),
@@ -33,35 +34,40 @@ fn faults() -> Vec<Fault> {
         Fault::SettingsUnreadable,
         Fault::GuardUnreadable,
         Fault::GuardUnwritable,
-        Fault::Forgets,
-        Fault::RecallFails,
-        Fault::RecordGarbled(TCPIP, 0, 1),
-        Fault::RecordGarbled(TCPIP, 12, 1),
-        Fault::RecordGarbled(TCPIP, 16, 1),
-        Fault::RecordGarbled(TCPIP, 20, 1),
-        Fault::FormerRecord(TCPIP, Number(77), Number(10)),
+        Fault::WriteRecordFails,
+        Fault::ReadRecordFails,
+        Fault::RecordCorrupted(TCPIP, 0, 1),
+        Fault::RecordCorrupted(TCPIP, 12, 1),
+        Fault::RecordCorrupted(TCPIP, 16, 1),
+        Fault::RecordCorrupted(TCPIP, 20, 1),
+        Fault::V0_1Record(TCPIP, Number(77), Number(10)),
         Fault::BootUnknown,
         Fault::ExchangeRefused,
         Fault::PowerFailure,
     ];
-    for part in [Part::Headers, Part::Code, Part::Limit, Part::ExceptionTable] {
+    for part in [
+        ModulePage::Headers,
+        ModulePage::Code,
+        ModulePage::Limit,
+        ModulePage::ExceptionTable,
+    ] {
         faults.push(Fault::PagedOut(TCPIP, part));
         faults.push(Fault::Protected(TCPIP, part));
     }
     for right in [
-        Right::Discardable,
-        Right::NotPaged,
-        Right::Execute,
-        Right::Read,
-        Right::Write,
+        SectionRight::Discardable,
+        SectionRight::NotPaged,
+        SectionRight::Execute,
+        SectionRight::Read,
+        SectionRight::Write,
     ] {
         // .text, .rdata and .data.
         faults.extend((0..3).map(|section| Fault::SectionFlags(TCPIP, section, right)));
     }
-    for says in Says::WRONG {
-        faults.push(Fault::Listed(says));
+    for state in ListState::FAULTY {
+        faults.push(Fault::Listed(state));
     }
-    for which in [Which::Ours, Which::Legacy] {
+    for which in [DeviceId::Ours, DeviceId::Legacy] {
         faults.push(Fault::NotCreated(which));
         faults.push(Fault::NotProtected(which));
         faults.push(Fault::NotLinked(which));
@@ -69,18 +75,18 @@ fn faults() -> Vec<Fault> {
     faults
 }
 
-/// What happens after a fault: a little, and a new load.
-fn then(step: Step) -> Vec<Step> {
+/// A few steps after a fault, with a new load.
+fn then_reload(step: Step) -> Vec<Step> {
     let then = [query(), set(50), Action::Unload, Action::Load, query()];
     std::iter::once(step).chain(then.map(Step::from)).collect()
 }
 
-/// What happens after a fault: all that can.
+/// All kinds of steps after a fault.
 fn then_all(step: Step) -> Vec<Step> {
-    let asked = [query(), set(50), reset(), legacy_set(60), legacy_get()];
+    let steps = [query(), set(50), reset(), legacy_set(60), legacy_get()];
     let again = [Action::Unload, Action::Load, query(), set(70)];
     let restarted = [Action::Restart, Action::Load, query(), Action::Unload];
-    let then = asked.into_iter().chain(again).chain(restarted);
+    let then = steps.into_iter().chain(again).chain(restarted);
     std::iter::once(step).chain(then.map(Step::from)).collect()
 }
 
@@ -90,8 +96,8 @@ pub(crate) const CALLS: u8 = 28;
 const CALLS_OF_LOAD: u8 = 70;
 
 #[test]
-fn the_moments_that_are_tried_are_all_there_are() {
-    let mut run = Run::<X86>::start(&busy(Configuration::x86()), World::First);
+fn the_tried_moments_cover_every_call() {
+    let mut run = Run::<X86>::start(&busy(Configuration::x86()), AddressLayout::First);
     let mut calls = |action: Action| {
         let before = run.kernel().state().calls();
         run.step(&action.into());
@@ -105,7 +111,7 @@ fn the_moments_that_are_tried_are_all_there_are() {
 }
 
 #[test]
-fn no_fault_at_any_moment_of_a_request_makes_the_driver_write_what_it_must_not() {
+fn no_fault_during_a_request_causes_a_wrong_write() {
     for system in [Configuration::x86(), busy(Configuration::x64())] {
         for action in [query(), set(40), reset(), legacy_set(30)] {
             for fault in faults() {
@@ -113,7 +119,7 @@ fn no_fault_at_any_moment_of_a_request_makes_the_driver_write_what_it_must_not()
                     session::check(&Session {
                         system: system.clone(),
                         faults: Vec::new(),
-                        steps: then(during(action.clone(), call, fault)),
+                        steps: then_reload(during(action.clone(), call, fault)),
                     });
                 }
             }
@@ -122,15 +128,15 @@ fn no_fault_at_any_moment_of_a_request_makes_the_driver_write_what_it_must_not()
 }
 
 #[test]
-fn no_fault_at_any_moment_of_load_and_unload_makes_the_driver_write_what_it_must_not() {
+fn no_fault_during_load_or_unload_causes_a_wrong_write() {
     for system in [busy(Configuration::x86()), busy(Configuration::x64())] {
         for fault in faults() {
             for call in 0..CALLS_OF_LOAD {
-                let faults = vec![Armed { call, fault }];
+                let faults = vec![ScheduledFault { call, fault }];
                 session::check(&Session {
                     system: system.clone(),
                     faults,
-                    steps: then(during(Action::Unload, call, fault)),
+                    steps: then_reload(during(Action::Unload, call, fault)),
                 });
             }
         }
@@ -138,7 +144,7 @@ fn no_fault_at_any_moment_of_load_and_unload_makes_the_driver_write_what_it_must
 }
 
 #[test]
-fn after_each_fault_that_lasts_the_driver_says_what_the_model_says() {
+fn driver_and_model_agree_after_each_lasting_fault() {
     for system in [
         Configuration::x86(),
         busy(Configuration::x86()),

@@ -1,4 +1,4 @@
-//! A limit that is in force already is not written.
+//! A limit already in force is not written.
 
 use simulation::kernel::{Configuration, Fault};
 use simulation::session::Action;
@@ -8,34 +8,37 @@ use tcplimit_protocol::Reason;
 use crate::session::{answer, legacy, legacy_set, query, set, set_over, with_limit};
 
 #[test]
-fn a_limit_that_is_in_force_is_done_without_a_write_and_without_becoming_ours() {
+fn setting_the_current_limit_succeeds_without_a_write_or_a_record() {
     let system = with_limit(50);
-    let said = answer(&system, [set(50)]);
-    assert_eq!((said.reason(), said.values[0]), (Reason::Done, 50));
-    assert_eq!((said.written, said.original), (0, 0));
-    let said = answer(&system, [set(50), set(60)]);
-    assert_eq!(said.reason(), Reason::UnexpectedValue);
+    let response = answer(&system, [set(50)]);
+    assert_eq!((response.reason(), response.values[0]), (Reason::Done, 50));
+    assert_eq!((response.written, response.original), (0, 0));
+    let response = answer(&system, [set(50), set(60)]);
+    assert_eq!(response.reason(), Reason::UnexpectedValue);
     let (fields, _) = legacy(&system, [legacy_set(50)]);
     assert_eq!(fields, [50, 3, 0]);
-    // The log of events has nothing to tell of it.
-    let steps = crate::session::said(&system, [query(), set(50)]);
+    // The event log has no entry about it.
+    let steps = crate::session::results(&system, [query(), set(50)]);
     assert_eq!(steps[2].events, [] as [String; 0]);
-    // What is expected by name must be there all the same.
-    let said = answer(&system, [set_over(60, 50)]);
-    assert_eq!((said.reason(), said.detail), (Reason::NotAsNamed, [50, 60]));
+    // A named expected value must still be in force.
+    let response = answer(&system, [set_over(60, 50)]);
+    assert_eq!(
+        (response.reason(), response.detail),
+        (Reason::NotAsNamed, [50, 60])
+    );
     assert_eq!(answer(&system, [set_over(50, 50)]).reason(), Reason::Done);
-    // And it must be a limit.
+    // The value must still be a limit.
     for nonsense in [0, 16_777_216, u32::MAX] {
-        let said = answer(&with_limit(nonsense), [set(nonsense)]);
-        assert_eq!(said.reason(), Reason::LimitOutOfRange);
+        let response = answer(&with_limit(nonsense), [set(nonsense)]);
+        assert_eq!(response.reason(), Reason::LimitOutOfRange);
     }
 }
 
 #[test]
-fn a_limit_that_is_in_force_asks_for_no_rights_of_the_page() {
+fn setting_the_current_limit_needs_no_page_rights() {
     let faults = [
         Fault::RightsUnknown,
-        Fault::Protected(Module::Tcpip, simulation::kernel::Part::Limit),
+        Fault::Protected(Module::Tcpip, simulation::kernel::ModulePage::Limit),
         Fault::ExchangeRefused,
     ];
     for fault in faults {
@@ -49,7 +52,7 @@ fn a_limit_that_is_in_force_asks_for_no_rights_of_the_page() {
             Reason::Done
         );
     }
-    let gone = Fault::PagedOut(Module::Tcpip, simulation::kernel::Part::Limit);
-    let said = answer(&Configuration::x86(), [Action::Happens(gone), set(10)]);
-    assert_eq!(said.reason(), Reason::PageInvalid);
+    let gone = Fault::PagedOut(Module::Tcpip, simulation::kernel::ModulePage::Limit);
+    let response = answer(&Configuration::x86(), [Action::Happens(gone), set(10)]);
+    assert_eq!(response.reason(), Reason::PageInvalid);
 }

@@ -1,4 +1,4 @@
-//! The interface of 2005.
+//! The legacy interface of 2005.
 
 use simulation::kernel::{Configuration, Fault};
 use simulation::session::Action;
@@ -17,7 +17,7 @@ fn a_program_of_2005_sets_and_reads() {
     let (fields, log) = legacy(&Configuration::x86(), [legacy_set(0)]);
     assert_eq!(fields, [10, 3, 1]);
     assert!(log.contains(Reason::LimitOutOfRange.text()), "{log}");
-    // A limit of 0 is how these programs know that nothing was found.
+    // These programs take a limit of 0 for a failure.
     let (fields, log) = legacy(
         &Configuration::x86(),
         [
@@ -30,8 +30,8 @@ fn a_program_of_2005_sets_and_reads() {
 }
 
 /// A program of 2005 from its driver's load to its end: it reads the limit, and
-/// sets 150 where it is another.
-fn life_of_2005() -> Vec<Action> {
+/// sets it to 150 if it differs.
+fn legacy_lifecycle() -> Vec<Action> {
     vec![
         Action::Recreate,
         Action::Load,
@@ -41,20 +41,20 @@ fn life_of_2005() -> Vec<Action> {
 }
 
 #[test]
-fn programs_of_2005_work_each_time_and_beside_ours() {
-    // Three times over, with somebody's choice in between each time.
+fn programs_of_2005_work_repeatedly_and_beside_ours() {
+    // Three times, with another limit set in between.
     let mut steps = vec![set(55)];
     for own in [60, 70, 80] {
-        steps.extend(life_of_2005());
+        steps.extend(legacy_lifecycle());
         let (fields, _) = legacy(&Configuration::x86(), steps.clone());
         assert_eq!(fields, [150, 3, 0]);
         // Uninstalled, installed again, and set.
         steps.extend([Action::Recreate, Action::Load, set(own)]);
-        let said = answer(&Configuration::x86(), steps.clone());
-        assert_eq!((said.reason(), said.values[0]), (Reason::Done, own));
-        assert_eq!((said.written, said.original), (own, 10));
+        let response = answer(&Configuration::x86(), steps.clone());
+        assert_eq!((response.reason(), response.values[0]), (Reason::Done, own));
+        assert_eq!((response.written, response.original), (own, 10));
     }
-    // A program that sets without looking is no stranger to itself.
+    // A program may set its own limit again without reading it.
     let again = [legacy_set(150), Action::Recreate, Action::Load];
     let steps = again.iter().cycle().take(9).cloned();
     let (fields, _) = legacy(&Configuration::x86(), steps.chain([legacy_set(150)]));

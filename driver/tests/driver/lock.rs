@@ -1,24 +1,23 @@
-//! The lock that the driver is shipped with, in every order in which threads
-//! can take their steps: one at a time, and each sees what was done before.
+//! The shipped lock, in every interleaving of its threads: they hold the value
+//! one at a time, and each sees the earlier writes.
 //!
-//! `loom` tries the orders. It stands in for the system at the two places that
-//! the lock leaves open, the exclusion and the place of the value, and it
-//! notices when two threads are at the value at once, or one without having
-//! seen what another did. That it does is shown with exclusions that fail.
+//! `loom` tries the interleavings. It replaces the lock's two parameters, the
+//! exclusion and the value's cell, and detects when two threads hold the value
+//! at once, or one without having seen another's write. Faulty exclusions show
+//! that it does.
 
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
-use tcplimit_driver::{Exclusion, Lock, Place};
+use tcplimit_driver::{Exclusion, Lock, RawCell};
 
-/// The value's place, where `loom` watches who is at it.
-struct Watched<T>(UnsafeCell<T>);
+/// The value's cell, whose accesses `loom` checks.
+struct CheckedExclusion<T>(UnsafeCell<T>);
 
-// SAFETY: the cell owns its value, `with_mut` points to it, and to change it
-// through that pointer is what it is for.
-#[expect(unsafe_code, reason = "the checker's place for the lock's value")]
-unsafe impl<T> Place<T> for Watched<T> {
+// SAFETY: the cell owns its value, and `with_mut` points to it for mutation.
+#[expect(unsafe_code, reason = "the checker's cell for the lock's value")]
+unsafe impl<T> RawCell<T> for CheckedExclusion<T> {
     fn with<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
         self.0.with_mut(work)
     }
@@ -39,8 +38,8 @@ impl Waiting {
     }
 }
 
-// SAFETY: `taken` is set by the thread inside and by no other until it leaves,
-// and both go through the mutex, which makes one thread's work seen by the next.
+// SAFETY: only the thread inside sets `taken` until it leaves, and both go through
+// the mutex, which makes one thread's writes visible to the next.
 #[expect(unsafe_code, reason = "the exclusion under which the lock is checked")]
 unsafe impl Exclusion for Waiting {
     fn enter(&self) {
@@ -57,21 +56,21 @@ unsafe impl Exclusion for Waiting {
     }
 }
 
-/// Keeps nobody out.
+/// Excludes nobody.
 struct Open;
 
-// SAFETY: none. It breaks the promise, for `loom` to notice; and it does before
-// two threads are at the value.
+// SAFETY: none. It breaks the contract on purpose; `loom` detects that before two
+// threads hold the value.
 #[expect(unsafe_code, reason = "broken on purpose")]
 unsafe impl Exclusion for Open {
     fn enter(&self) {}
     unsafe fn leave(&self) {}
 }
 
-/// Keeps others out, but does not make them see what was done inside.
+/// Excludes others, but publishes no writes.
 struct Unseen(AtomicBool);
 
-// SAFETY: none, as `Open`: the flag's order says nothing of the value.
+// SAFETY: none, as `Open`: the flag's memory order does not cover the value.
 #[expect(unsafe_code, reason = "broken on purpose")]
 unsafe impl Exclusion for Unseen {
     fn enter(&self) {
@@ -90,8 +89,7 @@ unsafe impl Exclusion for Unseen {
     }
 }
 
-/// Lets two threads in at once after the first has left: an exclusion that
-/// forgets to close the door behind itself.
+/// Admits two threads at once after the first has left.
 struct OpenOnceLeft {
     waiting: Waiting,
     left: AtomicBool,
@@ -113,26 +111,26 @@ unsafe impl Exclusion for OpenOnceLeft {
     }
 }
 
-/// What the lock holds here: who was in, in order, and how often that was.
+/// The lock's value: the threads that were inside, in order, and their number.
 #[derive(Default)]
 struct Visits {
     count: usize,
     threads: Vec<usize>,
 }
 
-/// Each of so many threads comes in so often, reads, lets others run, and
-/// writes what it read and one more.
+/// Each of `threads` threads enters `times` times, reads the count, yields, and
+/// writes the count plus one.
 fn visit<E: Exclusion + Send + Sync + 'static>(
     threads: usize,
     times: usize,
     exclusion: impl Fn() -> E + Send + Sync + 'static,
 ) {
     loom::model(move || {
-        let place = Watched(UnsafeCell::new(Visits::default()));
-        let lock = Arc::new(Lock::in_place(place, exclusion()));
-        let come = move |thread: usize, lock: &Lock<Visits, E, Watched<Visits>>| {
+        let place = CheckedExclusion(UnsafeCell::new(Visits::default()));
+        let lock = Arc::new(Lock::with_cell(place, exclusion()));
+        let come = move |thread: usize, lock: &Lock<Visits, E, CheckedExclusion<Visits>>| {
             for _ in 0..times {
-                lock.use_with(|visits| {
+                lock.with(|visits| {
                     let count = visits.count;
                     thread::yield_now();
                     visits.count = count + 1;
@@ -150,7 +148,7 @@ fn visit<E: Exclusion + Send + Sync + 'static>(
         for other in others {
             other.join().unwrap();
         }
-        lock.use_with(|visits| {
+        lock.with(|visits| {
             assert_eq!(visits.count, threads * times, "an update was lost");
             for thread in 0..threads {
                 let own = visits.threads.iter().filter(|&&own| own == thread);
@@ -161,44 +159,44 @@ fn visit<E: Exclusion + Send + Sync + 'static>(
 }
 
 #[test]
-fn two_threads_are_never_at_the_value_at_once_and_each_sees_what_the_other_did() {
+fn two_threads_never_hold_the_value_at_once_and_see_each_others_writes() {
     visit(2, 2, Waiting::new);
 }
 
 #[test]
-fn three_threads_are_never_at_the_value_at_once_and_each_sees_what_the_others_did() {
+fn three_threads_never_hold_the_value_at_once_and_see_each_others_writes() {
     visit(3, 1, Waiting::new);
 }
 
 #[test]
-fn a_panic_inside_lets_the_next_one_in() {
+fn a_panic_inside_releases_the_lock() {
     loom::model(|| {
-        let place = Watched(UnsafeCell::new(0));
-        let lock = Lock::in_place(place, Waiting::new());
-        let work = || lock.use_with(|_| std::panic::resume_unwind(Box::new("out")));
+        let place = CheckedExclusion(UnsafeCell::new(0));
+        let lock = Lock::with_cell(place, Waiting::new());
+        let work = || lock.with(|_| std::panic::resume_unwind(Box::new("out")));
         let panicked: Result<(), _> = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         assert!(panicked.is_err());
-        // Were it still taken, `loom` would report that nobody can go on.
-        lock.use_with(|value| *value += 1);
-        assert_eq!(lock.use_with(|value| *value), 1);
+        // If it were still taken, `loom` would report a deadlock.
+        lock.with(|value| *value += 1);
+        assert_eq!(lock.with(|value| *value), 1);
     });
 }
 
 #[test]
 #[should_panic(expected = "currently writing to cell")]
-fn an_exclusion_that_lets_two_in_is_noticed() {
+fn an_exclusion_that_admits_two_threads_is_detected() {
     visit(2, 1, || Open);
 }
 
 #[test]
 #[should_panic(expected = "Causality violation")]
-fn an_exclusion_that_does_not_show_the_next_what_was_done_is_noticed() {
+fn an_exclusion_that_publishes_no_writes_is_detected() {
     visit(2, 1, || Unseen(AtomicBool::new(false)));
 }
 
 #[test]
 #[should_panic(expected = "currently writing to cell")]
-fn an_exclusion_that_stays_open_is_noticed() {
+fn an_exclusion_that_excludes_nobody_is_detected() {
     visit(3, 1, || OpenOnceLeft {
         waiting: Waiting::new(),
         left: AtomicBool::new(false),

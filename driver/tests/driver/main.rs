@@ -1,5 +1,5 @@
-//! The rules of the driver, each in a file named after it, in a system that does
-//! what it is told; and what may happen there, made up.
+//! The driver's rules, each in a file named after it, and random sessions, in a
+//! simulated system.
 
 mod session;
 
@@ -9,6 +9,7 @@ mod expected_value;
 mod fault;
 mod history;
 mod in_force;
+mod inspect;
 mod legacy;
 mod lock;
 mod module_list;
@@ -19,5 +20,4 @@ mod request;
 mod resources;
 mod restore;
 mod start;
-mod target;
 mod write;

@@ -1,6 +1,8 @@
 //! The list of loaded modules must agree with the driver object.
 
-use simulation::kernel::{Configuration, Fault, Listing, PathStyle, Says, Settings, Switch};
+use simulation::kernel::{
+    Configuration, Fault, ListState, ModuleListing, PathStyle, Settings, Switch,
+};
 use simulation::session::Action;
 use specimen::Module;
 use tcplimit_protocol::Reason;
@@ -9,34 +11,37 @@ use crate::session::{answer, busy, legacy, legacy_set, query, reset, set, set_ov
 
 const TCPIP: Module = Module::Tcpip;
 
-/// Where nothing confirms where a module lies its limit is shown, and changed
-/// only together with the test-only value, also to what it is.
+/// The limit of an unlisted module is shown, and set, even to its current value,
+/// only with the test-only value.
 #[test]
-fn a_module_without_an_entry_in_the_list_is_looked_at_and_not_changed() {
-    let unlisted = || Action::Happens(Fault::Listed(Says::Nothing));
-    let said = answer(&Configuration::x86(), [unlisted(), query()]);
-    assert_eq!((said.reason(), said.values[0]), (Reason::Done, 10));
-    assert_eq!(said.flags & 4, 4);
+fn an_unlisted_module_is_read_and_not_changed() {
+    let unlisted = || Action::Happens(Fault::Listed(ListState::Missing));
+    let response = answer(&Configuration::x86(), [unlisted(), query()]);
+    assert_eq!((response.reason(), response.values[0]), (Reason::Done, 10));
+    assert_eq!(response.flags & 4, 4);
     for sets in [set(100), set(10), set(0), reset(), set_over(10, 100)] {
-        let said = answer(&Configuration::x86(), [unlisted(), sets]);
-        assert_eq!((said.reason(), said.detail), (Reason::ListDiffers, [0; 2]));
-        assert_eq!((said.values[0], said.flags & 4), (10, 4));
+        let response = answer(&Configuration::x86(), [unlisted(), sets]);
+        assert_eq!(
+            (response.reason(), response.detail),
+            (Reason::ListDiffers, [0; 2])
+        );
+        assert_eq!((response.values[0], response.flags & 4), (10, 4));
     }
     let (fields, log) = legacy(&Configuration::x86(), [unlisted(), legacy_set(100)]);
     assert_eq!(fields, [10, 3, 1]);
     assert!(log.contains(Reason::ListDiffers.text()), "{log}");
-    // Nor is a stored limit applied, or one put back at unload.
+    // Nor is a stored limit applied, or a limit restored at unload.
     let asked = Action::Query(TCPIP);
     let hidden = Configuration {
-        list: Listing {
-            says: Says::Nothing,
+        list: ModuleListing {
+            state: ListState::Missing,
             ..Configuration::x86().list
         },
         ..busy(Configuration::x86())
     };
-    let said = answer(&hidden, [asked]);
+    let response = answer(&hidden, [asked]);
     assert_eq!(
-        (said.values[0], said.start_reason()),
+        (response.values[0], response.start_reason()),
         (10, Reason::ListDiffers)
     );
 
@@ -47,25 +52,25 @@ fn a_module_without_an_entry_in_the_list_is_looked_at_and_not_changed() {
         },
         ..Configuration::x86()
     };
-    let said = answer(&accepting, [unlisted(), set(100)]);
-    assert_eq!((said.reason(), said.values[0]), (Reason::Done, 100));
-    let said = answer(&Configuration::x86(), [set(100)]);
-    assert_eq!((said.reason(), said.flags & 4), (Reason::Done, 0));
-    for says in [
-        Says::OtherBase,
-        Says::OtherSize,
-        Says::OtherName,
-        Says::NameTwice,
-        Says::BaseTwice,
+    let response = answer(&accepting, [unlisted(), set(100)]);
+    assert_eq!((response.reason(), response.values[0]), (Reason::Done, 100));
+    let response = answer(&Configuration::x86(), [set(100)]);
+    assert_eq!((response.reason(), response.flags & 4), (Reason::Done, 0));
+    for state in [
+        ListState::OtherBase,
+        ListState::OtherSize,
+        ListState::OtherName,
+        ListState::NameTwice,
+        ListState::BaseTwice,
     ] {
-        let listed = Action::Happens(Fault::Listed(says));
-        let said = answer(&Configuration::x86(), [listed, set(100)]);
-        assert_eq!(said.reason(), Reason::ListDiffers, "{says:?}");
+        let listed = Action::Happens(Fault::Listed(state));
+        let response = answer(&Configuration::x86(), [listed, set(100)]);
+        assert_eq!(response.reason(), Reason::ListDiffers, "{state:?}");
     }
 }
 
 #[test]
-fn the_list_names_the_module_however_paths_are_written() {
+fn a_listed_module_is_recognised_in_every_path_style() {
     for style in [
         PathStyle::SystemRoot,
         PathStyle::Windows,
@@ -74,11 +79,11 @@ fn the_list_names_the_module_however_paths_are_written() {
         PathStyle::Slashes,
     ] {
         for in_pages in [false, true] {
-            let listed = |says| {
-                let list = Listing {
+            let listed = |state| {
+                let list = ModuleListing {
                     style,
                     in_pages,
-                    says,
+                    state,
                 };
                 answer(
                     &Configuration {
@@ -88,14 +93,14 @@ fn the_list_names_the_module_however_paths_are_written() {
                     [set(100)],
                 )
             };
-            let said = listed(Says::TheTruth);
+            let response = listed(ListState::Correct);
             assert_eq!(
-                (said.reason(), said.flags & 4),
+                (response.reason(), response.flags & 4),
                 (Reason::Done, 0),
                 "{style:?}"
             );
             assert_eq!(
-                listed(Says::OtherBase).reason(),
+                listed(ListState::OtherBase).reason(),
                 Reason::ListDiffers,
                 "{style:?}"
             );

@@ -1,6 +1,6 @@
-//! The page of the limit: present, and writable as far as page tables say.
+//! The limit's page must be present, and writable by the page tables.
 
-use simulation::kernel::{Configuration, Fault, Number, Part, Settings, Switch, Value};
+use simulation::kernel::{Configuration, Fault, ModulePage, Number, Settings, Switch, Value};
 use simulation::session::Action;
 use specimen::Module;
 use tcplimit_protocol::Reason;
@@ -10,18 +10,18 @@ use crate::session::{answer, during, legacy, legacy_set, set};
 const TCPIP: Module = Module::Tcpip;
 
 #[test]
-fn a_page_that_goes_away_after_the_write_does_not_turn_it_into_a_refusal() {
+fn a_page_lost_after_the_write_does_not_turn_success_into_refusal() {
     for call in 0..28 {
-        let fault = Fault::PagedOut(TCPIP, Part::Limit);
-        let said = answer(&Configuration::x86(), [during(set(100), call, fault)]);
-        let wrote = said.written == 100;
-        let tells = matches!(said.reason(), Reason::Done | Reason::Overwritten);
-        assert_eq!(wrote, tells, "{said:?}");
+        let fault = Fault::PagedOut(TCPIP, ModulePage::Limit);
+        let response = answer(&Configuration::x86(), [during(set(100), call, fault)]);
+        let wrote = response.written == 100;
+        let tells = matches!(response.reason(), Reason::Done | Reason::Overwritten);
+        assert_eq!(wrote, tells, "{response:?}");
     }
 }
 
 #[test]
-fn unknown_rights_are_a_no_unless_the_test_only_value_is_one() {
+fn unknown_page_rights_refuse_a_write_unless_the_test_only_value_is_one() {
     let accepting = |accept_unknown_rights, rights_known| Configuration {
         rights_known,
         settings: Settings {
@@ -37,18 +37,21 @@ fn unknown_rights_are_a_no_unless_the_test_only_value_is_one() {
         Switch(Value::Number(Number(2))),
         Switch(Value::Number(Number(u32::MAX))),
     ] {
-        let said = answer(&accepting(switch, false), [set(100)]);
-        assert_eq!(said.reason(), Reason::PageUnknown, "{switch:?}");
-        assert_eq!((said.values[0], said.flags & 1), (10, 0));
+        let response = answer(&accepting(switch, false), [set(100)]);
+        assert_eq!(response.reason(), Reason::PageUnknown, "{switch:?}");
+        assert_eq!((response.values[0], response.flags & 1), (10, 0));
         let (fields, log) = legacy(&accepting(switch, false), [legacy_set(100)]);
         assert_eq!(fields, [10, 3, 1]);
         assert!(log.contains(Reason::PageUnknown.text()), "{log}");
     }
-    let said = answer(&accepting(Switch::ON, false), [set(100)]);
-    assert_eq!((said.reason(), said.values[0]), (Reason::Done, 100));
-    assert_eq!(said.flags & 1, 1, "and the answer shows that it is set");
-    // Read-only is read-only.
-    let protected = Action::Happens(Fault::Protected(TCPIP, Part::Limit));
-    let said = answer(&accepting(Switch::ON, true), [protected, set(100)]);
-    assert_eq!((said.reason(), said.values[0]), (Reason::PageReadOnly, 10));
+    let response = answer(&accepting(Switch::ON, false), [set(100)]);
+    assert_eq!((response.reason(), response.values[0]), (Reason::Done, 100));
+    assert_eq!(response.flags & 1, 1, "and the answer shows that it is set");
+    // The value does not override a read-only page.
+    let protected = Action::Happens(Fault::Protected(TCPIP, ModulePage::Limit));
+    let response = answer(&accepting(Switch::ON, true), [protected, set(100)]);
+    assert_eq!(
+        (response.reason(), response.values[0]),
+        (Reason::PageReadOnly, 10)
+    );
 }

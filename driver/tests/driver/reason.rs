@@ -1,6 +1,6 @@
-//! Every reason that the protocol has, and how it comes about.
+//! Every reason of the protocol, and its cause.
 
-use simulation::kernel::{Configuration, Fault, Number, Part, Says, Settings, Value};
+use simulation::kernel::{Configuration, Fault, ListState, ModulePage, Number, Settings, Value};
 use simulation::session::{Action, Answer, Step};
 use specimen::Module;
 use tcplimit_protocol::Reason;
@@ -9,44 +9,43 @@ use crate::session::{answer, during, query, set, set_over, with, with_limit};
 
 const TCPIP: Module = Module::Tcpip;
 
-/// A fault that lasts, and then a set.
+/// The answer to a set after a lasting fault.
 fn after(fault: Fault) -> Answer {
     answer(&Configuration::x86(), [Action::Happens(fault), set(100)])
 }
 
-fn of(build: &str) -> Answer {
+fn after_set(build: &str) -> Answer {
     answer(&with(build), [set(100)])
 }
 
-/// An answer that is refused for this reason, with its two numbers.
+/// Provokes a refusal for this reason; its details.
 fn reached(reason: Reason) -> Option<[u32; 2]> {
-    let said = match reason {
+    let response = match reason {
         Reason::Done => answer(&Configuration::x86(), [set(100)]),
         Reason::NotLoaded => after(Fault::Unloaded(TCPIP)),
         Reason::Unusable => after(Fault::Unusable(TCPIP)),
-        Reason::ListUnavailable => after(Fault::Listed(Says::Fails)),
-        Reason::ListDiffers => after(Fault::Listed(Says::OtherBase)),
-        Reason::HeadersUnreadable => after(Fault::PagedOut(TCPIP, Part::Headers)),
-        Reason::NotAnImage => of("no headers"),
-        Reason::WrongMachine => of("for ARM"),
-        Reason::Inconsistent => of("a section elsewhere"),
-        Reason::TooManySections => of("five code sections"),
-        Reason::CodeUnreadable => after(Fault::PagedOut(TCPIP, Part::Code)),
-        Reason::NoGate => of("tcpip-xp-sp3-x86-UnsignedJumps"),
-        Reason::EvidenceMissing => of("tcpip-xp-sp3-x86-OneGate"),
-        Reason::Ambiguous => of("tcpip-xp-sp3-x86-SecondCandidate"),
-        Reason::TooManyCandidates => of("fourteen candidates"),
+        Reason::ListUnavailable => after(Fault::Listed(ListState::Fails)),
+        Reason::ListDiffers => after(Fault::Listed(ListState::OtherBase)),
+        Reason::HeadersUnreadable => after(Fault::PagedOut(TCPIP, ModulePage::Headers)),
+        Reason::NotAnImage => after_set("no headers"),
+        Reason::WrongMachine => after_set("for ARM"),
+        Reason::Inconsistent => after_set("a section elsewhere"),
+        Reason::TooManySections => after_set("five code sections"),
+        Reason::CodeUnreadable => after(Fault::PagedOut(TCPIP, ModulePage::Code)),
+        Reason::NoGate => after_set("tcpip-xp-sp3-x86-UnsignedJumps"),
+        Reason::EvidenceMissing => after_set("tcpip-xp-sp3-x86-OneGate"),
+        Reason::Ambiguous => after_set("tcpip-xp-sp3-x86-SecondCandidate"),
+        Reason::TooManyCandidates => after_set("fourteen candidates"),
         Reason::Changed => {
             let broken = Action::Happens(Fault::AtomicBroken(TCPIP));
             answer(&Configuration::x86(), [query(), broken, set(100)])
         }
         Reason::LimitOutOfRange => answer(&Configuration::x86(), [set(16_777_216)]),
-        // The locator refuses what the policy would refuse for this, with the
-        // same headers before its eyes (SameDataSection). That the policy does
-        // too is in `policy.rs`.
+        // The locator refuses such headers before the policy does
+        // (SameDataSection). `policy.rs` tests the policy.
         Reason::SectionRights => return None,
-        Reason::PageInvalid => after(Fault::PagedOut(TCPIP, Part::Limit)),
-        Reason::PageReadOnly => after(Fault::Protected(TCPIP, Part::Limit)),
+        Reason::PageInvalid => after(Fault::PagedOut(TCPIP, ModulePage::Limit)),
+        Reason::PageReadOnly => after(Fault::Protected(TCPIP, ModulePage::Limit)),
         Reason::PageUnknown => after(Fault::RightsUnknown),
         Reason::ImplausibleValue => answer(&with_limit(u32::MAX), [set_over(u32::MAX, 100)]),
         Reason::UnexpectedValue => answer(&with_limit(50), [set(100)]),
@@ -56,20 +55,20 @@ fn reached(reason: Reason) -> Option<[u32; 2]> {
         Reason::SettingUnreadable | Reason::GuardFailed => return at_start(reason),
         other => panic!("nothing here reaches {other:?}"),
     };
-    assert_eq!(said.reason(), reason, "{said:?}");
-    Some(said.detail)
+    assert_eq!(response.reason(), reason, "{response:?}");
+    Some(response.detail)
 }
 
-/// Other software sets the limit to 77 at one moment or another of a set.
+/// Finds a moment during a set at which a change to 77 gives this reason.
 fn at_some_moment(reason: Reason) -> Answer {
     let meanwhile = |call| during(set(100), call, Fault::Limit(TCPIP, Number(77)));
     (0..40)
         .map(|call| answer(&Configuration::x86(), [meanwhile(call)]))
-        .find(|said| said.reason() == reason)
+        .find(|response| response.reason() == reason)
         .unwrap_or_else(|| panic!("at no moment {reason:?}"))
 }
 
-/// Why a stored limit is refused.
+/// Provokes the refusal of a stored limit.
 fn at_start(reason: Reason) -> Option<[u32; 2]> {
     let stored = |value| Configuration {
         settings: Settings {
@@ -78,23 +77,22 @@ fn at_start(reason: Reason) -> Option<[u32; 2]> {
         },
         ..Configuration::x86()
     };
-    let said = match reason {
+    let response = match reason {
         Reason::SettingUnreadable => answer(&stored(Value::Unreadable), [query()]),
         _ => {
-            // The first start fails for want of power, the second for want of
-            // a mark.
+            // The power fails during the first start; the second finds the mark.
             let load = during(Action::Load, 0, Fault::GuardUnwritable);
             let unload: Step = Action::Unload.into();
             let system = stored(Value::Number(Number(100)));
             answer(&system, [unload, load, query().into()])
         }
     };
-    assert_eq!(said.start_reason(), reason, "{said:?}");
+    assert_eq!(response.start_reason(), reason, "{response:?}");
     Some([0; 2])
 }
 
 #[test]
-fn every_reason_comes_about_and_tells_its_numbers() {
+fn every_reason_occurs_and_carries_its_details() {
     let mut never = Vec::new();
     for &reason in Reason::ALL {
         let Some(detail) = reached(reason) else {
@@ -110,7 +108,7 @@ fn every_reason_comes_about_and_tells_its_numbers() {
             Reason::UnexpectedValue => [50, 10],
             Reason::NotAsNamed => [10, 50],
             Reason::ChangedMeanwhile | Reason::Overwritten => [77, 0],
-            // Which evidence, and where: the locator's tests know.
+            // The locator's tests check the numbers.
             Reason::EvidenceMissing | Reason::Ambiguous => detail,
             _ => [0; 2],
         };

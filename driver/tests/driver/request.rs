@@ -1,6 +1,8 @@
-//! Requests that are malformed in every way, and what answers must not tell.
+//! Malformed requests, and secrecy of addresses.
 
-use simulation::kernel::{Configuration, Fault, Part, System, Watched, World, X64, X86};
+use simulation::kernel::{
+    AddressLayout, CheckedExclusion, Configuration, Fault, ModulePage, System, X64, X86,
+};
 use simulation::session::{self, Action, Output, Run, Session};
 use specimen::{Arch, Module};
 use tcplimit_driver::{Device, Driver};
@@ -14,16 +16,16 @@ const RESET: u32 = 0x22_E408;
 const GET_2005: u32 = 0x22_6004;
 const SET_2005: u32 = 0x22_E008;
 
-fn driver() -> Driver<System<X86>, Watched> {
-    let kernel = System::start(&Configuration::x86(), World::First);
+fn driver() -> Driver<System<X86>, CheckedExclusion> {
+    let kernel = System::start(&Configuration::x86(), AddressLayout::First);
     let exclusion = kernel.exclusion();
     let driver = Driver::new(kernel, exclusion);
     driver.load().expect("it loads");
     driver
 }
 
-/// Sends so many bytes of these fields, with so much room for the answer; the
-/// status, and how much was answered.
+/// Sends `input` bytes of these fields, with `output` bytes for the answer; the
+/// status and the answer's length.
 fn send(device: Device, code: u32, fields: &[u32], input: usize, output: usize) -> (Status, usize) {
     let driver = driver();
     let mut buffer: Vec<u8> = fields
@@ -95,7 +97,7 @@ fn records_of_2005_need_sixteen_bytes_and_the_log_is_cut_where_the_room_ends() {
     for input in 0..16 {
         let (status, _) = send(Device::Legacy, SET_2005, &fields, input, 3088);
         assert_eq!(status, Status::INFO_LENGTH_MISMATCH);
-        // GET takes no input, and so minds none.
+        // GET ignores its input.
         let (status, _) = send(Device::Legacy, GET_2005, &fields, input, 3088);
         assert_eq!(status, Status::SUCCESS);
     }
@@ -108,7 +110,7 @@ fn records_of_2005_need_sixteen_bytes_and_the_log_is_cut_where_the_room_ends() {
 }
 
 #[test]
-fn every_code_but_a_devices_own_is_no_request() {
+fn each_device_refuses_control_codes_of_others() {
     let known = [QUERY, SET, RESET, GET_2005, SET_2005];
     let near = known
         .into_iter()
@@ -123,14 +125,14 @@ fn every_code_but_a_devices_own_is_no_request() {
     }
 }
 
-/// Whatever lies in a module's address range, or on x64 is the upper half of
-/// one, must not be found at any place of any answer.
+/// No dword of an answer may lie in a module's address range, or on x64 be the
+/// upper half of such an address.
 #[test]
-fn no_answer_has_an_address_in_it() {
+fn no_answer_contains_an_address() {
     let faults = [
         None,
         Some(Fault::AtomicBroken(Module::Tcpip)),
-        Some(Fault::PagedOut(Module::Tcpip, Part::Limit)),
+        Some(Fault::PagedOut(Module::Tcpip, ModulePage::Limit)),
         Some(Fault::GateBroken(Module::Tcpip)),
         Some(Fault::ExchangeRefused),
     ];
@@ -159,24 +161,24 @@ fn no_answer_has_an_address_in_it() {
             let steps = [query()].into_iter().chain(happens).chain(asked);
             let session = Session {
                 steps: steps.map(Into::into).collect(),
-                ..Session::of(system.clone())
+                ..Session::new(system.clone())
             };
-            // In both worlds alike, so without any address in them…
+            // The same in both layouts, hence without addresses…
             session::check(&session);
-            // …and to look at.
+            // …and without values in the modules' ranges.
             let answers = match system.arch {
-                Arch::X86 => Run::<X86>::all(&session, World::First),
-                Arch::X64 => Run::<X64>::all(&session, World::First),
+                Arch::X86 => Run::<X86>::session(&session, AddressLayout::First),
+                Arch::X64 => Run::<X64>::session(&session, AddressLayout::First),
             };
-            for said in answers {
-                has_no_address(system, &said.output);
+            for response in answers {
+                assert_no_address(system, &response.output);
             }
         }
     }
 }
 
-fn has_no_address(system: &Configuration, output: &[u8]) {
-    // All that World::First puts modules at.
+fn assert_no_address(system: &Configuration, output: &[u8]) {
+    // The modules' bases in AddressLayout::First.
     let bases: [u64; 2] = match system.arch {
         Arch::X86 => [0xF7A3_B000, 0xF9E1_4000],
         Arch::X64 => [0xFFFF_FADF_E1A2_3000, 0xFFFF_FADF_A5C6_7000],

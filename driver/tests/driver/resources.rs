@@ -1,5 +1,5 @@
-//! The driver's resources, read by others than wrote them: the version by
-//! pelite, the messages by a reader that does what Windows does.
+//! The driver's resources, read by independent readers: the version by pelite,
+//! the messages by a reader that works as Windows does.
 
 #[path = "../../build/message_table.rs"]
 mod message_table;
@@ -22,11 +22,11 @@ fn dword(bytes: &[u8], at: usize) -> usize {
 }
 
 fn table() -> Vec<u8> {
-    message_table::of(Message::texts().collect())
+    message_table::encode(Message::texts().collect())
 }
 
-/// Finds a message as RtlFindMessage does: the first block that the number is
-/// in, then from entry to entry.
+/// Finds a message as RtlFindMessage does: the first block with the number, then
+/// entry by entry.
 fn find(table: &[u8], id: u32) -> Option<String> {
     let id = id as usize;
     let block = (0..dword(table, 0))
@@ -70,7 +70,7 @@ fn numbers_between_the_messages_are_not_found() {
 
 #[test]
 fn the_version_reads_as_it_was_written() {
-    let bytes = version::of("12.3.45", &version::DRIVER);
+    let bytes = version::encode("12.3.45", &version::DRIVER);
     let info = VersionInfo::try_from(&bytes).expect("a version resource");
     let fixed = info.fixed().expect("its fixed part");
     for version in [fixed.dwFileVersion, fixed.dwProductVersion] {
@@ -106,7 +106,7 @@ fn the_version_reads_as_it_was_written() {
 
 #[test]
 fn a_file_of_resources_begins_with_an_empty_one_and_keeps_each_on_a_dword() {
-    let file = resource::file(&[
+    let file = resource::encode(&[
         (resource::RT_VERSION, b"five!".to_vec()),
         (resource::RT_MESSAGETABLE, b"four".to_vec()),
     ]);

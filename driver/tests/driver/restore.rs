@@ -1,6 +1,6 @@
-//! At unload the limit is put back if asked.
+//! Unload restores the limit if configured.
 
-use simulation::kernel::{Configuration, Fault, Settings, Switch, World, X86};
+use simulation::kernel::{AddressLayout, Configuration, Fault, Settings, Switch, X86};
 use simulation::session::{Action, Run};
 use specimen::Module;
 
@@ -16,9 +16,9 @@ fn restoring(system: Configuration) -> Configuration {
     }
 }
 
-/// The limit of tcpip.sys once all is done.
-fn left(system: &Configuration, steps: &[Action]) -> u32 {
-    let mut run = Run::<X86>::start(system, World::First);
+/// The limit of tcpip.sys after all steps.
+fn final_limit(system: &Configuration, steps: &[Action]) -> u32 {
+    let mut run = Run::<X86>::start(system, AddressLayout::First);
     run.step(&Action::Load.into());
     for step in steps {
         run.step(&step.clone().into());
@@ -30,44 +30,50 @@ fn left(system: &Configuration, steps: &[Action]) -> u32 {
 }
 
 #[test]
-fn at_unload_the_limit_is_put_back_only_if_asked_and_only_if_it_is_ours() {
+fn unload_restores_the_limit_only_if_configured_and_only_if_the_driver_wrote_it() {
     let unload = || Action::Unload;
-    assert_eq!(left(&Configuration::x86(), &[set(100), unload()]), 100);
     assert_eq!(
-        left(&restoring(Configuration::x86()), &[set(100), unload()]),
+        final_limit(&Configuration::x86(), &[set(100), unload()]),
+        100
+    );
+    assert_eq!(
+        final_limit(&restoring(Configuration::x86()), &[set(100), unload()]),
         10
     );
     assert_eq!(
-        left(
+        final_limit(
             &restoring(Configuration::x86()),
             &[set(100), set(200), unload()]
         ),
         10
     );
-    // What was there first comes back, not 10.
+    // The original limit is restored, not 10.
     let patched = restoring(with_limit(50));
-    assert_eq!(left(&patched, &[set_over(50, 100), unload()]), 50);
-    // What an earlier load wrote is ours too.
+    assert_eq!(final_limit(&patched, &[set_over(50, 100), unload()]), 50);
+    // A limit written by an earlier load is the driver's own.
     let reload = [
         set(100),
         Action::Happens(Fault::SettingsUnreadable),
         unload(),
     ];
-    assert_eq!(left(&restoring(Configuration::x86()), &reload), 10);
-    // Somebody else's is not.
+    assert_eq!(final_limit(&restoring(Configuration::x86()), &reload), 10);
+    // A foreign limit is not.
     assert_eq!(
-        left(
+        final_limit(
             &restoring(Configuration::x86()),
             &[set(100), others_set(77), unload()]
         ),
         77
     );
     assert_eq!(
-        left(
+        final_limit(
             &restoring(Configuration::x86()),
             &[others_set(77), unload()]
         ),
         77
     );
-    assert_eq!(left(&restoring(Configuration::x86()), &[unload()]), 10);
+    assert_eq!(
+        final_limit(&restoring(Configuration::x86()), &[unload()]),
+        10
+    );
 }

@@ -1,12 +1,14 @@
-//! Sessions that are made up, and how others are spelt out.
+//! Random sessions, and building blocks for named ones.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use simulation::kernel::{
-    Configuration, Fault, Installed, Number, Settings, Switch, Value, World, X64, X86,
+    AddressLayout, Configuration, Fault, Installed, Number, Settings, Switch, Value, X64, X86,
 };
-use simulation::session::{self, Action, Answer, Armed, Output, Run, Said, Session, Step};
+use simulation::session::{
+    self, Action, Answer, Output, Run, ScheduledFault, Session, Step, StepResult,
+};
 use specimen::{Arch, Module};
 use tcplimit_protocol::Reason;
 
@@ -14,38 +16,38 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16_384))]
 
     #[test]
-    fn whatever_happens_only_limits_are_written_and_answers_are_true(session: Session) {
+    fn random_sessions_write_only_limits_and_get_true_answers(session: Session) {
         session::check(&session);
     }
 }
 
-/// What is made up must be worth it: most answers foretold, most reasons
+/// Random sessions must be worthwhile: most answers predicted, most reasons
 /// reached, many limits written.
 #[test]
-fn sessions_that_are_made_up_go_everywhere() {
+fn random_sessions_reach_every_case() {
     let mut runner = TestRunner::deterministic();
-    let (mut answers, mut foretold, mut changes) = (0, 0, 0);
+    let (mut answers, mut predicted, mut changes) = (0, 0, 0);
     let mut reached = Vec::new();
     for _ in 0..6144 {
         let session = any::<Session>().new_tree(&mut runner).expect("a session");
         let session = session.current();
-        let said = match session.system.arch {
-            Arch::X86 => Run::<X86>::all(&session, World::First),
-            Arch::X64 => Run::<X64>::all(&session, World::First),
+        let response = match session.system.arch {
+            Arch::X86 => Run::<X86>::session(&session, AddressLayout::First),
+            Arch::X64 => Run::<X64>::session(&session, AddressLayout::First),
         };
-        for said in &said {
+        for response in &response {
             let changed = |event: &&String| event.contains("was changed from");
-            changes += said.events.iter().filter(changed).count();
-            answers += usize::from(!said.output.is_empty());
-            foretold += usize::from(said.foretold);
-            if said.output.starts_with(&[104, 0, 0, 0, 1, 0, 0, 0]) {
-                let answer = Answer::read(&said.output);
+            changes += response.events.iter().filter(changed).count();
+            answers += usize::from(!response.output.is_empty());
+            predicted += usize::from(response.predicted);
+            if response.output.starts_with(&[104, 0, 0, 0, 1, 0, 0, 0]) {
+                let answer = Answer::read(&response.output);
                 reached.extend([answer.reason(), answer.start_reason()]);
             }
         }
     }
     assert!(answers > 8192 && changes > 512, "{answers}, {changes}");
-    assert!(foretold * 2 > answers, "{foretold} of {answers}");
+    assert!(predicted * 2 > answers, "{predicted} of {answers}");
     let missed = Reason::ALL
         .iter()
         .filter(|reason| !reached.contains(reason));
@@ -53,15 +55,15 @@ fn sessions_that_are_made_up_go_everywhere() {
     assert!(missed.len() <= 4, "{missed:?}");
 }
 
-/// Windows XP with another tcpip.sys.
+/// Windows XP with this build of tcpip.sys.
 pub(crate) fn with(build: &str) -> Configuration {
     Configuration {
-        tcpip: Installed::of(build),
+        tcpip: Installed::with_build(build),
         ..Configuration::x86()
     }
 }
 
-/// Windows XP whose tcpip.sys has another limit.
+/// Windows XP whose tcpip.sys has this limit.
 pub(crate) fn with_limit(limit: u32) -> Configuration {
     let mut system = Configuration::x86();
     if let Some(tcpip) = &mut system.tcpip {
@@ -70,7 +72,7 @@ pub(crate) fn with_limit(limit: u32) -> Configuration {
     system
 }
 
-/// A driver with all to do: stored limits, an unload that puts them back.
+/// A system with stored limits, which the unload restores.
 pub(crate) fn busy(system: Configuration) -> Configuration {
     Configuration {
         settings: Settings {
@@ -86,7 +88,7 @@ pub(crate) fn query() -> Action {
     Action::Query(Module::Tcpip)
 }
 
-/// Sets the limit of tcpip.sys, whatever the driver expects to be there.
+/// Sets the limit of tcpip.sys without a named expected value.
 pub(crate) fn set(limit: u32) -> Action {
     set_over(0, limit)
 }
@@ -110,48 +112,47 @@ pub(crate) fn others_set(limit: u32) -> Action {
     Action::Happens(Fault::Limit(Module::Tcpip, Number(limit)))
 }
 
-/// An action during which a fault happens, right before the n-th call.
+/// An action with a fault right before the n-th call.
 pub(crate) fn during(action: Action, call: u8, fault: Fault) -> Step {
     Step {
         action,
-        faults: vec![Armed { call, fault }],
+        faults: vec![ScheduledFault { call, fault }],
     }
 }
 
-/// Loads the driver and does one thing after the other. Each is checked in all
-/// ways that sessions are; what was said at each, the load first.
-pub(crate) fn said(
+/// Loads the driver and performs the actions, with all checks of sessions; the
+/// results, the load's first.
+pub(crate) fn results(
     system: &Configuration,
     steps: impl IntoIterator<Item = impl Into<Step>>,
-) -> Vec<Said> {
+) -> Vec<StepResult> {
     let session = Session {
         steps: steps.into_iter().map(Into::into).collect(),
-        ..Session::of(system.clone())
+        ..Session::new(system.clone())
     };
     session::check(&session);
     match system.arch {
-        Arch::X86 => Run::<X86>::all(&session, World::First),
-        Arch::X64 => Run::<X64>::all(&session, World::First),
+        Arch::X86 => Run::<X86>::session(&session, AddressLayout::First),
+        Arch::X64 => Run::<X64>::session(&session, AddressLayout::First),
     }
 }
 
-/// The last answer of ours.
+/// The last answer of our device.
 pub(crate) fn answer(
     system: &Configuration,
     steps: impl IntoIterator<Item = impl Into<Step>>,
 ) -> Answer {
-    let said = said(system, steps);
-    Answer::read(&said.last().expect("a step").output)
+    let response = results(system, steps);
+    Answer::read(&response.last().expect("a step").output)
 }
 
-/// What a program of 2005 that asks last is told: limit, half-open, error, and
-/// the log.
+/// The last answer of the legacy device: limit, half-open, error, and the log.
 pub(crate) fn legacy(
     system: &Configuration,
     steps: impl IntoIterator<Item = impl Into<Step>>,
 ) -> ([u32; 3], String) {
-    let said = said(system, steps);
-    let output = &said.last().expect("a step").output;
+    let response = results(system, steps);
+    let output = &response.last().expect("a step").output;
     let fields = [0, 4, 8].map(|at| {
         let field = output[at..at + 4].try_into().expect("a field");
         u32::from_le_bytes(field)

@@ -1,28 +1,28 @@
 //! Evidence: the count lies directly behind the limit, both aligned.
 
 use scanner_core::Evidence;
-use specimen::{Decoys, Flaw, Spec};
+use specimen::{Decoys, Defect, Spec};
 
 use crate::edit::{driver, moved, with_count_at};
 use crate::search::{assert_missing, in_memory, without};
 
 #[test]
-fn a_count_elsewhere_is_none() {
-    for driver in without(Flaw::NotAdjacent) {
+fn a_count_that_is_not_adjacent_is_refused() {
+    for driver in without(Defect::NotAdjacent) {
         assert_missing(&driver, &[Evidence::Adjacent]);
     }
 }
 
-/// The variables are then looked for one by one.
+/// The search then takes the variables one by one.
 #[test]
-fn of_a_count_far_away_all_else_is_seen() {
+fn all_other_evidence_holds_for_a_distant_count() {
     let built = driver();
     let far = |by| {
         let mut driver = built.clone();
         moved(&mut driver, &[built.truth.count], by);
         in_memory(&driver).missing()
     };
-    // Other variables lie there, too.
+    // Other variables lie there too.
     let mut places = (0x40..0x800).step_by(0x20);
     assert!(places.any(|by| far(by) == [Evidence::Adjacent]));
 

@@ -1,26 +1,26 @@
 //! Evidence: calls through the import table land in the import table.
 
 use scanner_core::{Evidence, Image, locate};
-use specimen::{Arch, Decoys, Flaw, Spec, Specimen};
+use specimen::{Arch, Decoys, Defect, Spec, Specimen};
 
 use crate::edit::{address, driver, dword, put, section};
 use crate::search::{assert_missing, in_file, in_memory, module, truth, without};
 
 #[test]
 fn without_an_import_table_nothing_anchors_the_base() {
-    for driver in without(Flaw::NoAnchor) {
+    for driver in without(Defect::NoAnchor) {
         assert_missing(&driver, &[Evidence::AnchoredBase, Evidence::LocalImports]);
     }
 }
 
-/// Calls near the gates are left alone.
+/// Calls near the gates stay unchanged.
 #[test]
 fn calls_around_the_gates_do_not_anchor_the_base_if_others_land_elsewhere() {
-    for (_, kind) in Spec::kinds() {
+    for (_, kind) in Spec::presets() {
         let spec = Spec {
             decoys: Decoys::NONE,
             gates_together: true,
-            ..kind.sized(250)
+            ..kind.with_text_kib(250)
         };
         let mut driver = spec.build();
         let text = *section(&driver, b".text");
@@ -46,7 +46,7 @@ fn calls_around_the_gates_do_not_anchor_the_base_if_others_land_elsewhere() {
     }
 }
 
-/// So many calls land in the import table, so many elsewhere, and no others.
+/// A driver with exactly `land` calls into the import table and `elsewhere` others.
 fn with_calls(land: usize, elsewhere: usize) -> Specimen {
     let mut driver = driver();
     let text = section(&driver, b".text");
@@ -72,12 +72,12 @@ fn with_calls(land: usize, elsewhere: usize) -> Specimen {
 #[test]
 fn eight_calls_and_an_eighth_of_all_must_land_in_the_import_table() {
     for (land, elsewhere, enough) in [(8, 0, true), (7, 0, false), (8, 56, true), (8, 57, false)] {
-        // Around the gates there are fewer: that is another piece.
+        // Fewer calls around the gates: that is other evidence.
         let missing = in_memory(&with_calls(land, elsewhere)).missing();
         let anchored = !missing.contains(&Evidence::AnchoredBase);
         assert_eq!(anchored, enough, "{land} {elsewhere}");
     }
-    // Not on an entry, but between two.
+    // Between two entries.
     let mut driver = with_calls(8, 0);
     let call = driver
         .file
@@ -90,20 +90,20 @@ fn eight_calls_and_an_eighth_of_all_must_land_in_the_import_table() {
 }
 
 #[test]
-fn no_more_calls_are_looked_at_than_it_takes() {
-    for (_, kind) in Spec::kinds() {
-        let specimen = kind.sized(64).build();
+fn sampling_stops_once_enough_calls_land() {
+    for (_, kind) in Spec::presets() {
+        let specimen = kind.with_text_kib(64).build();
         let image = Image::from_file(&specimen.file).unwrap();
         let located = locate(&image, module(&specimen.spec)).unwrap();
         assert_eq!(located.findings().import_calls(), 32);
     }
 }
 
-/// The trap: on x86 every operand shifts with the base, all other evidence
-/// stays consistent, and the shifted limit still lies in `.data`.
+/// On x86 all operands shift with the base, all other evidence stays consistent,
+/// and the shifted limit still lies in `.data`.
 #[test]
 fn a_flipped_bit_in_the_image_base_is_caught_by_calls_to_imports_alone() {
-    let mut driver = Spec::server_2003().sized(256).build();
+    let mut driver = Spec::server_2003().with_text_kib(256).build();
     assert_eq!(in_file(&driver), truth(&driver));
     let image_base = dword(&driver.file, 0x3C) as usize + 24 + 28;
     assert_eq!(dword(&driver.file, image_base), 0x1_0000);

@@ -1,21 +1,21 @@
 //! Evidence: the count is updated by locked instructions in three places or more.
 
 use scanner_core::{Evidence, Image, Module, locate};
-use specimen::{Flaw, Spec};
+use specimen::{Defect, Spec};
 
 use crate::edit::{driver_without, free, is_evidence, missing_with};
 use crate::search::{assert_missing, in_memory, without};
 
 #[test]
 fn two_updates_are_not_enough() {
-    for driver in without(Flaw::FewAtomics) {
+    for driver in without(Defect::FewAtomics) {
         assert_missing(&driver, &[Evidence::AtomicCounter]);
     }
 }
 
 #[test]
 fn only_a_locked_instruction_updates_the_count() {
-    let built = driver_without(Flaw::FewAtomics);
+    let built = driver_without(Defect::FewAtomics);
     let place = free(&built)[0];
     assert_eq!(in_memory(&built).missing(), [Evidence::AtomicCounter]);
     let xadd = [0xF0, 0x0F, 0xC1, 0x08];
@@ -26,7 +26,7 @@ fn only_a_locked_instruction_updates_the_count() {
         (&[0xF0, 0x0F, 0xC1, 0x0D], vec![], true),
         (&[0x90, 0x0F, 0xC1, 0x0D], vec![], false),
         (&[0x90, 0x87, 0x0D], vec![], true),
-        // Through a register: its own, another, and how much later.
+        // Through a register: the same or another, and how much later.
         (&[0x90, 0xB8], later(0), true),
         (&[0x90, 0xB9], later(0), false),
         (&[0x90, 0xB8], later(16), true),
@@ -42,11 +42,11 @@ fn only_a_locked_instruction_updates_the_count() {
     }
 }
 
-/// The locator goes through x64 code in stretches of 512 bytes, by where the
-/// distance to a variable has another multiple of 512.
+/// The locator searches x64 code in windows of 512 bytes, which begin where the
+/// distance to a variable is a multiple of 512.
 #[test]
 fn an_update_counts_once_wherever_in_code_it_stands() {
-    let specimen = Spec::xp_x64().sized(64).build();
+    let specimen = Spec::xp_x64().with_text_kib(64).build();
     let text = &specimen.sections[0];
     let start = usize::try_from(text.offset).unwrap();
     let updates = |file: &[u8]| {

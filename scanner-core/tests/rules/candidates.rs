@@ -1,15 +1,15 @@
-//! Pairs of variables that gates compare: which are looked at, and when one is the
+//! Pairs of variables that gates compare: which are evaluated, and which is the
 //! limit.
 
 use scanner_core::{Evidence, NotLocatedReason, Rva};
-use specimen::Flaw;
+use specimen::Defect;
 
 use crate::edit::{driver, driver_without, dword, free, gate, gate_of, moved, put, section};
 use crate::search::{Verdict, in_file, in_memory, without};
 
 #[test]
-fn of_two_candidates_none_is_the_limit() {
-    for driver in without(Flaw::SecondCandidate) {
+fn two_candidates_are_ambiguous() {
+    for driver in without(Defect::SecondCandidate) {
         for verdict in [in_file(&driver), in_memory(&driver)] {
             let Verdict::Refused(NotLocatedReason::Ambiguous(first, second)) = verdict else {
                 panic!("{verdict:?}");
@@ -34,7 +34,7 @@ fn variables_may_lie_on_both_sides_of_a_boundary() {
     let mut found = 0;
     let boundaries = (data.rva..data.rva + data.raw_size).filter(|rva| rva.is_multiple_of(0x100));
     for boundary in boundaries {
-        // The queue length, the limit or the count is the first behind it.
+        // Queue length, limit or count is the first variable behind it.
         for threshold in [boundary - 4, boundary, boundary + 4] {
             let own = threshold - 4..threshold + 8;
             if own.start < data.rva || named.iter().any(|rva| own.contains(rva)) {
@@ -87,8 +87,8 @@ fn pairs_whose_variables_lie_apart_do_not_count() {
 }
 
 #[test]
-fn a_pair_has_both_variables_in_common() {
-    let mut driver = driver_without(Flaw::UnsignedJumps);
+fn gates_form_a_pair_only_if_both_variables_agree() {
+    let mut driver = driver_without(Defect::UnsignedJumps);
     let (data, places) = (section(&driver, b".data").rva, free(&driver));
     for (place, count) in places.into_iter().skip(8).zip([0x40, 0x80]) {
         let gate = gate_of(&driver, data + count, data + 4);
@@ -99,9 +99,9 @@ fn a_pair_has_both_variables_in_common() {
 }
 
 #[test]
-fn a_refusal_is_about_the_pair_that_lies_as_it_should() {
-    // The driver's own lacks nothing but that its count lies elsewhere; the other
-    // lacks nearly everything else.
+fn a_refusal_reports_the_pair_in_the_right_place() {
+    // The driver's own pair lacks only the adjacent count; the other lacks nearly
+    // everything else.
     let mut driver = driver();
     let (count, places) = (driver.truth.count, free(&driver));
     moved(&mut driver, &[count], 0x40);
@@ -116,10 +116,10 @@ fn a_refusal_is_about_the_pair_that_lies_as_it_should() {
 }
 
 #[test]
-fn where_no_pair_lies_as_it_should_the_nearest_to_it_is_reported() {
-    // The driver's own has one gate, and all else but its count's place; the other
-    // has two gates and little else.
-    let mut driver = driver_without(Flaw::OneGate);
+fn without_a_candidate_the_nearest_pair_is_reported() {
+    // The driver's own pair has one gate, and all else but the adjacent count; the
+    // other has two gates and little else.
+    let mut driver = driver_without(Defect::OneGate);
     let (count, places) = (driver.truth.count, free(&driver));
     moved(&mut driver, &[count], 0x40);
     let variable = section(&driver, b".data").rva + 4;

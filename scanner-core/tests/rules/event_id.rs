@@ -1,24 +1,24 @@
 //! Evidence: in tcpip.sys the code of event 4226 is in live code.
 
 use scanner_core::Evidence;
-use specimen::{Decoys, Flaw, Module, Spec};
+use specimen::{Decoys, Defect, Module, Spec};
 
 use crate::edit::{ending_earlier, put, with_room};
 use crate::search::{assert_missing, in_memory, truth, without};
 
 #[test]
 fn tcpip_sys_logs_the_event() {
-    for driver in without(Flaw::NoEventId).filter(|it| it.spec.module == Module::Tcpip) {
+    for driver in without(Defect::NoEventId).filter(|it| it.spec.module == Module::Tcpip) {
         assert_missing(&driver, &[Evidence::EventId]);
     }
 }
 
-/// Code is looked at in blocks, and what is left behind the last one as well.
+/// The search reads code in blocks, and then the rest.
 #[test]
 fn the_event_counts_wherever_code_ends() {
     let built = with_room(&Spec {
         decoys: Decoys::NONE,
-        flaw: Some(Flaw::NoEventId),
+        defect: Some(Defect::NoEventId),
         ..Spec::xp_x64()
     });
     for less in 0..64 {

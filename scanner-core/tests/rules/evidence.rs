@@ -1,16 +1,16 @@
-//! The pieces together: which are asked for, and the report of those that held.
+//! All pieces together: which are required, and the report of those that hold.
 
 use scanner_core::{
     Arch, Evidence, EvidenceSet, Image, Layout, Located, Module, NotLocatedReason, Rva, Tally,
     locate,
 };
-use specimen::{Decoys, Flaw, Spec, Specimen};
+use specimen::{Decoys, Defect, Spec, Specimen};
 
 use crate::search::{module, with_image, without};
 
-/// One of each kind, with its answer in the file and in memory.
+/// A specimen of each kind, with its answer in the file and in memory.
 fn answers(check: impl Fn(&Specimen, &Located)) {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let specimen = Spec {
             decoys: Decoys::NONE,
             ..spec
@@ -27,7 +27,7 @@ fn answers(check: impl Fn(&Specimen, &Located)) {
 }
 
 #[test]
-fn module_processor_and_layout_decide_on_what_is_asked_for() {
+fn module_processor_and_layout_decide_the_required_evidence() {
     answers(|_, located| {
         let is_tcpip = located.module() == Module::Tcpip;
         let is_x64 = located.arch() == Arch::X64;
@@ -63,7 +63,7 @@ fn the_findings_are_where_they_were_built() {
         let lengths: Vec<_> = findings.gates().map(|gate| gate.length()).collect();
         assert_eq!(lengths, truth.gate_lens);
         assert_eq!(findings.nearby_calls().count(), gates.len());
-        // An operand lies within the instruction that begins where it was built.
+        // An operand lies within its instruction.
         let is_in = |operand: Option<Rva>, place: Option<&u32>| {
             let behind = operand.unwrap().0.checked_sub(*place.unwrap());
             behind.is_some_and(|behind| behind < 8)
@@ -92,21 +92,21 @@ fn the_findings_are_where_they_were_built() {
 }
 
 #[test]
-fn a_refusal_reports_what_the_pair_lacks_and_what_speaks_against_it() {
-    for (flaw, piece) in [
-        (Flaw::NoQueueTest, Evidence::QueueTest),
-        (Flaw::LiveWriter, Evidence::NoLiveWriter),
-        (Flaw::AtomicThreshold, Evidence::NoAtomicOnThreshold),
+fn a_refusal_reports_missing_evidence_and_the_offender() {
+    for (defect, piece) in [
+        (Defect::NoQueueTest, Evidence::QueueTest),
+        (Defect::LiveWriter, Evidence::NoLiveWriter),
+        (Defect::AtomicThreshold, Evidence::NoAtomicOnThreshold),
     ] {
-        for built in without(flaw) {
+        for built in without(defect) {
             let image = Image::from_file(&built.file).unwrap();
             let refusal = locate(&image, module(&built.spec)).unwrap_err();
             let best = refusal.best().unwrap();
             assert!(best.missing().iter().eq([piece]), "{best:?}");
             assert_eq!(refusal.reason(), NotLocatedReason::Missing(best.missing()));
             assert!(!best.held().contains(piece) && best.held().contains(Evidence::Adjacent));
-            // An operand of code that names the limit.
-            assert_eq!(best.offender().is_some(), flaw != Flaw::NoQueueTest);
+            // An operand that names the limit.
+            assert_eq!(best.offender().is_some(), defect != Defect::NoQueueTest);
             if let Some(offender) = best.offender() {
                 let bytes = image.read(offender, 4).unwrap();
                 let operand = u32::from_le_bytes(bytes.try_into().unwrap());
@@ -124,7 +124,7 @@ fn a_refusal_reports_what_the_pair_lacks_and_what_speaks_against_it() {
 }
 
 #[test]
-fn names_are_written_one_after_the_other() {
+fn a_set_displays_its_names_in_order() {
     assert_eq!(Evidence::TwoGates.to_string(), "TwoGates");
     let some = [Evidence::QueueTest, Evidence::TwoGates];
     let some: EvidenceSet = some.into_iter().collect();

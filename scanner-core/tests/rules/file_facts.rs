@@ -1,4 +1,4 @@
-//! What only the file tells, against what the builder put there.
+//! Facts of a file, compared with the builder's.
 
 use proptest::prelude::*;
 use scanner_core::{
@@ -15,7 +15,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn disk_facts_are_what_was_built(spec: Spec) {
+    fn file_facts_match_the_built_specimen(spec: Spec) {
         // Without relocations a file for x86 is refused.
         let relocations = spec.extras.relocations || spec.arch == Arch::X86;
         let spec = Spec { extras: Extras { relocations, ..spec.extras }, ..spec };
@@ -71,7 +71,7 @@ proptest! {
         lfanew in 0x40_u8..0xC0,
         tail in prop::collection::vec(any::<u8>(), 0..9),
     ) {
-        // An odd place is one that no linker makes, but a loader accepts.
+        // Linkers make no odd offset, but loaders accept it.
         let built = driver().file;
         let nt = u32::from_le_bytes(built[0x3C..0x40].try_into().unwrap()) as usize;
         let mut file = built[..usize::from(lfanew)].to_vec();
@@ -89,8 +89,8 @@ proptest! {
 }
 
 #[test]
-fn two_start_up_stores_are_several_and_none_is_none() {
-    for (_, spec) in Spec::kinds() {
+fn start_up_stores_are_counted() {
+    for (_, spec) in Spec::presets() {
         let specimen = Spec {
             decoys: Decoys::NONE,
             ..spec.clone()
@@ -111,7 +111,7 @@ fn two_start_up_stores_are_several_and_none_is_none() {
         let image = Image::from_file(&gone).unwrap();
         assert_eq!(StartUpStore::find(&image, &located), StartUpStore::None);
 
-        // Another store, of another value, ten bytes before or behind.
+        // A second store of another value, ten bytes before or behind.
         let mut twice = specimen.file.clone();
         let (store, place) = (specimen.file[at..at + 10].to_vec(), at + 10);
         twice[place..place + 10].copy_from_slice(&store);
@@ -125,7 +125,7 @@ fn two_start_up_stores_are_several_and_none_is_none() {
 }
 
 #[test]
-fn a_store_in_code_that_stays_is_not_one_of_start_up() {
+fn a_store_in_live_code_is_no_start_up_store() {
     let built = driver();
     let image = Image::from_file(&built.file).unwrap();
     let located = locate(&image, module(&built.spec)).unwrap();
@@ -141,7 +141,7 @@ fn a_store_in_code_that_stays_is_not_one_of_start_up() {
 }
 
 #[test]
-fn what_only_a_file_tells_is_not_told_of_memory() {
+fn an_image_in_memory_has_no_file_facts() {
     let built = driver();
     let loaded = built.load(built.image_base.into());
     with_image(&loaded, |image| {

@@ -1,20 +1,20 @@
 //! A gate: live code that compares two variables, and a signed jump.
 
 use scanner_core::NotLocatedReason;
-use specimen::{Decoys, Flaw, Spec, Specimen};
+use specimen::{Decoys, Defect, Spec, Specimen};
 
 use crate::edit::{ending_earlier, gate, put, with_room};
 use crate::search::{Verdict, in_file, in_memory, without};
 
 #[test]
 fn an_unsigned_jump_and_pageable_code_make_no_gate() {
-    for flaw in [Flaw::UnsignedJumps, Flaw::GatesPageable] {
-        for driver in without(flaw) {
+    for defect in [Defect::UnsignedJumps, Defect::GatesPageable] {
+        for driver in without(defect) {
             for verdict in [in_file(&driver), in_memory(&driver)] {
                 assert_eq!(
                     verdict,
                     Verdict::Refused(NotLocatedReason::NoGate),
-                    "{flaw:?}"
+                    "{defect:?}"
                 );
             }
         }

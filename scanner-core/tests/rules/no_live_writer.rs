@@ -1,19 +1,19 @@
 //! Evidence: no live code writes the limit.
 
 use scanner_core::Evidence;
-use specimen::{Decoys, Flaw, Spec};
+use specimen::{Decoys, Defect, Spec};
 
 use crate::edit::{address, driver, free, put, section};
 use crate::search::{assert_missing, in_memory, without};
 
 #[test]
-fn what_live_code_writes_is_no_limit() {
-    for driver in without(Flaw::LiveWriter) {
+fn a_variable_that_live_code_writes_is_no_limit() {
+    for driver in without(Defect::LiveWriter) {
         assert_missing(&driver, &[Evidence::NoLiveWriter]);
     }
 }
 
-/// On x64 the distance counts from behind the immediate, which is short then.
+/// On x64 the distance is relative to the end of the immediate, which is short here.
 #[test]
 fn a_store_of_sixteen_bits_is_a_write() {
     let spec = Spec {
@@ -33,9 +33,9 @@ fn a_store_of_sixteen_bits_is_a_write() {
     assert_eq!(in_memory(&driver).missing(), [Evidence::NoLiveWriter]);
 }
 
-/// A counter of eight bytes, of whose upper half part is written, is no limit.
+/// A counter of eight bytes, part of whose upper half is written, is no limit.
 #[test]
-fn whoever_touches_a_byte_of_the_limit_touches_the_limit() {
+fn an_access_to_one_byte_of_the_limit_counts() {
     for byte in 0..4 {
         let mut built = driver();
         let text = *section(&built, b".text");

@@ -1,7 +1,7 @@
 //! Evidence: the dword before the limit is compared or tested near a gate.
 
 use scanner_core::{Evidence, Image, locate};
-use specimen::{Flaw, Spec, Specimen};
+use specimen::{Defect, Spec, Specimen};
 
 use crate::edit::{
     address, driver, driver_without, free, is_evidence, missing_with, moved, put, section,
@@ -10,7 +10,7 @@ use crate::search::{assert_missing, in_file, in_memory, module, truth, without};
 
 #[test]
 fn without_a_test_there_is_no_queue() {
-    for driver in without(Flaw::NoQueueTest) {
+    for driver in without(Defect::NoQueueTest) {
         assert_missing(&driver, &[Evidence::QueueTest]);
     }
 }
@@ -59,7 +59,7 @@ fn a_queue_test_is_near_a_gate_or_where_its_jump_goes() {
 
 #[test]
 fn only_the_register_that_the_queue_was_loaded_into_is_its_test() {
-    let built = driver_without(Flaw::NoQueueTest);
+    let built = driver_without(Defect::NoQueueTest);
     let queue = built.truth.queue;
     let is_near =
         |place: &usize| missing_with(&built, *place, &[0x83, 0x3D], queue, &[0]).is_empty();
@@ -73,12 +73,12 @@ fn only_the_register_that_the_queue_was_loaded_into_is_its_test() {
     assert_eq!(missing(&[0x90, 0x85, 0xC0]), [Evidence::QueueTest]);
 }
 
-/// As above, for a variable and an operand at the very beginning of what is
-/// looked for: `cmp dword [queue], imm32`.
+/// As above, for the first variable and operand in the searched range:
+/// `cmp dword [queue], imm32`.
 #[test]
 fn a_queue_test_counts_wherever_near_a_gate_it_stands() {
     let specimen = Spec {
-        flaw: Some(Flaw::NoQueueTest),
+        defect: Some(Defect::NoQueueTest),
         ..Spec::xp_x64()
     }
     .build();
@@ -103,5 +103,5 @@ fn a_queue_test_counts_wherever_near_a_gate_it_stands() {
         assert_eq!(in_file(&specimen), truth(&specimen), "at {rva:X}");
         places += 1;
     }
-    assert!(places > 0x200, "another seed, please: {places}");
+    assert!(places > 0x200, "use another seed: {places}");
 }

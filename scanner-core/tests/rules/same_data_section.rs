@@ -1,14 +1,14 @@
 //! Evidence: queue length, limit and count lie in one section of live data.
 
 use scanner_core::Evidence;
-use specimen::Flaw;
+use specimen::Defect;
 
 use crate::edit::{driver, moved, section};
 use crate::search::{assert_missing, in_memory, without};
 
 #[test]
 fn data_that_is_only_read_holds_no_limit() {
-    for driver in without(Flaw::ReadOnlyData) {
+    for driver in without(Defect::ReadOnlyData) {
         assert_missing(&driver, &[Evidence::SameDataSection]);
     }
 }

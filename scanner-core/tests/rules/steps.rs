@@ -1,15 +1,15 @@
-//! How long a search takes, at most.
+//! The greatest cost of a search.
 
 use scanner_core::{Image, Module, Workspace};
 use specimen::{Decoys, Spec};
 
 use crate::edit::with_count_at;
 
-/// A search takes at most so many steps a byte.
+/// The most steps per byte.
 const STEPS_PER_BYTE: u64 = 32;
 
-/// Whether the limit is located by both searches, and that neither took more
-/// steps than it may.
+/// Whether both searches locate the limit; asserts that neither takes too many
+/// steps.
 fn search(file: &[u8]) -> bool {
     let image = Image::from_file(file).unwrap();
     let [is_located, by_table] = [Workspace::new(), Workspace::without_simd()].map(|mut search| {
@@ -22,10 +22,10 @@ fn search(file: &[u8]) -> bool {
     is_located
 }
 
-/// Every byte of live code is one that a scan stops at.
+/// Every byte of live code stops a scan.
 #[test]
 fn the_worst_code_takes_a_bounded_number_of_steps() {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let specimen = spec.build();
         let text = &specimen.sections[0];
         let range = text.offset as usize..(text.offset + text.raw_size) as usize;
@@ -33,7 +33,7 @@ fn the_worst_code_takes_a_bounded_number_of_steps() {
             let mut file = specimen.file.clone();
             file[range.clone()].fill(filler);
             search(&file);
-            // The gates stay, so that the second pass runs as well.
+            // The gates stay, so that the second pass runs too.
             let mut file = specimen.file.clone();
             let gates = specimen.truth.gates.iter().zip(&specimen.truth.gate_lens);
             let kept: Vec<_> = gates
@@ -52,14 +52,14 @@ fn the_worst_code_takes_a_bounded_number_of_steps() {
     }
 }
 
-/// They are then looked for in another way.
+/// They are then searched for in another way.
 #[test]
 fn variables_far_apart_take_no_more_steps() {
     let spec = Spec {
         decoys: Decoys::NONE,
         ..Spec::xp_x64()
     };
-    let built = spec.sized(128).build();
+    let built = spec.with_text_kib(128).build();
     let image = Image::from_file(&built.file).unwrap();
     let end = image.headers().size_of_image() - 0x100;
     let far = with_count_at(&built, end - built.truth.count);
@@ -71,11 +71,11 @@ fn variables_far_apart_take_no_more_steps() {
     assert!(!search(&near.file));
 }
 
-/// Else comparing their answers would say nothing.
+/// Otherwise comparing their answers would prove nothing.
 #[test]
 #[cfg(any(target_feature = "sse2", target_feature = "neon"))]
-fn the_search_without_simd_is_another() {
-    for (name, spec) in Spec::kinds() {
+fn the_search_without_simd_takes_other_steps() {
+    for (name, spec) in Spec::presets() {
         let file = spec.build().file;
         let image = Image::from_file(&file).unwrap();
         let [by_simd, by_table] =

@@ -1,14 +1,14 @@
 //! Evidence: two to four gates compare the same two variables.
 
 use scanner_core::Evidence;
-use specimen::Flaw;
+use specimen::Defect;
 
 use crate::edit::{driver, free, gate, put};
 use crate::search::{Verdict, assert_missing, in_memory, without};
 
 #[test]
 fn one_gate_is_not_enough() {
-    for driver in without(Flaw::OneGate) {
+    for driver in without(Defect::OneGate) {
         assert_missing(&driver, &[Evidence::TwoGates]);
     }
 }

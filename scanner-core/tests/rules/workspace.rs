@@ -1,27 +1,27 @@
-//! A workspace that is used again and again, as the driver does, answers as if
-//! each search were its first.
+//! A workspace that is reused, as in the driver, answers as if each search were
+//! its first.
 
 use scanner_core::{Image, ImageError, Module, Workspace, locate};
-use specimen::{Flaw, Spec, Specimen};
+use specimen::{Defect, Spec, Specimen};
 
-/// Files of all kinds of answers, one after the other: located, refused for one
-/// lack or another, nothing to see, located again.
+/// Files for all kinds of answers in turn: located, refused for several reasons,
+/// without any pair, located again.
 fn files() -> Vec<Vec<u8>> {
     let mut files = Vec::new();
-    for (_, spec) in Spec::kinds() {
-        for flaw in [None].into_iter().chain(Flaw::ALL.map(Some)) {
+    for (_, spec) in Spec::presets() {
+        for defect in [None].into_iter().chain(Defect::ALL.map(Some)) {
             let spec = Spec {
-                flaw,
+                defect,
                 ..spec.clone()
             };
-            files.push(spec.sized(4).build().file);
+            files.push(spec.with_text_kib(4).build().file);
         }
-        files.push(without_code(spec.sized(4).build()));
+        files.push(without_code(spec.with_text_kib(4).build()));
     }
     files
 }
 
-/// Nothing but `nop`: not even a pair to report.
+/// A file of only `nop`, without a pair to report.
 fn without_code(specimen: Specimen) -> Vec<u8> {
     let mut file = specimen.file;
     let text = &specimen.sections[0];
@@ -30,11 +30,11 @@ fn without_code(specimen: Specimen) -> Vec<u8> {
 }
 
 #[test]
-fn no_search_sees_what_another_has_left() -> Result<(), ImageError> {
+fn no_search_depends_on_an_earlier_one() -> Result<(), ImageError> {
     let files = files();
     let mut workspace = Workspace::new();
     let (mut located, mut refused) = (0, 0);
-    // In both directions, so that each answer comes after many others.
+    // In both directions, so that each answer follows many others.
     for file in files.iter().chain(files.iter().rev()) {
         let image = Image::from_file(file)?;
         for module in Module::ALL {

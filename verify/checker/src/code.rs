@@ -1,9 +1,8 @@
-//! All code that can be reached, and whether anything executable was not.
+//! All reachable code, and executable bytes that are not reached.
 //!
 //! Recursive descent from the entry point and from every address of code that is taken: by a
-//! relocation, by a rip-relative operand, or in the table of functions of x64. Executable bytes
-//! that are neither reached that way nor padding are a violation, so that no code escapes the
-//! checks.
+//! relocation, by a rip-relative operand, or in the exception table of x64. Executable bytes that
+//! are neither reached nor padding are a violation, so that no code escapes the checks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,17 +18,17 @@ const LONGEST: u32 = 15;
 /// UNW_FLAG_CHAININFO, above the three bits of the version: not a function of its own.
 const CHAINED: u8 = 4 << 3;
 
-/// What was reached. Instructions are decoded at their addresses at the preferred base.
+/// The reached code. Instructions are decoded at their addresses at the preferred base.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Code {
     pub(super) instructions: BTreeMap<Rva, Instruction>,
-    /// What is called from outside: the entry point and every address of code that is taken.
+    /// Functions called from outside: the entry point and every address of code that is taken.
     pub(super) roots: BTreeSet<Rva>,
-    /// The roots and what they call.
+    /// The roots and the functions that they call.
     pub(super) functions: BTreeSet<Rva>,
 }
 
-/// Everything that is reached, and what is wrong with it. `taken` are the targets of relocations.
+/// The reached code and its violations. `taken` are the targets of relocations.
 pub(super) fn check(image: &Image<'_>, kind: Kind, taken: &[Rva]) -> (Code, Vec<Violation>) {
     let mut descent = Descent {
         image,
@@ -58,7 +57,7 @@ pub(super) fn check(image: &Image<'_>, kind: Kind, taken: &[Rva]) -> (Code, Vec<
     (descent.code, violations)
 }
 
-/// The beginnings in the exception directory (.pdata) of x64.
+/// The function starts in the exception directory (.pdata) of x64.
 fn listed_functions(image: &Image<'_>) -> Vec<Rva> {
     let directory = image.directory(pe::IMAGE_DIRECTORY_ENTRY_EXCEPTION);
     let Some((start, size)) = directory.filter(|_| image.arch == Arch::X64) else {
@@ -84,7 +83,7 @@ struct Descent<'image> {
 }
 
 impl Descent<'_> {
-    /// Something that points to `target`, maybe to code.
+    /// Adds a pointer to `target`, which may be code.
     fn root(&mut self, target: Rva) {
         if self.image.code(target).is_some() && self.code.roots.insert(target) {
             self.function(target);
@@ -96,7 +95,7 @@ impl Descent<'_> {
         self.work.push(target);
     }
 
-    /// Decodes at `at` and notes what it leads to.
+    /// Decodes the instruction at `at` and queues its successors.
     fn reach(&mut self, at: Rva) {
         if self.code.instructions.contains_key(&at) {
             return;
@@ -129,7 +128,7 @@ impl Descent<'_> {
                 self.follow(at, instruction.next_ip());
             }
             FlowControl::IndirectBranch | FlowControl::Return => {}
-            // Not on the list of instructions, so already a violation.
+            // Not on the list of instructions: already a violation.
             FlowControl::Interrupt | FlowControl::Exception | FlowControl::XbeginXabortXend => {}
         }
     }
@@ -141,7 +140,9 @@ impl Descent<'_> {
     fn follow(&mut self, at: Rva, target: u64) {
         match self.image.rva(target) {
             Some(rva) if self.image.code(rva).is_some() => self.work.push(rva),
-            _ => self.violations.push(Violation::LeavesCode { at, target }),
+            _ => self
+                .violations
+                .push(Violation::BranchOutside { at, target }),
         }
     }
 
@@ -161,7 +162,7 @@ fn length(instruction: &Instruction) -> u32 {
     u32::try_from(instruction.len()).unwrap_or(LONGEST)
 }
 
-/// The instruction at `at`, with the address it has at the preferred base.
+/// The instruction at `at`, with its address at the preferred base.
 fn decode(image: &Image<'_>, at: Rva) -> Option<Instruction> {
     let bytes = image.code(at)?.bytes_from(at)?;
     let address = image.base + u64::from(at.0);
@@ -170,7 +171,7 @@ fn decode(image: &Image<'_>, at: Rva) -> Option<Instruction> {
     (!instruction.is_invalid()).then_some(instruction)
 }
 
-/// The gaps between the instructions of one section that hold more than padding.
+/// The gaps between the instructions of a section that hold more than padding.
 fn unreached(image: &Image<'_>, section: &Section<'_>, code: &Code) -> Vec<Violation> {
     let start = section.rva;
     let size = u32::try_from(section.bytes.len()).unwrap_or(u32::MAX);
@@ -193,7 +194,8 @@ fn unreached(image: &Image<'_>, section: &Section<'_>, code: &Code) -> Vec<Viola
         .collect()
 }
 
-/// What linkers and compilers fill gaps with: int3, nop of any length, zeros up to the end.
+/// Whether a gap holds only padding of linkers and compilers: int3, nop of any length, zeros up to
+/// the end.
 fn is_padding(image: &Image<'_>, from: Rva, to: Rva) -> bool {
     let mut at = from;
     while at < to {

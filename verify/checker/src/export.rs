@@ -1,4 +1,4 @@
-//! What the real systems export (verify/exports).
+//! The exports of the real systems (verify/exports).
 
 use super::Arch;
 
@@ -33,16 +33,17 @@ const LISTS: &[List] = lists! {
         "ntdll.dll", "ntoskrnl.exe", "ole32.dll", "psapi.dll", "shell32.dll", "user32.dll";
 };
 
-/// The lists of a DLL (by its lower-case name) for `arch` that lack `name`, by their file names in
-/// verify/exports. Names are compared with case, as the loader does. `None`: there is no list.
-pub(super) fn lacking(arch: Arch, dll: &str, name: &str) -> Option<Vec<&'static str>> {
+/// The lists of a DLL (by its lower-case name) for `arch` that lack `name`, by
+/// their file names in verify/exports. Names are compared case-sensitively, as
+/// by the loader. `None` if there is no list.
+pub(super) fn missing_in(arch: Arch, dll: &str, name: &str) -> Option<Vec<&'static str>> {
     let mut lists = LISTS
         .iter()
         .filter(|list| list.arch == arch && list.dll == dll)
         .peekable();
     lists.peek()?;
-    let lacking = lists.filter(|list| !list.names.lines().any(|line| line == name));
-    Some(lacking.map(|list| list.file).collect())
+    let missing = lists.filter(|list| !list.names.lines().any(|line| line == name));
+    Some(missing.map(|list| list.file).collect())
 }
 
 #[cfg(test)]
@@ -50,20 +51,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_one_system_lacks_is_told_with_the_list_that_lacks_it() {
-        let lacking = |arch, name| lacking(arch, "ntoskrnl.exe", name);
-        assert_eq!(lacking(Arch::X86, "IoCreateDevice"), Some(vec![]));
-        assert_eq!(lacking(Arch::X64, "IoCreateDevice"), Some(vec![]));
-        // Server 2003 has it, Windows XP has not.
+    fn a_missing_export_is_reported_with_its_list() {
+        let missing = |arch, name| missing_in(arch, "ntoskrnl.exe", name);
+        assert_eq!(missing(Arch::X86, "IoCreateDevice"), Some(vec![]));
+        assert_eq!(missing(Arch::X64, "IoCreateDevice"), Some(vec![]));
+        // Server 2003 has it, Windows XP does not.
         assert_eq!(
-            lacking(Arch::X86, "KeAcquireGuardedMutex"),
+            missing(Arch::X86, "KeAcquireGuardedMutex"),
             Some(vec!["winxp-sp3-x86.ntoskrnl.exe.txt"])
         );
         assert_eq!(
-            lacking(Arch::X64, "iocreatedevice"),
+            missing(Arch::X64, "iocreatedevice"),
             Some(vec!["winxp-x64-sp2.ntoskrnl.exe.txt"])
         );
-        assert_eq!(super::lacking(Arch::X86, "win32k.sys", "EngBitBlt"), None);
+        assert_eq!(missing_in(Arch::X86, "win32k.sys", "EngBitBlt"), None);
     }
 
     #[test]

@@ -1,15 +1,15 @@
-//! The headers: what NT's loader reads before it maps anything.
+//! The headers, which NT's loader reads before it maps sections.
 
 use object::pe;
 
 use super::image::Image;
 use super::{Arch, Kind, Violation};
 
-/// 56 KiB: above what the driver needs (its sections are whole pages), and little
-/// enough that more would be noticed.
+/// 56 KiB: slightly more than the driver needs (its sections are whole pages),
+/// so that growth is noticed.
 pub const LARGEST_DRIVER: usize = 56 * 1024;
 
-/// 256 KiB: a program that is fetched by modem, and kept beside the driver.
+/// 256 KiB: the program is downloaded by modem and kept beside the driver.
 pub const LARGEST_PROGRAM: usize = 256 * 1024;
 
 pub(super) fn check(image: &Image<'_>, kind: Kind) -> Vec<Violation> {
@@ -69,8 +69,8 @@ pub(super) fn check(image: &Image<'_>, kind: Kind) -> Vec<Violation> {
     violations
 }
 
-/// Every directory that has no place here may make the loader run or patch something that these
-/// checks don't see.
+/// An unexpected directory may make the loader run or patch something that
+/// these checks don't cover.
 fn directories(image: &Image<'_>) -> impl Iterator<Item = Violation> {
     image.directories().filter_map(|index| {
         let known = [
@@ -98,7 +98,7 @@ fn checksum(file: &[u8], at: usize) -> u32 {
         sum += u32::from(u16::from_le_bytes([word[0], high]));
         sum = (sum & 0xFFFF) + (sum >> 16);
     }
-    // A file of 4 GiB has no such sum; it is too large for everything else, too.
+    // A file of 4 GiB has no such sum; it is too large anyway.
     sum.wrapping_add(u32::try_from(file.len()).unwrap_or(u32::MAX))
 }
 

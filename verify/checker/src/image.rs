@@ -1,4 +1,4 @@
-//! The shipped file as NT's loader sees it.
+//! The shipped file as NT's loader reads it.
 
 use object::pe;
 use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, PeFile, PeFile32, PeFile64};
@@ -22,7 +22,7 @@ pub(super) struct Image<'file> {
     directories: Vec<(u32, u32)>,
 }
 
-/// What the checks want from the file header and the optional header.
+/// The fields of the file header and the optional header that are checked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
     pub(super) characteristics: u16,
@@ -37,8 +37,8 @@ pub(super) struct Header {
     pub(super) size_of_headers: u32,
 }
 
-/// One section. `bytes` are those that are both in the file and within the virtual size; behind
-/// them is zero fill.
+/// One section. `bytes` are those in the file and within the virtual size;
+/// zeros follow.
 #[derive(Clone, Debug)]
 pub(super) struct Section<'file> {
     pub(super) name: String,
@@ -59,7 +59,7 @@ impl Section<'_> {
         self.flags & pe::IMAGE_SCN_MEM_WRITE.0 != 0
     }
 
-    /// Whether the address is in the virtual size.
+    /// Whether the address is within the virtual size.
     pub(super) fn contains(&self, at: Rva) -> bool {
         at.minus(self.rva.0)
             .is_some_and(|offset| offset.0 < self.virtual_size)
@@ -83,17 +83,17 @@ impl<'file> Image<'file> {
         match pe::Machine(machine) {
             pe::IMAGE_FILE_MACHINE_I386 => {
                 let pe = PeFile32::parse(file).map_err(unreadable)?;
-                Self::of(file, &pe, Arch::X86)
+                Self::parse(file, &pe, Arch::X86)
             }
             pe::IMAGE_FILE_MACHINE_AMD64 => {
                 let pe = PeFile64::parse(file).map_err(unreadable)?;
-                Self::of(file, &pe, Arch::X64)
+                Self::parse(file, &pe, Arch::X64)
             }
             _ => Err(Violation::Machine(machine)),
         }
     }
 
-    fn of<Pe: ImageNtHeaders>(
+    fn parse<Pe: ImageNtHeaders>(
         file: &'file [u8],
         pe: &PeFile<'file, Pe>,
         arch: Arch,
@@ -121,7 +121,7 @@ impl<'file> Image<'file> {
         let sections = pe
             .section_table()
             .iter()
-            .map(|section| Section::of(file, section))
+            .map(|section| Section::parse(file, section))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             file,
@@ -139,18 +139,18 @@ impl<'file> Image<'file> {
         })
     }
 
-    /// RVA and size in bytes of a data directory, if it isn't empty.
+    /// RVA and size in bytes of a data directory, unless it is empty.
     pub(super) fn directory(&self, index: usize) -> Option<(Rva, u32)> {
         let &(rva, size) = self.directories.get(index)?;
         (rva != 0 || size != 0).then_some((Rva(rva), size))
     }
 
-    /// The indexes of the data directories that aren't empty.
+    /// The indexes of the data directories that are not empty.
     pub(super) fn directories(&self) -> impl Iterator<Item = usize> {
         (0..self.directories.len()).filter(|&index| self.directory(index).is_some())
     }
 
-    /// Bytes of one section's part of the file.
+    /// Bytes within one section's part of the file.
     pub(super) fn bytes(&self, at: Rva, size: u32) -> Option<&'file [u8]> {
         let section = self.section(at)?;
         let offset = at.minus(section.rva.0)?.0 as usize;
@@ -183,7 +183,7 @@ impl<'file> Image<'file> {
         self.sections.iter().find(|section| section.contains(at))
     }
 
-    /// The executable section that has that byte in the file.
+    /// The executable section whose file bytes contain the address.
     pub(super) fn code(&self, at: Rva) -> Option<&Section<'file>> {
         self.section(at)
             .filter(|section| section.is_executable() && section.bytes_from(at).is_some())
@@ -197,7 +197,7 @@ impl<'file> Image<'file> {
 }
 
 impl<'file> Section<'file> {
-    fn of(file: &'file [u8], section: &pe::ImageSectionHeader) -> Result<Self, Violation> {
+    fn parse(file: &'file [u8], section: &pe::ImageSectionHeader) -> Result<Self, Violation> {
         let name = String::from_utf8_lossy(section.raw_name()).into_owned();
         let (raw_offset, raw_size) = (
             section.pointer_to_raw_data.get(LE),

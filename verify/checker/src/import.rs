@@ -1,45 +1,45 @@
-//! What the driver may import: every function and variable with its calling convention, and why it
-//! is there on the oldest system that the driver serves.
+//! The driver's allowed imports: every function and variable with its calling convention, and the
+//! evidence that the oldest supported system has it.
 //!
-//! Being exported by the systems of verify/exports is not enough, since Windows XP SP2 is not among
-//! them. Where Microsoft names no first system, the name is in all three lists and the comment says
-//! what else speaks for it.
+//! An export of the systems in verify/exports is not enough, since Windows XP SP2 is not among
+//! them. If Microsoft names no first system, the name is in all three lists and a comment gives
+//! further evidence.
 
-/// How an import is called on x86. On x64 there is one convention for all functions.
+/// The calling convention of an import on x86. On x64 all functions have the same one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Convention {
-    /// All arguments on the stack, as many dwords as said; the callee removes them.
+    /// All arguments on the stack, in dwords; the callee removes them.
     Stdcall(u32),
-    /// The first two arguments in ecx and edx; the dwords on the stack, as many as said, the callee
-    /// removes.
+    /// The first two arguments in ecx and edx; the others on the stack, in dwords; the callee
+    /// removes them.
     Fastcall(u32),
-    /// All arguments on the stack, the caller removes them.
+    /// All arguments on the stack; the caller removes them.
     Cdecl,
     /// A variable: the import is its address. Calling it is an error.
     Data,
 }
 
-/// Since when an import is there.
+/// The first system with an import.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Since {
-    /// Microsoft's documentation says Windows 2000.
+    /// Windows 2000 by Microsoft's documentation.
     Windows2000,
-    /// Microsoft's documentation says Windows XP.
+    /// Windows XP by Microsoft's documentation.
     WindowsXp,
     /// Documented in ntifs.h without a first system.
     Unstated,
-    /// Not documented, but observed in every list of verify/exports.
+    /// Not documented, but in every list of verify/exports.
     Undocumented,
 }
 
-/// One thing that the driver may import from ntoskrnl.exe.
+/// One allowed import from ntoskrnl.exe.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Import {
-    /// As ntoskrnl.exe exports it, without decoration.
+    /// The exported name, without decoration.
     pub name: &'static str,
-    /// How it is called on x86.
+    /// The calling convention on x86.
     pub convention: Convention,
-    /// Since when it is there.
+    /// The first system with it.
     pub since: Since,
 }
 
@@ -90,9 +90,10 @@ const fn since(since: Since, import: Import) -> Import {
     Import { since, ..import }
 }
 
-/// All that the driver may import, in the order of their names.
+/// All allowed imports of the driver, in the order of their names.
 ///
-/// Source: windows-driver-docs-ddi (the pages' target-min-winverclnt), unless a comment says else.
+/// Source: windows-driver-docs-ddi (the pages' target-min-winverclnt), unless a comment names
+/// another.
 pub const DRIVER: &[Import] = &[
     Import {
         name: "DbgPrint",
@@ -108,10 +109,10 @@ pub const DRIVER: &[Import] = &[
     stdcall("IoCreateSymbolicLink", 2),
     stdcall("IoDeleteDevice", 1),
     stdcall("IoDeleteSymbolicLink", 1),
-    // ObReferenceObjectByName wants it; as old as that function.
+    // Required by ObReferenceObjectByName; as old as that function.
     since(Since::Undocumented, data("IoDriverObjectType")),
     stdcall("IoWriteErrorLogEntry", 1),
-    // What the documented IoCompleteRequest is on every NT.
+    // The documented IoCompleteRequest is this function on every NT.
     fastcall("IofCompleteRequest"),
     stdcall("KeEnterCriticalRegion", 0),
     stdcall("KeInitializeMutex", 2),
@@ -123,7 +124,7 @@ pub const DRIVER: &[Import] = &[
     since(Since::Unstated, stdcall("ObOpenObjectByPointer", 7)),
     // Never documented; Microsoft's own drivers and many others use it since NT 4.
     since(Since::Undocumented, stdcall("ObReferenceObjectByName", 8)),
-    // What the documented ObDereferenceObject is on every NT.
+    // The documented ObDereferenceObject is this function on every NT.
     fastcall("ObfDereferenceObject"),
     stdcall("ZwClose", 1),
     stdcall("ZwCreateKey", 7),
@@ -146,7 +147,7 @@ mod tests {
     fn every_import_of_the_table_is_exported_by_every_system() {
         for import in DRIVER {
             for arch in [Arch::X86, Arch::X64] {
-                let lacking = export::lacking(arch, "ntoskrnl.exe", import.name);
+                let lacking = export::missing_in(arch, "ntoskrnl.exe", import.name);
                 assert_eq!(lacking, Some(vec![]), "{}", import.name);
             }
         }

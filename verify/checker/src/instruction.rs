@@ -1,15 +1,15 @@
-//! Which instructions a shipped file may have.
+//! The instructions that a shipped file may have.
 //!
-//! A list of what compilers make of plain code, not of what is bad: whatever isn't on it, is
-//! privileged, touches control, debug or segment registers, or was never thought of. The one
-//! exception is in [`is_control_read`].
+//! The list names the instructions that compilers emit for plain code. Any other is privileged,
+//! uses control, debug or segment registers, or was never considered. The one exception is in
+//! [`is_control_read`].
 
 use iced_x86::{CpuidFeature, Instruction, Mnemonic, OpKind, Register};
 use scanner_core::Rva;
 
 use super::{Arch, Kind, Violation};
 
-/// What is wrong with an instruction that is reached. A trap is in order in a program: it ends it.
+/// Checks a reached instruction. A program may have traps: they end it.
 pub(super) fn check(
     instruction: &Instruction,
     at: Rva,
@@ -42,14 +42,15 @@ pub(super) fn check(
         || instruction.is_call_far_indirect();
     let special = operand_registers(instruction)
         .any(|it| it.is_segment_register() || it.is_cr() || it.is_dr() || it.is_tr());
-    // In a program the thread's own block; in a driver the processor's, which none needs.
+    // In a program the thread's block; in a driver the processor's, which no driver needs.
     let segment =
         kind == Kind::Driver && matches!(instruction.segment_prefix(), Register::FS | Register::GS);
     (!plain || far || special || segment || instruction.is_privileged())
         .then_some(Violation::Forbidden { at, code })
 }
 
-/// Whether an instruction is the one look at CR4 (see `control`), in a file that may have it.
+/// Whether an instruction is the one read of CR4 (see `control_register`), in a file that may have
+/// it.
 fn is_control_read(instruction: &Instruction, arch: Arch, kind: Kind) -> bool {
     let is_register =
         |operand, register| instruction.op_kind(operand) == OpKind::Register && register;
@@ -60,7 +61,7 @@ fn is_control_read(instruction: &Instruction, arch: Arch, kind: Kind) -> bool {
         && is_register(1, instruction.op1_register() == Register::CR4)
 }
 
-/// What compilers put where no program must get.
+/// Whether the instruction is a trap, which compilers emit for unreachable code.
 pub(super) fn is_trap(instruction: &Instruction) -> bool {
     matches!(instruction.mnemonic(), Mnemonic::Int3 | Mnemonic::Ud2)
 }
@@ -71,11 +72,11 @@ fn operand_registers(instruction: &Instruction) -> impl Iterator<Item = Register
         .map(|operand| instruction.op_register(operand))
 }
 
-/// Whether every processor that runs the system has it, and, in a driver, whether it leaves the
-/// floating point state of the interrupted thread alone.
+/// Whether every processor that runs the system has the feature, and, in a driver, whether it
+/// preserves the floating point state of the interrupted thread.
 ///
-/// On x86 that is a Pentium, which Windows XP asks for: no CMOV, no multi-byte NOP. `pause` is a
-/// `nop` to processors that don't know it.
+/// On x86 that is a Pentium, which Windows XP requires: no CMOV, no multi-byte NOP. `pause` is a
+/// `nop` to older processors.
 fn is_everywhere(feature: CpuidFeature, arch: Arch, kind: Kind) -> bool {
     use CpuidFeature::*;
     match feature {

@@ -1,6 +1,6 @@
 //! The kinds of files.
 
-/// What a file is, and so what it may do.
+/// The kind of a file, which determines its rules.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
     /// A kernel driver (`.sys`).

@@ -1,17 +1,15 @@
-//! Static checks of the files that are shipped: the driver for both machines, and the program.
+//! Static checks of the shipped files: the driver for both machines, and the programs.
 //!
-//! Whatever can be told from the bytes alone is told here, without running them: that the systems
-//! served load the file ([`import`] and the lists in verify/exports), that every processor they run
-//! on has every instruction, and that the stack suffices. The checks share nothing with the
-//! compiler and linker that made the file; they are strict, and what they can't follow is a
-//! violation.
+//! They check the bytes without running them: the supported systems load the file ([`import`] and
+//! the lists in verify/exports), every processor that they run on has every instruction, and the
+//! stack suffices. The checks share nothing with the compiler and linker that made the file; they
+//! are strict: code that they can't follow is a violation.
 //!
 //! `cargo run -p checker -- driver x86 FILE` runs them.
 
 mod code;
-mod control;
+mod control_register;
 mod debug;
-mod exchange;
 mod export;
 mod header;
 mod image;
@@ -19,6 +17,7 @@ pub mod import;
 mod instruction;
 mod kind;
 mod linkage;
+mod locked_exchange;
 pub mod program;
 mod relocation;
 mod report;
@@ -42,8 +41,8 @@ use image::Image;
 /// Checks the bytes of a shipped file.
 ///
 /// # Errors
-/// Everything that is wrong with it, except that unreadable headers hide the rest, and a function
-/// that can't be followed hides what is behind that in its callers.
+/// All violations, except that unreadable headers hide the rest, and a function that can't be
+/// followed hides the rest of its callers.
 pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
     let image = Image::read(file).map_err(|violation| vec![violation])?;
     let mut violations = header::check(&image, kind);
@@ -54,7 +53,7 @@ pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
     violations.extend(wrong);
     let (code, wrong) = code::check(&image, kind, &relocations.targets);
     violations.extend(wrong);
-    violations.extend(relocation::lacking(&image, &relocations, &code));
+    violations.extend(relocation::missing(&image, &relocations, &code));
     violations.extend(text::check(file));
     violations.extend(debug::check(&image));
     violations.extend(resource::check(&image, kind));
@@ -62,16 +61,16 @@ pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
     if let Err(wrong) = &mut stack {
         match kind {
             Kind::Driver => violations.append(wrong),
-            // A program has a megabyte of stack, and calls through pointers: there the depth is
-            // only told. What calls itself could take all the same.
+            // A program has a megabyte of stack, and calls through pointers: its depth is only
+            // reported. Recursion could exhaust any stack.
             Kind::Program | Kind::Window => {
                 let recursions = wrong.extract_if(.., |it| matches!(it, Violation::Recursion(_)));
                 violations.extend(recursions);
             }
         }
     }
-    violations.extend(exchange::check(&code, kind));
-    violations.extend(control::check(&code, kind));
+    violations.extend(locked_exchange::check(&code, kind));
+    violations.extend(control_register::check(&code, kind));
     let mut once = Vec::with_capacity(violations.len());
     for violation in violations {
         if !once.contains(&violation) {
@@ -79,7 +78,7 @@ pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
         }
     }
     if once.is_empty() {
-        Ok(Report::of(&image, &slots, &code, stack))
+        Ok(Report::new(&image, &slots, &code, stack))
     } else {
         Err(once)
     }

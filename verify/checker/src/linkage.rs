@@ -1,4 +1,4 @@
-//! The import directory: what the loader links the file to.
+//! The import directory, by which the loader links the file.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ pub(super) struct Linked {
     pub(super) name: String,
 }
 
-/// What each slot of the import address table gets.
+/// The import of each slot of the import address table.
 pub(super) type Slots = BTreeMap<Rva, Linked>;
 
-/// The imports by slot, and what is wrong with them.
+/// The imports by slot, and their violations.
 pub(super) fn check(image: &Image<'_>, kind: Kind) -> (Slots, Vec<Violation>) {
     let mut violations = Vec::new();
     let slots = match image.arch {
@@ -102,8 +102,8 @@ fn of_import(arch: Arch, kind: Kind, linked: &Linked) -> Vec<Violation> {
         ],
     };
     let Linked { dll, name } = linked.clone();
-    let lacking = export::lacking(arch, &dll, &name);
-    let (true, Some(lacking)) = (allowed.contains(&dll.as_str()), lacking) else {
+    let missing = export::missing_in(arch, &dll, &name);
+    let (true, Some(missing)) = (allowed.contains(&dll.as_str()), missing) else {
         return vec![Violation::Dll(dll)];
     };
     let unknown = match kind {
@@ -111,7 +111,7 @@ fn of_import(arch: Arch, kind: Kind, linked: &Linked) -> Vec<Violation> {
         Kind::Program => !program::may_import(&dll, &name),
         Kind::Window => !program::may_window_import(&dll, &name),
     };
-    let mut violations: Vec<_> = lacking
+    let mut violations: Vec<_> = missing
         .into_iter()
         .map(|list| Violation::NotExported {
             dll: dll.clone(),

@@ -1,4 +1,4 @@
-//! Checks shipped files: prints what is worth knowing, or everything that is wrong.
+//! Checks shipped files and prints a summary or all violations.
 //!
 //! `cargo run --package checker -- driver|program|window x86|x64 FILE...`
 

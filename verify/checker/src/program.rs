@@ -1,11 +1,11 @@
-//! What the program may import: functions that Microsoft documents as present since Windows 2000 or
-//! Windows XP, so that Windows XP SP2, whose lists are not in verify/exports, has them too.
+//! The programs' allowed imports: functions that Microsoft documents as present since Windows 2000
+//! or Windows XP, so that Windows XP SP2, whose lists are not in verify/exports, has them too.
 //!
 //! Source: the pages of the functions in Microsoft's documentation of Win32, as of the time of
 //! Windows XP; NtQuerySystemInformation and RtlGetVersion (ntdll.dll) have been there since Windows
 //! 2000.
 
-/// All that the program may import, by file, in the order of their names.
+/// All allowed imports of the program, by file, in the order of their names.
 pub const PROGRAM: &[(&str, &[&str])] = &[
     (
         "advapi32.dll",
@@ -89,7 +89,7 @@ pub const PROGRAM: &[(&str, &[&str])] = &[
     ("ntdll.dll", &["NtQuerySystemInformation", "RtlGetVersion"]),
 ];
 
-/// What the window may import besides, by file, in the order of their names.
+/// Further allowed imports of the window, by file, in the order of their names.
 pub const WINDOW: &[(&str, &[&str])] = &[
     ("comctl32.dll", &["InitCommonControlsEx"]),
     (
@@ -185,13 +185,13 @@ pub const WINDOW: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Whether the window may import that. `dll` is in lower case.
+/// Whether the window may import a function. `dll` is in lower case.
 #[must_use]
 pub fn may_window_import(dll: &str, name: &str) -> bool {
     may_import(dll, name) || is_in(WINDOW, dll, name)
 }
 
-/// Whether the program may import that. `dll` is in lower case.
+/// Whether the program may import a function. `dll` is in lower case.
 #[must_use]
 pub fn may_import(dll: &str, name: &str) -> bool {
     is_in(PROGRAM, dll, name)
@@ -209,8 +209,8 @@ mod tests {
 
     use crate::{Arch, export};
 
-    /// What the program finds at run time, by the file that it asks for it. Where one is missing, the
-    /// program does without.
+    /// The functions that the program finds at run time, by their file. It works without a missing
+    /// one.
     const FOUND: &[(&str, &[&str])] = &[
         (
             "iphlpapi.dll",
@@ -229,7 +229,7 @@ mod tests {
         for (dll, names) in PROGRAM.iter().chain(WINDOW).chain(FOUND) {
             for name in *names {
                 for arch in [Arch::X86, Arch::X64] {
-                    assert_eq!(export::lacking(arch, dll, name), Some(vec![]), "{name}");
+                    assert_eq!(export::missing_in(arch, dll, name), Some(vec![]), "{name}");
                 }
             }
         }
@@ -246,8 +246,8 @@ mod tests {
     }
 
     #[test]
-    fn what_the_program_finds_at_run_time_is_what_the_table_has() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cli/xp/src/win");
+    fn functions_found_at_run_time_match_the_table() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cli/xp/src/os_win32");
         let mut found = Vec::new();
         for file in fs::read_dir(folder).expect("the program's edge") {
             let text = fs::read_to_string(file.expect("a file").path()).expect("text");
@@ -269,7 +269,7 @@ mod tests {
     fn a_function_is_in_the_table_by_its_file_and_its_name() {
         assert!(may_import("kernel32.dll", "ExitProcess"));
         assert!(!may_import("advapi32.dll", "ExitProcess"));
-        // Since Windows XP SP2 only: to be looked for at run time.
+        // Since Windows XP SP2 only: found at run time.
         assert!(!may_import("kernel32.dll", "IsWow64Process"));
         assert!(may_window_import("user32.dll", "CreateWindowExW"));
         assert!(may_window_import("kernel32.dll", "ExitProcess"));

@@ -11,16 +11,16 @@ use super::code::Code;
 use super::image::Image;
 use super::{Arch, Violation};
 
-/// What is relocated.
+/// The relocated addresses.
 #[derive(Debug, Default)]
 pub(super) struct Relocations {
-    /// Where an address is.
+    /// The RVAs of the fields.
     places: BTreeSet<Rva>,
-    /// The addresses themselves.
+    /// The addresses in the fields.
     pub(super) targets: Vec<Rva>,
 }
 
-/// All relocations, and what is wrong with them.
+/// All relocations, and their violations.
 pub(super) fn check(image: &Image<'_>) -> (Relocations, Vec<Violation>) {
     let mut relocations = Relocations::default();
     let mut violations = Vec::new();
@@ -83,10 +83,10 @@ pub(super) fn check(image: &Image<'_>) -> (Relocations, Vec<Violation>) {
     (relocations, violations)
 }
 
-/// Operands of x86 code that name a place in the image and are not relocated:
-/// right at the preferred base alone. (Of immediates nothing can be told: many a
-/// number is an address as well.)
-pub(super) fn lacking(image: &Image<'_>, relocations: &Relocations, code: &Code) -> Vec<Violation> {
+/// Operands of x86 code that refer to the image and are not relocated: correct
+/// only at the preferred base. (Immediates are not checked: many numbers are
+/// addresses as well.)
+pub(super) fn missing(image: &Image<'_>, relocations: &Relocations, code: &Code) -> Vec<Violation> {
     if image.arch != Arch::X86 {
         return Vec::new();
     }

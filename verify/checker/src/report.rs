@@ -1,4 +1,4 @@
-//! What is worth knowing of a file without a violation.
+//! The summary of a file without a violation.
 
 use std::fmt;
 
@@ -7,35 +7,34 @@ use scanner_core::Rva;
 use super::code::Code;
 use super::image::Image;
 use super::linkage::Slots;
-use super::{Arch, Stack, Violation, control, exchange, instruction};
+use super::{Arch, Stack, Violation, control_register, instruction, locked_exchange};
 
-/// What a file is made of. It is right in everything that is checked.
+/// The parts of a file that passed all checks.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Report {
-    /// The machine it is for.
+    /// The machine of the file.
     pub arch: Arch,
-    /// In bytes.
+    /// The size of the file, in bytes.
     pub file_size: usize,
     /// DLL (in lower case) and name of every import, in the order of the import address table.
     pub imports: Vec<(String, String)>,
-    /// Functions that are reached: the entry point, what is called, and code of which the address
-    /// is taken.
+    /// Reached functions: the entry point, called functions, and code whose address is taken.
     pub functions: usize,
-    /// Instructions that are reached.
+    /// Reached instructions.
     pub instructions: usize,
-    /// `lock cmpxchg` among them: the only way that the driver writes to another one's memory.
+    /// `lock cmpxchg` among them: the only way the driver writes to another driver's memory.
     pub locked_exchanges: usize,
     /// Reads of CR4 among them: one in the driver for x86, none elsewhere.
     pub control_reads: usize,
     /// Reached traps (int3, ud2), which only a program may have.
     pub traps: Vec<Rva>,
-    /// The stack it needs at most, without what imports need. For a program maybe why it can't be
-    /// told.
+    /// The deepest stack use, without that of imports. For a program possibly the reasons why it is
+    /// unknown.
     pub stack: Result<Stack, Vec<Violation>>,
 }
 
 impl Report {
-    pub(super) fn of(
+    pub(super) fn new(
         image: &Image<'_>,
         slots: &Slots,
         code: &Code,
@@ -51,8 +50,8 @@ impl Report {
                 .collect(),
             functions: code.functions.len(),
             instructions: instructions.len(),
-            locked_exchanges: exchange::places(code).len(),
-            control_reads: control::places(code).len(),
+            locked_exchanges: locked_exchange::places(code).len(),
+            control_reads: control_register::places(code).len(),
             traps: instructions
                 .iter()
                 .filter(|(_, it)| instruction::is_trap(it))
@@ -77,7 +76,7 @@ impl fmt::Display for Report {
         )?;
         match &self.stack {
             Ok(stack) => writeln!(f, "stack {stack}")?,
-            // Of a program only, whose calls go through pointers here and there.
+            // Programs only: some of their calls go through pointers.
             Err(reasons) => writeln!(f, "stack unknown, for {} reasons", reasons.len())?,
         }
         write!(f, "{} imports:", self.imports.len())?;

@@ -1,4 +1,4 @@
-//! The resources that Explorer and Event Viewer look for.
+//! The resources that Explorer and Event Viewer read.
 
 use object::pe;
 use object::read::pe::{ResourceDirectory, ResourceDirectoryEntryData, ResourceNameOrId};
@@ -7,8 +7,8 @@ use scanner_core::Rva;
 use super::image::Image;
 use super::{Kind, Violation};
 
-/// What VS_FIXEDFILEINFO starts with, and where: behind three words and the key
-/// "VS_VERSION_INFO" with its end, on a multiple of four bytes.
+/// The signature of VS_FIXEDFILEINFO and its offset: behind three words and the
+/// zero-terminated key "VS_VERSION_INFO", at a multiple of four bytes.
 const FIXED: u32 = 0xFEEF_04BD;
 const FIXED_AT: usize = 40;
 
@@ -38,7 +38,7 @@ fn is_version(bytes: &[u8]) -> bool {
     bytes.get(FIXED_AT..FIXED_AT + 4) == Some(&FIXED.to_le_bytes())
 }
 
-/// It asks for visual styles, and for no other rights than the user's.
+/// Whether the manifest requests visual styles and only the user's rights.
 fn is_manifest(bytes: &[u8]) -> bool {
     let has = |text: &[u8]| bytes.windows(text.len()).any(|part| part == text);
     has(b"Microsoft.Windows.Common-Controls") && has(b"asInvoker")
@@ -52,7 +52,8 @@ fn is_icon(bytes: &[u8]) -> bool {
     }
 }
 
-/// At least one block of messages, and its messages behind the blocks.
+/// Whether there is at least one block of messages, with its messages behind
+/// the blocks.
 fn is_table(bytes: &[u8]) -> bool {
     bytes.first_chunk().is_some_and(|blocks| {
         let blocks = u32::from_le_bytes(*blocks) as usize;
@@ -60,7 +61,7 @@ fn is_table(bytes: &[u8]) -> bool {
     })
 }
 
-/// The bytes of the first resource of that type, whatever its name and language.
+/// The bytes of the first resource of that type, of any name and language.
 fn find<'file>(image: &Image<'file>, id: u16) -> object::Result<Option<&'file [u8]>> {
     let Some((at, size)) = image.directory(pe::IMAGE_DIRECTORY_ENTRY_RESOURCE) else {
         return Ok(None);

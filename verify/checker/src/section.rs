@@ -1,4 +1,4 @@
-//! The sections: how NT maps, protects, pages and frees them.
+//! The sections, as NT maps, protects, pages and frees them.
 
 use super::image::{Image, Section};
 use super::{Kind, Violation};
@@ -7,8 +7,8 @@ use object::pe;
 /// NT protects memory page by page.
 const PAGE: u32 = 0x1000;
 
-/// A driver's sections of these names NT pages out (`PAGE*`, `.eda*`) or frees after start
-/// (`INIT`), whatever their flags say.
+/// NT pages out (`PAGE*`, `.eda*`) or frees (`INIT`) a driver's sections of
+/// these names, regardless of their flags.
 const PAGEABLE: [&str; 3] = ["PAGE", ".eda", "INIT"];
 
 pub(super) fn check(image: &Image<'_>, kind: Kind) -> Vec<Violation> {
@@ -21,7 +21,7 @@ pub(super) fn check(image: &Image<'_>, kind: Kind) -> Vec<Violation> {
                 at,
             });
         }
-        // Relocations are used only before the entry point is called. Nothing else here is.
+        // Only relocations are unused after the call of the entry point.
         if section.flags & pe::IMAGE_SCN_MEM_DISCARDABLE.0 != 0 && name != ".reloc" {
             violations.push(Violation::Discardable {
                 section: name.clone(),
@@ -42,7 +42,8 @@ pub(super) fn check(image: &Image<'_>, kind: Kind) -> Vec<Violation> {
     violations
 }
 
-/// NT maps only images of which the sections follow each other without a gap, page by page.
+/// NT maps only images whose sections follow each other without a gap, in whole
+/// pages.
 fn layout(image: &Image<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut wrong = |section: &Section<'_>, why| {

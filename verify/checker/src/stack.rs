@@ -1,13 +1,14 @@
-//! How much stack the file needs at most, by its call graph.
+//! The deepest stack use of a file, by its call graph.
 //!
-//! Every function is followed along all of its ways with the depth of the stack alone: pushes, pops
-//! and what adds to the stack pointer, a frame pointer, and the arguments that callees remove. Ways
-//! that meet must agree, and a return must find the depth of the entry. Code behind a jump belongs
-//! to the function that jumps there, so tail calls need nothing more. That registers come back as
-//! they were, and that the depth is what is found here, the emulator asserts in each of its runs.
+//! Every function is followed along all of its paths with only the stack depth as state: pushes,
+//! pops and additions to the stack pointer, a frame pointer, and the arguments that callees remove.
+//! Paths that meet must agree, and a return must be at the depth of the entry. The target of a jump
+//! belongs to the function that jumps there, so tail calls need no special case. The emulator
+//! checks in each of its runs that functions preserve registers and that the depth is the one found
+//! here.
 //!
-//! Not counted: the stack that imports need, and the return address and arguments that the callers
-//! of the roots push.
+//! The stack use of imports does not count, nor do the return address and arguments that the
+//! callers of the roots push.
 
 use std::collections::BTreeMap;
 
@@ -22,15 +23,15 @@ use super::import::{self, Convention};
 use super::linkage::Slots;
 use super::{Arch, Kind, Stack, Violation, instruction};
 
-/// The stack that a driver may need, in bytes, of the 12 KiB that a thread has on x86.
+/// The stack that a driver may use, in bytes, of the 12 KiB of a thread on x86.
 pub const DEEPEST_DRIVER: u32 = 2048;
 
 /// The arguments of DriverEntry on x86, in bytes: stdcall, two pointers.
 const ENTRY_ARGUMENTS: i64 = 8;
 
 /// # Errors
-/// Why the depth can't be told, or what a function does to the stack of others. For a driver also
-/// that it is too deep.
+/// The reasons for an unknown depth, and violations of the callers' stack. For a driver also too
+/// great a depth.
 pub(super) fn check(
     image: &Image<'_>,
     slots: &Slots,
@@ -55,7 +56,7 @@ pub(super) fn check(
         && removes != ENTRY_ARGUMENTS
     {
         let wanted = ENTRY_ARGUMENTS;
-        graph.note(Violation::EntryCleanup { removes, wanted });
+        graph.note(Violation::EntryArguments { removes, wanted });
     }
     let stack = graph.deepest();
     if kind == Kind::Driver && stack.depth > DEEPEST_DRIVER {
@@ -68,14 +69,15 @@ pub(super) fn check(
     }
 }
 
-/// What was found out about a function.
+/// The stack use of a function.
 #[derive(Clone, Copy, Debug, Default)]
 struct Function {
     /// The most bytes below its return address, callees included.
     depth: i64,
-    /// What is called there, and its return address's depth, if the deepest byte isn't its own.
+    /// The callee with the deepest byte, and the depth of its return address; `None` if the deepest
+    /// byte is the function's own.
     callee: Option<(Rva, i64)>,
-    /// The bytes of arguments that it removes. `None`: it never returns.
+    /// The bytes of arguments that it removes; `None` if it never returns.
     removes: Option<i64>,
 }
 
@@ -87,8 +89,8 @@ impl Function {
     }
 }
 
-/// Where the stack pointer is, and the frame pointer if it points to the stack: in bytes below the
-/// return address.
+/// The stack pointer, and the frame pointer if it points to the stack, in bytes below the return
+/// address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Depth {
     top: i64,
@@ -100,7 +102,7 @@ struct Graph<'image> {
     slots: &'image Slots,
     code: &'image Code,
     functions: BTreeMap<Rva, Function>,
-    /// The functions that are under way, the outermost first.
+    /// The functions being followed, the outermost first.
     path: Vec<Rva>,
     violations: Vec<Violation>,
 }
@@ -112,7 +114,7 @@ impl Graph<'_> {
         }
     }
 
-    /// What is known of a function, found out if need be; of one that is under way nothing.
+    /// The stack use of a function, computed on demand; nothing for one that is being followed.
     fn visit(&mut self, function: Rva) -> Function {
         if let Some(&known) = self.functions.get(&function) {
             return known;
@@ -129,7 +131,7 @@ impl Graph<'_> {
         found
     }
 
-    /// Follows every way through a function. A way ends where something is wrong.
+    /// Follows every path through a function. A path ends at a violation.
     fn follow(&mut self, function: Rva) -> Function {
         let mut found = Function::default();
         let entry = Depth {
@@ -139,7 +141,7 @@ impl Graph<'_> {
         let mut depths = BTreeMap::from([(function, entry)]);
         let mut work = vec![function];
         while let Some(at) = work.pop() {
-            // What isn't decoded is a violation of the code.
+            // Undecoded code is already a violation.
             let Some(instruction) = self.code.instructions.get(&at) else {
                 continue;
             };
@@ -160,7 +162,7 @@ impl Graph<'_> {
                     }
                     Some(before) if before.top != depth.top => {
                         let (at, one, other) = (next, before.top, depth.top);
-                        self.note(Violation::Disagree { at, one, other });
+                        self.note(Violation::DepthMismatch { at, one, other });
                     }
                     Some(before) if before.frame.is_some() && before.frame != depth.frame => {
                         before.frame = None;
@@ -173,7 +175,7 @@ impl Graph<'_> {
         found
     }
 
-    /// Carries out one instruction, and says where it goes on in this function.
+    /// Applies one instruction and returns its successors in this function.
     fn step(
         &mut self,
         at: Rva,
@@ -216,7 +218,7 @@ impl Graph<'_> {
                 leave(at, *depth, removes, found)?;
                 vec![]
             }
-            // Not on the list of instructions, so already a violation.
+            // Not on the list of instructions: already a violation.
             FlowControl::Interrupt | FlowControl::Exception | FlowControl::XbeginXabortXend => {
                 vec![]
             }
@@ -227,7 +229,7 @@ impl Graph<'_> {
         }
     }
 
-    /// The bytes that the import at the other end of an indirect call or jump removes.
+    /// The bytes removed by the import that an indirect call or jump reaches.
     fn import(&self, at: Rva, instruction: &Instruction) -> Result<i64, Violation> {
         let slot = match instruction.op0_kind() {
             OpKind::Register => self.loaded(at, instruction.op0_register()),
@@ -246,7 +248,7 @@ impl Graph<'_> {
         }
     }
 
-    /// The slot that the last instruction before `at` to write the register loads.
+    /// The slot loaded by the last instruction before `at` that writes the register.
     fn loaded(&self, at: Rva, register: Register) -> Option<Rva> {
         let mut before = self.code.instructions.range(..at).rev();
         let (_, load) = before.find(|(_, it)| writes(it, register))?;
@@ -254,7 +256,7 @@ impl Graph<'_> {
         self.slot(load).filter(|_| is_load)
     }
 
-    /// The slot of the import address table that the memory operand is.
+    /// The slot of the import address table in the memory operand.
     fn slot(&self, instruction: &Instruction) -> Option<Rva> {
         let address = match (instruction.memory_base(), instruction.memory_index()) {
             (Register::RIP, Register::None) => instruction.ip_rel_memory_address(),
@@ -271,7 +273,7 @@ impl Graph<'_> {
         let deepest = self.functions.iter().max_by_key(|(_, it)| it.depth);
         let (depth, mut next) = deepest.map_or((0, None), |(&at, it)| (it.depth, Some(at)));
         let mut chain = Vec::new();
-        // In a circle, which is a violation, it would not end.
+        // Bounded: a cycle, which is a violation, would not end.
         while let Some(function) = next.filter(|_| chain.len() < self.functions.len()) {
             let found = self.functions[&function];
             let own = found.callee.map_or(found.depth, |(_, pushed)| pushed);
@@ -284,10 +286,10 @@ impl Graph<'_> {
 }
 
 impl Depth {
-    /// Carries out an instruction that is no call, jump or return.
+    /// Applies an instruction that is no call, jump or return.
     fn follow(&mut self, at: Rva, instruction: &Instruction, word: i64) -> Result<(), Violation> {
         use Register::{RBP, RSP};
-        let of = |register: Register| match register.full_register() {
+        let depth_of = |register: Register| match register.full_register() {
             RSP => Some(self.top),
             RBP => self.frame,
             _ => None,
@@ -306,13 +308,15 @@ impl Depth {
         }
         let to = instruction.op0_register();
         let result = match (instruction.mnemonic(), constant) {
-            (Mnemonic::Add, Some(bytes)) => of(to).map(|depth| depth - bytes),
-            (Mnemonic::Sub, Some(bytes)) => of(to).map(|depth| depth + bytes),
-            // Deeper by at most what may not be aligned yet.
-            (Mnemonic::And, Some(mask)) if mask < 0 => of(to).map(|depth| depth - mask - word),
-            (Mnemonic::Mov, None) => of(instruction.op1_register()),
+            (Mnemonic::Add, Some(bytes)) => depth_of(to).map(|depth| depth - bytes),
+            (Mnemonic::Sub, Some(bytes)) => depth_of(to).map(|depth| depth + bytes),
+            // Deeper by at most the unaligned part.
+            (Mnemonic::And, Some(mask)) if mask < 0 => {
+                depth_of(to).map(|depth| depth - mask - word)
+            }
+            (Mnemonic::Mov, None) => depth_of(instruction.op1_register()),
             (Mnemonic::Lea, _) if instruction.memory_index() == Register::None => {
-                of(base).map(|depth| depth - below)
+                depth_of(base).map(|depth| depth - below)
             }
             _ => None,
         };
@@ -327,7 +331,7 @@ impl Depth {
         if writes(instruction, RBP) {
             self.frame = result.filter(|_| to.full_register() == RBP);
         }
-        self.top = top.ok_or(Violation::StackLost(at))?;
+        self.top = top.ok_or(Violation::UnknownStack(at))?;
         Ok(())
     }
 }
@@ -342,19 +346,19 @@ fn writes(instruction: &Instruction, register: Register) -> bool {
     })
 }
 
-/// Leaves the function, to its caller or with a jump to an import.
+/// Leaves the function: to its caller, or by a jump to an import.
 fn leave(at: Rva, depth: Depth, removes: i64, found: &mut Function) -> Result<(), Violation> {
     match (depth.top, found.removes.replace(removes)) {
         (0, Some(other)) if other != removes => {
             let one = removes;
-            Err(Violation::Cleanup { at, one, other })
+            Err(Violation::ArgumentMismatch { at, one, other })
         }
         (0, _) => Ok(()),
         (depth, _) => Err(Violation::Return { at, depth }),
     }
 }
 
-/// Deeper than 4 GiB is as bad as that.
+/// Clamps to 4 GiB.
 fn bytes(depth: i64) -> u32 {
     u32::try_from(depth).unwrap_or(u32::MAX)
 }

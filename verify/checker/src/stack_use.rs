@@ -1,4 +1,4 @@
-//! How much stack a file uses.
+//! The stack use of a file.
 
 use std::fmt;
 
@@ -9,8 +9,9 @@ use scanner_core::Rva;
 pub struct Stack {
     /// Bytes below the return address of the first function of the chain.
     pub depth: u32,
-    /// The functions on the stack then, the outermost first, with the bytes of each: from below
-    /// its return address to the return address of the next, or to its own deepest push.
+    /// The functions on the stack at that depth, the outermost first, with the
+    /// bytes of each: from below its return address to the return address of
+    /// the next, or to its own deepest push.
     pub chain: Vec<(Rva, u32)>,
 }
 

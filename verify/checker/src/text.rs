@@ -2,8 +2,8 @@
 
 use super::Violation;
 
-/// What tells about the machine that built the file, or that a panic is linked in. Found in either
-/// case, since Windows paths have none.
+/// Texts that reveal the build machine or a linked panic. Compared
+/// case-insensitively, like Windows paths.
 const UNWANTED: [&str; 17] = [
     "/home",
     "/root",
@@ -24,7 +24,7 @@ const UNWANTED: [&str; 17] = [
     SOURCE,
 ];
 
-/// The end of a source file's name. In `.rsrc` it isn't one.
+/// The end of a source file's name, except in `.rsrc`.
 const SOURCE: &str = ".rs";
 
 pub(super) fn check(file: &[u8]) -> Vec<Violation> {
@@ -39,7 +39,7 @@ pub(super) fn check(file: &[u8]) -> Vec<Violation> {
     violations
 }
 
-/// The file offset of the first such text.
+/// The file offset of the first occurrence.
 fn find(lower: &[u8], text: &str, wide: bool) -> Option<usize> {
     let wanted = text.to_ascii_lowercase();
     let wanted: Vec<u8> = if wide {
@@ -48,14 +48,14 @@ fn find(lower: &[u8], text: &str, wide: bool) -> Option<usize> {
         wanted.into_bytes()
     };
     (0..lower.len()).find(|&offset| {
-        // The first byte alone decides most of the time.
+        // The first byte decides in most cases.
         lower[offset] == wanted[0]
             && lower[offset..].starts_with(&wanted)
             && (text != SOURCE || is_source(lower, offset, offset + wanted.len(), wide))
     })
 }
 
-/// A name before it, and none that goes on behind it.
+/// Whether the extension ends a name.
 fn is_source(lower: &[u8], start: usize, end: usize, wide: bool) -> bool {
     let width = if wide { 2 } else { 1 };
     let is_name = |character: Option<&[u8]>| match character {

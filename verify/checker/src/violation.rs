@@ -1,4 +1,4 @@
-//! What can be wrong with a shipped file.
+//! Violations: everything that can be wrong with a shipped file.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use scanner_core::Rva;
 
 use super::Stack;
 
-/// One thing that a shipped file must not have or lacks. Depths are bytes below the return address
-/// that a function is entered with.
+/// One violation in a shipped file. Depths are bytes below the return address at a function's
+/// entry.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Violation {
@@ -16,36 +16,36 @@ pub enum Violation {
     Unreadable(String),
     /// Neither x86 nor x64, or not the optional header of that machine.
     Machine(u16),
-    /// The file header doesn't say "executable", or says "DLL".
+    /// The file header lacks the flag "executable", or has "DLL".
     Characteristics(u16),
     /// Not the subsystem of its kind.
     Subsystem { found: u16, wanted: u16 },
-    /// Not the subsystem version that the oldest system served has.
+    /// Not the subsystem version of the oldest supported system.
     SubsystemVersion {
         found: (u16, u16),
         wanted: (u16, u16),
     },
-    /// The operating system version is above the oldest system served.
+    /// The operating system version is above the oldest supported system's.
     SystemVersion { found: (u16, u16), most: (u16, u16) },
     /// The header's checksum is missing (0) or wrong.
     Checksum { found: u32, right: u32 },
     /// The file is too large.
     TooLarge { bytes: usize, most: usize },
-    /// A data directory that a shipped file has no use for, by its index.
+    /// A data directory that no shipped file needs, by its index.
     Directory(usize),
 
-    /// NT maps the section not at all, or not as the file says.
+    /// NT does not map the section, or not as stated in the file.
     Layout { section: String, why: &'static str },
     /// A section is both writable and executable.
     WritableCode { section: String, at: Rva },
-    /// NT would free the section after start.
+    /// NT frees the section after initialisation.
     Discardable { section: String, at: Rva },
-    /// NT pages a driver's section of that name, or frees it after start.
+    /// NT pages a driver's section of that name, or frees it after initialisation.
     Pageable { section: String, at: Rva },
     /// The entry point isn't in executable bytes of the file.
     Entry(Rva),
 
-    /// The file header says that relocations were stripped.
+    /// The file header has the flag "relocations stripped".
     RelocationsStripped,
     /// No relocations, though x86 code has absolute addresses.
     NoRelocations,
@@ -62,13 +62,13 @@ pub enum Violation {
 
     /// The import directory can't be read.
     Imports(String),
-    /// A file that this kind of file must not import from, or of which no list is at hand.
+    /// A DLL that this kind of file must not import from, or that has no list of exports.
     Dll(String),
     /// Imported by ordinal.
     Ordinal { dll: String, ordinal: u16 },
     /// Bound to addresses of one particular system.
     Bound(String),
-    /// A system that lacks the import, by its list in verify/exports.
+    /// A supported system lacks the import, by its list in verify/exports.
     NotExported {
         dll: String,
         name: String,
@@ -79,60 +79,60 @@ pub enum Violation {
     /// The import address table is in a writable section.
     WritableImports(Rva),
 
-    /// Bytes that are reached and are no instruction.
+    /// Reached bytes that are no instruction.
     Undecodable(Rva),
-    /// A branch to something that isn't executable bytes of the file.
-    LeavesCode { at: Rva, target: u64 },
+    /// A branch outside the executable bytes of the file.
+    BranchOutside { at: Rva, target: u64 },
     /// An instruction starts inside another one.
     Overlap { at: Rva, inside: Rva },
-    /// Executable bytes that nothing reaches and that are no padding.
+    /// Executable bytes that are neither reached nor padding.
     Unreached { at: Rva, bytes: u32 },
-    /// An instruction that not every processor served has, or that changes state that a driver
-    /// must not change.
+    /// An instruction that some supported processor lacks, or that changes state that a driver must
+    /// not change.
     Processor {
         at: Rva,
         code: Code,
         needs: CpuidFeature,
     },
-    /// An instruction that no shipped file has a use for.
+    /// An instruction that no shipped file needs.
     Forbidden { at: Rva, code: Code },
-    /// A driver that gets here is a bugcheck: int3, ud2.
+    /// A trap (int3, ud2), in a driver a bugcheck.
     Trap(Rva),
 
-    /// A call or jump of which the target isn't an import's address.
+    /// An indirect call or jump whose target is no import.
     Indirect(Rva),
     /// A call of an imported variable.
     CallsData { at: Rva, name: String },
-    /// Functions that call each other in a circle, from the one that closes it.
+    /// A cycle of function calls, from the function that closes it.
     Recursion(Vec<Rva>),
-    /// The stack pointer isn't known any more.
-    StackLost(Rva),
-    /// The instruction takes more from the stack than its function put there.
+    /// The stack pointer becomes unknown.
+    UnknownStack(Rva),
+    /// The instruction pops more than its function pushed.
     BelowEntry(Rva),
     /// Memory beyond the top of the stack, where an interrupt would change it.
     BeyondTop(Rva),
-    /// Two ways lead here with different stack pointers: a loop that grows, or a mistake.
-    Disagree { at: Rva, one: i64, other: i64 },
-    /// A return with something still on the stack, or with another return address.
+    /// Two paths lead here with different stack pointers: a growing loop, or a mistake.
+    DepthMismatch { at: Rva, one: i64, other: i64 },
+    /// A return at another depth than the entry's.
     Return { at: Rva, depth: i64 },
-    /// A function removes a different number of argument bytes on different ways.
-    Cleanup { at: Rva, one: i64, other: i64 },
-    /// The entry point doesn't remove the arguments that its caller pushes.
-    EntryCleanup { removes: i64, wanted: i64 },
+    /// A function removes different numbers of argument bytes on different paths.
+    ArgumentMismatch { at: Rva, one: i64, other: i64 },
+    /// The entry point does not remove its caller's arguments.
+    EntryArguments { removes: i64, wanted: i64 },
     /// More than one `lock cmpxchg` in a driver.
-    Exchanges(Vec<Rva>),
+    LockedExchanges(Vec<Rva>),
     /// More than one read of CR4 in a driver.
     ControlReads(Vec<Rva>),
-    /// More stack than allowed.
+    /// More stack use than allowed.
     TooDeep { stack: Stack, most: u32 },
 
-    /// A text that tells about the machine it was built on, or of panics. By file offset.
+    /// A text that reveals the build machine or linked panics, by file offset.
     Text {
         offset: usize,
         text: &'static str,
         wide: bool,
     },
-    /// A debug directory entry of another type than the reproducible build's.
+    /// A debug directory entry of another type than a reproducible build's.
     Debug(u32),
     /// The resource directory can't be read.
     Resources(String),
@@ -140,7 +140,7 @@ pub enum Violation {
     NoVersion,
     /// No message table, so Event Viewer would show gibberish.
     NoMessages,
-    /// No manifest that asks for visual styles and for the user's rights.
+    /// No manifest that requests visual styles and the user's rights.
     NoManifest,
     /// No icon.
     NoIcon,
@@ -183,7 +183,10 @@ impl fmt::Display for Violation {
                 write!(f, "{at}: section {section} is both writable and executable")
             }
             Discardable { section, at } => {
-                write!(f, "{at}: section {section} is discardable, only .reloc may")
+                write!(
+                    f,
+                    "{at}: section {section} is discardable; only .reloc may be"
+                )
             }
             Pageable { section, at } => {
                 write!(f, "{at}: NT pages or frees a section named {section}")
@@ -212,17 +215,17 @@ impl fmt::Display for Violation {
             }
             NotInTable { dll, name } => write!(
                 f,
-                "{dll} {name} is not in verify/checker/src/import.rs (of a driver) or program.rs: add \
-                 it with what documents it"
+                "{dll} {name} is not in verify/checker/src/import.rs (driver) or program.rs: add it with \
+                 its source"
             ),
             WritableImports(at) => {
                 write!(f, "{at}: the import address table is in a writable section")
             }
-            Undecodable(at) => write!(f, "{at}: reached, but no instruction"),
-            LeavesCode { at, target } => {
+            Undecodable(at) => write!(f, "{at}: the reached bytes are no instruction"),
+            BranchOutside { at, target } => {
                 write!(
                     f,
-                    "{at}: leads to {target:X}h, which is not code of this file"
+                    "{at}: branches to {target:X}h, outside the code of this file"
                 )
             }
             Overlap { at, inside } => {
@@ -230,16 +233,16 @@ impl fmt::Display for Violation {
             }
             Unreached { at, bytes } => write!(
                 f,
-                "{at}: {bytes} executable bytes that nothing reaches, so nothing checks them"
+                "{at}: {bytes} executable bytes are unreached, so unchecked"
             ),
             Processor { at, code, needs } => {
                 write!(f, "{at}: {code:?} needs {needs:?}, or uses its registers")
             }
-            Forbidden { at, code } => write!(f, "{at}: {code:?} has no business here"),
+            Forbidden { at, code } => write!(f, "{at}: {code:?} is not allowed in a shipped file"),
             Trap(at) => write!(f, "{at}: reaches a trap, a bugcheck in a driver"),
             Indirect(at) => write!(
                 f,
-                "{at}: call or jump through something else than an import"
+                "{at}: indirect call or jump to something other than an import"
             ),
             CallsData { at, name } => write!(f, "{at}: calls {name}, which is a variable"),
             Recursion(circle) => {
@@ -248,33 +251,27 @@ impl fmt::Display for Violation {
                     .iter()
                     .try_for_each(|function| write!(f, " {function}"))
             }
-            StackLost(at) => write!(f, "{at}: the stack pointer can't be followed"),
+            UnknownStack(at) => write!(f, "{at}: the stack pointer is unknown"),
             BelowEntry(at) => {
-                write!(
-                    f,
-                    "{at}: takes from the stack what the function didn't put there"
-                )
+                write!(f, "{at}: pops more than the function pushed")
             }
             BeyondTop(at) => write!(f, "{at}: memory beyond the top of the stack"),
-            Disagree { at, one, other } => write!(
+            DepthMismatch { at, one, other } => write!(
                 f,
                 "{at}: reached with {one} and with {other} bytes on the stack"
             ),
-            Return { at, depth } => write!(
-                f,
-                "{at}: leaves with {depth} bytes on the stack, or another return address"
-            ),
-            Cleanup { at, one, other } => {
+            Return { at, depth } => write!(f, "{at}: returns with {depth} bytes left on the stack"),
+            ArgumentMismatch { at, one, other } => {
                 write!(
                     f,
                     "{at}: removes {one} bytes of arguments, elsewhere {other}"
                 )
             }
-            EntryCleanup { removes, wanted } => write!(
+            EntryArguments { removes, wanted } => write!(
                 f,
                 "the entry point removes {removes} bytes of arguments, its caller pushes {wanted}"
             ),
-            Exchanges(places) => {
+            LockedExchanges(places) => {
                 write!(f, "more than one lock cmpxchg:")?;
                 places.iter().try_for_each(|place| write!(f, " {place}"))
             }
@@ -306,7 +303,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// As the PE format names them, by index.
+/// The PE format's names, by index.
 const DIRECTORIES: [&str; 15] = [
     "export",
     "import",

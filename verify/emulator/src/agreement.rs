@@ -1,5 +1,5 @@
-//! The searches that must be of one mind: the shipped driver's, the locator's on
-//! this machine over the same memory, and `probe --as-loaded`'s over the file.
+//! Three searches that must agree: the shipped driver's, the locator's on this
+//! machine over the same memory, and that of `probe --as-loaded` over the file.
 
 use scanner_core::Module;
 use specimen::Arch;
@@ -7,7 +7,7 @@ use tcplimit::LoadBase;
 use tcplimit::probe::{self, Members, Options};
 use tcplimit::report::Search;
 use tcplimit_protocol::{Answer, Reason, State};
-use verify::property::{Verdict, of_memory};
+use verify::property::{Verdict, memory_verdict};
 
 use crate::module_file::ModuleFile;
 use crate::run::Run;
@@ -16,12 +16,12 @@ use crate::violation::Violation;
 use crate::world::module_index;
 
 impl Run<'_> {
-    /// Something is not compared, for a reason.
+    /// Counts something that is not compared, by the reason.
     pub(crate) fn count_not_compared(&mut self, reason: &'static str) {
         *self.outcome.not_compared.entry(reason).or_default() += 1;
     }
 
-    /// The locator on this machine, given the same memory, says the same.
+    /// Compares an answer with the locator's on this machine over the same memory.
     pub(crate) fn compare_with_locator(
         &mut self,
         module: Module,
@@ -31,9 +31,9 @@ impl Run<'_> {
         let Some(target) = self.differential.system.world.module(module) else {
             return Ok(());
         };
-        // Headers that were changed may call other pages code.
+        // Changed headers may declare other pages as code.
         if self.files[module_index(module)].is_none() {
-            self.count_not_compared("answers about headers, pages or a size that were changed");
+            self.count_not_compared("answers on changed headers, pages or sizes");
             return Ok(());
         }
         let located = answer.state.get() == State::Located.code();
@@ -54,27 +54,27 @@ impl Run<'_> {
         if answer_matches(&verdict, reason, answer) {
             return Ok(());
         }
-        let detail = format!("the locator says {verdict:X?}, the driver {answer:?}");
+        let detail = format!("the locator found {verdict:X?}, the driver {answer:?}");
         Err(Violation::Disagreement(detail))
     }
 
-    /// `probe --as-loaded` on the file, and the locator on what was loaded.
+    /// Compares `probe --as-loaded` on the file with the locator on the loaded module.
     pub(crate) fn compare_searches(&mut self) -> Result<(), Violation> {
         for module in Module::ALL {
             let Some(target) = self.differential.system.world.module(module) else {
                 continue;
             };
             let Some(file) = &self.files[module_index(module)] else {
-                self.count_not_compared("modules with headers, pages or a size that were changed");
+                self.count_not_compared("modules with changed headers, pages or sizes");
                 continue;
             };
-            // Without relocations in the file it can't be loaded elsewhere, and as a
-            // file it is refused.
+            // A file without relocations can't be loaded elsewhere, and the locator
+            // refuses it as a file.
             let mut names = target.sections.iter().map(|section| section.name);
             let x86 = self.differential.system.world.arch == Arch::X86;
             let is_fixed = x86 && !names.any(|name| name.starts_with(b".reloc"));
             if is_fixed {
-                self.count_not_compared("files for x86 without relocations");
+                self.count_not_compared("x86 files without relocations");
                 continue;
             }
             let Some(search) = probe_file(file, Some(LoadBase::At(file.base)), module) else {
@@ -84,7 +84,7 @@ impl Run<'_> {
             let verdict = locate_in_memory(target, module);
             self.outcome.agreements += 1;
             if !search_matches(&search, &verdict) {
-                let detail = format!("probe says {search:X?}, the locator {verdict:X?}");
+                let detail = format!("probe found {search:X?}, the locator {verdict:X?}");
                 return Err(Violation::Disagreement(detail));
             }
         }
@@ -92,7 +92,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether an answer of the driver's is what the locator says.
+/// Whether the driver's answer matches the locator's verdict.
 fn answer_matches(verdict: &Verdict, reason: Reason, answer: &Answer) -> bool {
     let located = answer.state.get() == State::Located.code();
     match verdict {
@@ -123,8 +123,8 @@ fn answer_matches(verdict: &Verdict, reason: Reason, answer: &Answer) -> bool {
     }
 }
 
-/// What `probe --as-loaded` finds in a file, or `probe` without a base, if it
-/// searches at all.
+/// The search of `probe --as-loaded` in a file, or of `probe` without a base;
+/// `None` where it does not search.
 fn probe_file(file: &ModuleFile, base: Option<LoadBase>, module: Module) -> Option<Search> {
     let options = Options {
         module: Some(module),
@@ -135,8 +135,8 @@ fn probe_file(file: &ModuleFile, base: Option<LoadBase>, module: Module) -> Opti
     reports.into_iter().find_map(|report| report.search)
 }
 
-/// Whether probe and the locator have found the same three variables, or refuse for
-/// the same reason.
+/// Whether probe and the locator found the same three variables, or refused for the
+/// same reason.
 fn search_matches(search: &Search, verdict: &Verdict) -> bool {
     match (search, verdict) {
         (Search::Located(located), Verdict::Located(place)) => {
@@ -148,7 +148,7 @@ fn search_matches(search: &Search, verdict: &Verdict) -> bool {
     }
 }
 
-/// What the locator says on this machine of what is in memory.
+/// The locator's verdict on this machine about a module in memory.
 fn locate_in_memory(target: &Target, module: Module) -> Verdict {
     let section = |section: &crate::image::Section| {
         let at = usize::try_from(section.rva).ok()?;
@@ -159,7 +159,7 @@ fn locate_in_memory(target: &Target, module: Module) -> Verdict {
     };
     let sections: Vec<(u32, &[u8])> = target.sections.iter().filter_map(section).collect();
     let headers = &target.memory[..target.memory.len().min(0x1000)];
-    of_memory(headers, target.base, target.size, &sections, module)
+    memory_verdict(headers, target.base, target.size, &sections, module)
 }
 
 #[cfg(test)]
@@ -183,7 +183,7 @@ mod tests {
         (module, search, locate_in_memory(&target, module))
     }
 
-    /// Each of the three variables elsewhere.
+    /// The verdict with each of the three variables moved.
     fn with_one_variable_moved(verdict: &Verdict) -> Vec<Verdict> {
         let Verdict::Located(place) = verdict else {
             panic!("it is located")
@@ -197,8 +197,8 @@ mod tests {
 
     #[test]
     fn probe_and_locator_disagree_if_any_variable_differs() {
-        for (_, spec) in Spec::kinds() {
-            let (_, search, verdict) = search_specimen(&spec.sized(4));
+        for (_, spec) in Spec::presets() {
+            let (_, search, verdict) = search_specimen(&spec.with_text_kib(4));
             assert!(search_matches(&search, &verdict));
             assert!(
                 !with_one_variable_moved(&verdict)
@@ -210,8 +210,8 @@ mod tests {
 
     #[test]
     fn driver_and_locator_disagree_if_any_variable_or_the_reason_differs() {
-        for (_, spec) in Spec::kinds() {
-            let (_, _, verdict) = search_specimen(&spec.sized(4));
+        for (_, spec) in Spec::presets() {
+            let (_, _, verdict) = search_specimen(&spec.with_text_kib(4));
             let Verdict::Located(place) = &verdict else {
                 panic!("it is located")
             };

@@ -1,5 +1,5 @@
-//! Calls: of the driver's functions, and its own of the system, as each
-//! processor's convention has them.
+//! Calls of the driver's functions, and the driver's calls of the system, by each
+//! processor's calling convention.
 
 use checker::import::{Convention, Import};
 use specimen::Arch;
@@ -14,12 +14,12 @@ use crate::violation::{Access, Violation};
 pub enum Stop {
     /// The called function returned.
     Returned,
-    /// A function of the system is called: the one with this number.
+    /// The driver called the function of the system with this number.
     Called(usize),
 }
 
-/// What a model of an import returns. Bits of the register that its type does
-/// not have are garbage, as in life.
+/// The return value of a modelled import. Bits of the register that its type does
+/// not have are garbage, as on a real system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReturnValue {
     /// Nothing.
@@ -35,11 +35,11 @@ pub enum ReturnValue {
 }
 
 /// STATUS_OBJECT_NAME_NOT_FOUND, STATUS_INFO_LENGTH_MISMATCH and
-/// STATUS_BUFFER_TOO_SMALL: answers that are no failure.
+/// STATUS_BUFFER_TOO_SMALL: statuses that are no failure.
 const ANSWERS: [u32; 3] = [0xC000_0034, 0xC000_0004, 0xC000_0023];
 
 impl ReturnValue {
-    /// Whether the call failed, as far as that is sure.
+    /// Whether the call certainly failed.
     #[must_use]
     pub fn is_failure(self) -> bool {
         match self {
@@ -50,7 +50,7 @@ impl ReturnValue {
     }
 }
 
-/// What a function must leave as it was, besides the stack pointer.
+/// Registers that a function must preserve, besides the stack pointer.
 const PRESERVED_X86: [Register; 4] = [Register::EBX, Register::ESI, Register::EDI, Register::EBP];
 const PRESERVED_X64: [Register; 8] = [
     Register::RBX,
@@ -62,7 +62,7 @@ const PRESERVED_X64: [Register; 8] = [
     Register::R14,
     Register::R15,
 ];
-/// What it may change.
+/// Registers that a function may change.
 const VOLATILE_X86: [Register; 3] = [Register::EAX, Register::ECX, Register::EDX];
 const VOLATILE_X64: [Register; 7] = [
     Register::RAX,
@@ -73,26 +73,26 @@ const VOLATILE_X64: [Register; 7] = [
     Register::R10,
     Register::R11,
 ];
-/// Where the first arguments are on x64.
+/// Registers of the first arguments on x64.
 const ARGUMENTS: [Register; 4] = [Register::RCX, Register::RDX, Register::R8, Register::R9];
-/// What registers and memory hold that nobody may rely on.
+/// The value of registers and memory that nobody may rely on.
 const GARBAGE: u64 = 0xBAD0_F00D_DEAD_BEEF;
-/// What unused stack holds.
+/// The value of unused stack.
 const UNUSED: u8 = 0xA5;
 /// The direction flag.
 const DIRECTION: u64 = 1 << 10;
 
 impl Machine {
-    /// Calls a function of two arguments, as NT calls all that a driver gives
-    /// it, and runs until it returns or calls the system.
+    /// Calls a function of two arguments, as NT calls a driver's functions, and runs
+    /// until it returns or calls the system.
     ///
     /// # Errors
-    /// Whatever the driver does that it may not.
+    /// A violation by the driver.
     pub fn call(&mut self, function: u64, arguments: &[u64]) -> Result<Stop, Violation> {
         self.watch().begin();
         let stack = STACK.of(self.arch());
-        // The driver's own part of the stack begins right below the return
-        // address, and is as long as it may be; below that there is nothing.
+        // The driver's own stack begins right below the return address and has the
+        // permitted size; nothing is mapped below it.
         self.call.entry = address::entry(self.arch());
         self.write(stack, &vec![UNUSED; to_usize(self.call.entry - stack)]);
         self.write_pointer(self.call.entry, RETURN.of(self.arch()));
@@ -139,7 +139,7 @@ impl Machine {
         if pc == until {
             return Ok(Stop::Returned);
         }
-        // The emulator stands behind the `hlt` that all exports are.
+        // Each export is a `hlt`; the emulator stops behind it.
         let export = pc.wrapping_sub(1).wrapping_sub(EXPORT.of(self.arch()));
         match usize::try_from(export / 16) {
             Ok(number) if export < PAGE && export.is_multiple_of(16) => Ok(Stop::Called(number)),
@@ -152,15 +152,15 @@ impl Machine {
         }
     }
 
-    /// The arguments of the system call that the driver makes.
+    /// The arguments of the driver's call of the system.
     ///
     /// # Errors
-    /// When the stack is not aligned for a call.
+    /// The stack is not aligned for a call.
     pub fn arguments(&self, import: &'static Import) -> Result<Vec<u64>, Violation> {
         let stack = self.register(self.stack_pointer());
         let count = match import.convention {
             Convention::Stdcall(count) => count,
-            // The format and what it prints; the two in registers.
+            // The format and its argument; the two in registers.
             Convention::Cdecl | Convention::Fastcall(0) => 2,
             Convention::Fastcall(more) => 2 + more,
             Convention::Data => 0,
@@ -186,8 +186,8 @@ impl Machine {
         Ok((0..u64::from(count)).map(place).collect())
     }
 
-    /// Returns from the system call, and runs on. What the called function may
-    /// change is garbage then.
+    /// Returns from the call of the system, and runs on. Everything that the called
+    /// function may change is garbage then.
     ///
     /// # Errors
     /// As [`Machine::call`].
@@ -201,7 +201,7 @@ impl Machine {
         let garbage = GARBAGE ^ u64::from(self.dword(stack));
         let (volatile, arguments): (&[Register], u64) = match self.arch() {
             Arch::X86 => (&VOLATILE_X86, u64::from(import.callee_removes())),
-            // The four that the caller leaves room for.
+            // The four that the caller reserves space for.
             Arch::X64 => (&VOLATILE_X64, 4),
         };
         for number in 1..=arguments {
@@ -236,16 +236,16 @@ impl Machine {
         self.run(back)
     }
 
-    /// The called function has returned: what it returned as a status, and how
-    /// much stack it took.
+    /// Checks the return of the called function: its status, and the stack that it
+    /// used, in bytes.
     ///
     /// # Errors
-    /// Where it left something other than it was.
+    /// It did not preserve a register, the stack pointer or the direction flag.
     pub fn check_return(&self, arguments: u64) -> Result<(u32, u64), Violation> {
         let wrong = |detail: String| Err(Violation::Return(detail));
         for &(register, before) in &self.call.preserved {
             if self.register(register) != before {
-                return wrong(format!("{register:?} is not what it was"));
+                return wrong(format!("{register:?} is not preserved"));
             }
         }
         let removed = match self.arch() {

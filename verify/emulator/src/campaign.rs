@@ -16,104 +16,104 @@ use crate::scenario::Scenario;
 use crate::system::System;
 use crate::violation::Violation;
 
-/// What is run.
+/// A series of random runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Campaign<'a> {
     /// The shipped files, with their processors.
     pub drivers: &'a [(Arch, Vec<u8>)],
-    /// The first run's number.
+    /// The seed of the first run.
     pub seed: u64,
-    /// Runs for each driver.
+    /// Runs per driver.
     pub runs: u64,
-    /// A line has come that should be seen at once: what went wrong, or how far
-    /// it is.
+    /// Prints a line at once: a failure, or the progress.
     pub print_line: fn(&str),
 }
 
-/// What came of it.
+/// The results of a campaign.
 #[derive(Debug, Default)]
 pub struct Totals {
     /// Runs.
     pub runs: u64,
-    /// Runs in which DriverEntry succeeded.
+    /// Runs whose DriverEntry succeeded.
     pub loaded: u64,
     /// Requests.
     pub requests: u64,
     /// Answers by their reason.
     pub reasons: BTreeMap<u32, u64>,
-    /// How often a limit was located.
+    /// Answers with a located limit.
     pub located: u64,
-    /// Limits replaced.
+    /// Changed limits.
     pub changes: u64,
-    /// Exchanges that found another value in the last moment.
+    /// Exchanges that failed because another program had changed the value.
     pub failed_exchanges: u64,
     /// Comparisons of the searches.
     pub agreements: u64,
-    /// What could not be compared, by the reason.
+    /// Comparisons that were not possible, by the reason.
     pub not_compared: BTreeMap<&'static str, u64>,
-    /// What each processor's runs came to.
+    /// Coverage of each processor's runs.
     pub coverage: Vec<(Arch, Coverage)>,
-    /// Instructions of the driver's.
+    /// Instructions that the driver executed.
     pub instructions: u64,
-    /// The most stack that any call took.
+    /// The most stack that any call used, in bytes.
     pub stack: u64,
-    /// What went wrong.
+    /// Failed runs.
     pub failures: Vec<Failure>,
-    /// How long it took.
+    /// Duration of the campaign.
     pub duration: Duration,
 }
 
-/// What a processor's runs came to, as far as a campaign that has too little of it
-/// proves nothing.
+/// Events of a processor's runs: a campaign with too few of them proves nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// How often a limit was located.
+    /// Answers with a located limit.
     pub located: u64,
-    /// Limits replaced.
+    /// Changed limits.
     pub changes: u64,
     /// Comparisons of the searches.
     pub agreements: u64,
-    /// Those about modules that were damaged.
+    /// Comparisons on damaged modules.
     pub damaged: u64,
-    /// Calls of the system that failed.
+    /// Failed calls of the system.
     pub failed: u64,
 }
 
 impl Coverage {
-    /// Each by its name.
+    /// Each count with its name.
     #[must_use]
     pub fn counts(&self) -> [(&'static str, u64); 5] {
         [
-            ("times located", self.located),
+            ("limits located", self.located),
             ("limits changed", self.changes),
             ("agreements", self.agreements),
-            ("agreements about damaged modules", self.damaged),
-            ("calls that failed", self.failed),
+            ("agreements on damaged modules", self.damaged),
+            ("failed calls", self.failed),
         ]
     }
 
-    /// What there is too little of after so many runs, in words.
+    /// The first count that is too low for this number of runs, in words.
     #[must_use]
     pub fn shortfall(&self, runs: u64) -> Option<String> {
         let counts = self.counts().into_iter().zip(MINIMUM);
         let mut short = counts.filter(|((_, count), least)| *count < least * runs / 1000);
         let ((name, count), least) = short.next()?;
         let least = least * runs / 1000;
-        Some(format!("{count} {name} in {runs} runs, {least} at least"))
+        Some(format!(
+            "{count} {name} in {runs} runs, fewer than the minimum of {least}"
+        ))
     }
 }
 
-/// The least in a thousand runs: about two thirds of what there is.
+/// The minimum per thousand runs: about two thirds of the usual counts.
 const MINIMUM: [u64; 5] = [1300, 350, 2000, 75, 800];
 
-/// A run that went wrong.
+/// A failed run.
 #[derive(Debug)]
 pub struct Failure {
-    /// Its number.
+    /// Seed of the run.
     pub seed: u64,
-    /// Its processor.
+    /// Processor of the run.
     pub arch: Arch,
-    /// Why.
+    /// The violation.
     pub violation: Violation,
 }
 
@@ -147,7 +147,8 @@ impl Totals {
         }
     }
 
-    /// What some processor's runs have too little of, in words; so many of each.
+    /// The first count that is too low on some processor, in words. `runs`: runs per
+    /// processor.
     #[must_use]
     pub fn shortfall(&self, runs: u64) -> Option<String> {
         let of = |arch| self.coverage.iter().find(|(of, _)| *of == arch);
@@ -157,7 +158,7 @@ impl Totals {
         })
     }
 
-    /// The reasons' names, with how often each was given.
+    /// The reasons' names with their counts.
     #[must_use]
     pub fn reason_counts(&self) -> String {
         let counts = self.reasons.iter().map(|(&code, count)| {
@@ -168,10 +169,10 @@ impl Totals {
     }
 }
 
-/// No more failures than these are looked for.
+/// The campaign ends after this number of failures.
 const MAX_FAILURES: usize = 5;
 
-/// How often a campaign tells how far it is.
+/// Time between two lines of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
 impl fmt::Display for Failure {
@@ -185,17 +186,17 @@ impl fmt::Display for Failure {
     }
 }
 
-/// How a run is repeated.
+/// The command that repeats a run.
 struct RepeatCommand(u64);
 
 impl fmt::Display for RepeatCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seed = self.0;
-        write!(f, "again: cargo xtask emulate --seed {seed} --runs 1")
+        write!(f, "repeat: cargo xtask emulate --seed {seed} --runs 1")
     }
 }
 
-/// Says which run it was in which a model panicked.
+/// Names the run if a model panics.
 struct PanicReport(u64, fn(&str));
 
 impl Drop for PanicReport {
@@ -207,13 +208,13 @@ impl Drop for PanicReport {
 }
 
 impl Campaign<'_> {
-    /// Runs all of it.
+    /// Runs the campaign.
     ///
     /// # Errors
-    /// When a driver can't be loaded at all.
+    /// A driver can't be loaded.
     ///
     /// # Panics
-    /// When a model is wrong.
+    /// A model has a bug.
     pub fn run(&self) -> Result<Totals, Violation> {
         let begun = Instant::now();
         let next = AtomicU64::new(0);
@@ -221,7 +222,7 @@ impl Campaign<'_> {
         let last_progress = Mutex::new(begun);
         let workers = thread::available_parallelism().map_or(1, |workers| workers.get());
         let worker = |number: usize| -> Result<(), Violation> {
-            // A processor is set up once, and each run finds it as new.
+            // A processor is set up once and reset before each run.
             let mut systems = Vec::new();
             for (arch, file) in self.drivers {
                 let base = DRIVER[number % DRIVER.len()].of(*arch);
@@ -246,7 +247,7 @@ impl Campaign<'_> {
                                 arch: *arch,
                                 violation,
                             };
-                            // Now: whoever interrupts it must not lose it.
+                            // At once, so that an interrupt does not lose it.
                             (self.print_line)(&failure.to_string());
                             totals.failures.push(failure);
                         }
@@ -276,7 +277,7 @@ impl Campaign<'_> {
         Ok(totals)
     }
 
-    /// How far it is, and how long it will take.
+    /// Progress and remaining time.
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     fn progress(&self, totals: &Totals, begun: Instant) -> String {
         let done = totals.runs + totals.failures.len() as u64;
@@ -284,7 +285,7 @@ impl Campaign<'_> {
         let seconds = begun.elapsed().as_secs_f64();
         let left = seconds / done as f64 * (all.saturating_sub(done)) as f64;
         let failed = totals.failures.len();
-        format!("campaign: {done} runs of {all}, {failed} failed, {left:.0} s to go")
+        format!("campaign: {done} runs of {all}, {failed} failed, {left:.0} s left")
     }
 }
 

@@ -1,48 +1,48 @@
-//! What may happen while the driver is loaded.
+//! Changes of the system while the driver is loaded.
 
 use scanner_core::Module;
-use simulation::kernel::Says;
+use simulation::kernel::ListState;
 
 use crate::registry::Value;
 use crate::target::Target;
 use crate::world::{Paging, World};
 
-/// Something that happens to the system.
+/// A change of the system.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// Bytes of a module change: other software, or its own work.
+    /// Bytes of a module change, by other software or by the module itself.
     Bytes(Module, u32, Vec<u8>),
-    /// The page of an RVA may only be read.
+    /// The page of an RVA becomes read-only.
     ReadOnly(Module, u32),
-    /// The page of an RVA is not in memory any more.
+    /// The page of an RVA is paged out.
     Absent(Module, u32),
-    /// A module is loaded, perhaps in place of another.
+    /// A module is loaded, or replaces another.
     Loaded(Module, Box<Target>),
     /// A module is unloaded.
     Unloaded(Module),
-    /// Its driver object can't be had, with this status.
+    /// Referencing its driver object fails with this status.
     DriverObjectFailure(Module, u32),
-    /// The page tables are like this.
+    /// The page tables change.
     Paging(Paging),
-    /// The list of modules says this.
-    ModuleList(Says),
-    /// There is no pool, or there is again.
+    /// The module list changes.
+    ModuleList(ListState),
+    /// Pool allocations fail (`false`) or succeed again.
     Pool(bool),
-    /// There are no entries of the event log.
+    /// Allocations of event log entries fail.
     NoLog,
-    /// A value is in the registry.
+    /// A registry value is set.
     Value(&'static str, &'static str, Value),
-    /// The clock is set, by so much.
+    /// The clock is set forward by this much.
     Clock(u64),
-    /// The driver's service is deleted and created anew under this name. It is
-    /// not loaded meanwhile.
+    /// The driver's service is deleted and created under this name while the driver
+    /// is not loaded.
     Recreated(&'static str),
-    /// Something is refused in the registry.
+    /// A registry operation fails with this status.
     RegistryFailure(crate::registry::Operation, &'static str, u32),
 }
 
 impl Change {
-    /// It happens.
+    /// Applies the change to a world.
     pub fn apply(&self, world: &mut World) {
         match self {
             Change::Bytes(module, rva, bytes) => {
@@ -72,7 +72,7 @@ impl Change {
                 world.driver_object_failure[crate::world::module_index(*module)] = Some(*status);
             }
             Change::Paging(paging) => world.paging = *paging,
-            Change::ModuleList(says) => world.module_list.says = *says,
+            Change::ModuleList(says) => world.module_list.state = *says,
             Change::Pool(there) => world.no_pool = !there,
             Change::NoLog => world.no_log = true,
             Change::Value(subkey, name, value) => {

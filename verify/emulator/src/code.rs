@@ -1,5 +1,4 @@
-//! The driver's own code, taken apart: where functions begin, and where an
-//! instruction of some kind stands.
+//! Disassembly of the driver's code: its functions and instructions.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +13,13 @@ fn text(driver: &LoadedImage) -> &Section {
     text.expect("a driver has code")
 }
 
-/// Where its code begins.
+/// RVA of the code.
 #[must_use]
 pub fn text_rva(driver: &LoadedImage) -> u64 {
     text(driver).rva.into()
 }
 
-/// Its instructions one after the other. There is nothing but code in it.
+/// The driver's instructions in order. The section contains only code.
 pub fn instructions(driver: &LoadedImage) -> impl Iterator<Item = Instruction> {
     let section = text(driver);
     let at = to_usize(section.rva.into());
@@ -31,7 +30,7 @@ pub fn instructions(driver: &LoadedImage) -> impl Iterator<Item = Instruction> {
     decoder.into_iter()
 }
 
-/// The RVAs of its functions: whatever is called, and DriverEntry.
+/// The RVAs of the driver's functions: all call targets, and DriverEntry.
 #[must_use]
 pub fn functions(driver: &LoadedImage) -> BTreeMap<u64, ()> {
     let calls = instructions(driver).filter(|it| it.flow_control() == FlowControl::Call);

@@ -1,4 +1,4 @@
-//! `emulate`: the whole of it, as `cargo xtask emulate` runs it.
+//! The program `emulate`, which `cargo xtask emulate` runs.
 
 use std::fmt::{self, Display};
 use std::fs;
@@ -17,16 +17,16 @@ use crate::shipped::{self, files};
 use crate::system::System;
 use crate::violation::Violation;
 
-/// Runs of the campaign for each driver: so many, or many more with `--long`.
+/// Runs of the campaign per driver, by default and with `--long`.
 const SHORT: u64 = 1200;
 const LONG: u64 = 6000;
 
-/// What is asked for.
+/// The command line.
 #[derive(Debug)]
 struct Options {
     drivers: PathBuf,
     runs: u64,
-    /// `None` for the usual campaign from its beginning, and all else.
+    /// `None`: the usual campaign from its first seed, and all other checks.
     seed: Option<u64>,
     compiler: String,
     record: bool,
@@ -68,12 +68,12 @@ impl Options {
     }
 }
 
-/// Why it did not end well.
+/// An error of the program.
 #[derive(Debug)]
 pub enum CommandError {
-    /// What the driver did, or came to, that must not be.
+    /// A violation by the driver, or too low coverage.
     Driver(String),
-    /// What keeps anything from being run.
+    /// Input with which nothing could be run.
     Input(String),
 }
 
@@ -85,17 +85,17 @@ impl fmt::Display for CommandError {
     }
 }
 
-/// Runs it, and prints what came of it.
+/// Runs the program, and prints the results.
 ///
 /// # Errors
-/// What is wrong, in words.
+/// The reason, in words.
 pub fn main(arguments: impl Iterator<Item = String>) -> Result<(), CommandError> {
     let options = Options::parse(arguments).map_err(CommandError::Input)?;
     let drivers = files(&options.drivers).map_err(CommandError::Input)?;
     if !options.files.is_empty() {
         return run_files(&drivers, &options.files);
     }
-    // A run that is repeated is wanted alone.
+    // A seed is for repeating that run alone.
     if options.seed.is_none() {
         run_happy_paths(&drivers).map_err(CommandError::Driver)?;
     }
@@ -109,7 +109,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<(), CommandError>
 /// The shipped files, with their processors.
 pub type Drivers = [(Arch, Vec<u8>)];
 
-/// Every kind of specimen, and the races for its limit.
+/// Runs every kind of specimen, and the races for its limit.
 fn run_happy_paths(drivers: &Drivers) -> Result<(), String> {
     let begun = Instant::now();
     let (mut runs, mut race_count) = (0, 0);
@@ -121,12 +121,12 @@ fn run_happy_paths(drivers: &Drivers) -> Result<(), String> {
             };
             let mut system = System::new(file, base.of(*arch)).map_err(fail("the driver"))?;
             system.machine.watch_reads();
-            let kinds = Spec::kinds()
+            let kinds = Spec::presets()
                 .into_iter()
                 .filter(|(_, spec)| spec.arch == *arch);
             for (kind, spec) in kinds {
                 run(&mut system, &Scenario::from_specimen(&spec)).map_err(fail(kind))?;
-                race_count += races(&mut system, &spec.sized(4))
+                race_count += races(&mut system, &spec.with_text_kib(4))
                     .map_err(fail(kind))?
                     .len();
                 runs += 1;
@@ -134,10 +134,10 @@ fn run_happy_paths(drivers: &Drivers) -> Result<(), String> {
         }
     }
     println!(
-        "plain: {runs} runs over every kind, {race_count} races, in {:.1} s",
+        "happy path: {runs} runs over every kind, {race_count} races, in {:.1} s",
         begun.elapsed().as_secs_f64()
     );
-    figure("plain runs, one for each kind and place", runs);
+    figure("happy-path runs, one for each kind and base", runs);
     figure("races for the limit", race_count);
     Ok(())
 }
@@ -150,19 +150,19 @@ fn campaign(drivers: &Drivers, options: &Options) -> Result<(), String> {
         runs,
         print_line: |line| println!("{line}"),
     };
-    println!("campaign: numbers from {seed}, {runs} for each driver");
-    figure("first run's number", seed);
+    println!("campaign: seeds from {seed}, {runs} runs per driver");
+    figure("first seed", seed);
     let totals = campaign.run().map_err(|violation| violation.to_string())?;
     print_totals(&totals);
     if totals.failures.is_empty() {
-        // A campaign that reaches too little would prove too little.
+        // A campaign with too low coverage would prove too little.
         return match totals.shortfall(runs).filter(|_| runs >= SHORT) {
             None => Ok(()),
             Some(lack) => Err(lack),
         };
     }
     Err(format!(
-        "{} runs of {} failed",
+        "{} of {} runs failed",
         totals.failures.len(),
         totals.runs
     ))
@@ -172,9 +172,9 @@ fn campaign(drivers: &Drivers, options: &Options) -> Result<(), String> {
 fn print_totals(totals: &Totals) {
     let seconds = totals.duration.as_secs_f64();
     println!(
-        "campaign: {} runs in {seconds:.0} s ({:.0} a second): {} loads, {} requests, {} times \
-         located, {} limits changed, {} exchanges in vain, {} agreements of the searches, {:.1} \
-         billion instructions, at most {} bytes of stack",
+        "campaign: {} runs in {seconds:.0} s ({:.0} a second): {} loads, {} requests, {} limits \
+        located, {} limits changed, {} failed exchanges, {} agreements of the searches, {:.1} \
+        billion instructions, at most {} bytes of stack",
         totals.runs,
         totals.runs as f64 / seconds,
         totals.loaded,
@@ -189,9 +189,9 @@ fn print_totals(totals: &Totals) {
     println!("campaign: answers: {}", totals.reason_counts());
     figure("runs", totals.runs);
     figure("requests", totals.requests);
-    figure("times located", totals.located);
+    figure("limits located", totals.located);
     figure("limits changed", totals.changes);
-    figure("exchanges in vain", totals.failed_exchanges);
+    figure("failed exchanges", totals.failed_exchanges);
     figure("agreements of the three searches", totals.agreements);
     for (name, count) in &totals.not_compared {
         figure(&format!("not compared: {name}"), count);
@@ -224,9 +224,9 @@ fn costs(drivers: &Drivers, options: &Options) -> Result<(), String> {
     }
     for cost in &costs {
         let (kind, per_byte) = (&cost.kind, cost.per_byte());
-        println!("cost: {kind:<20} {per_byte:5.2} instructions for a byte of .text");
+        println!("cost: {kind:<20} {per_byte:5.2} instructions per byte of .text");
         figure(
-            &format!("{kind}: instructions a byte"),
+            &format!("{kind}: instructions per byte"),
             format!("{per_byte:.2}"),
         );
     }
@@ -239,13 +239,16 @@ fn costs(drivers: &Drivers, options: &Options) -> Result<(), String> {
     let recorded = fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
     match CostTable::read(&recorded).compare(&now) {
         Ok(differs) => {
-            // Only here was anything compared.
-            figure("costs compared with the table", costs.len());
+            // Counted only where costs were compared.
+            figure("costs compared with cost.toml", costs.len());
             if differs.is_empty() {
                 println!("cost: no worse than recorded for {}", now.compiler);
                 return Ok(());
             }
-            Err(format!("not as recorded: {}", differs.join("; ")))
+            Err(format!(
+                "costs differ from cost.toml: {}",
+                differs.join("; ")
+            ))
         }
         Err(why) => {
             println!("cost: {why}");
@@ -254,7 +257,7 @@ fn costs(drivers: &Drivers, options: &Options) -> Result<(), String> {
     }
 }
 
-/// Modules' files. One that can't be run does not keep the others from it.
+/// Runs each file; a failure does not stop the others.
 fn run_files(drivers: &Drivers, files: &[PathBuf]) -> Result<(), CommandError> {
     let (mut first, mut wrong) = (None, 0);
     for file in files {
@@ -263,7 +266,7 @@ fn run_files(drivers: &Drivers, files: &[PathBuf]) -> Result<(), CommandError> {
             Err(why) => {
                 println!("{}: {why}", file.display());
                 wrong += 1;
-                // That the driver is wrong matters more.
+                // A violation by the driver matters more.
                 if first.is_none() || matches!(why, CommandError::Driver(_)) {
                     first = Some(why);
                 }
@@ -273,16 +276,18 @@ fn run_files(drivers: &Drivers, files: &[PathBuf]) -> Result<(), CommandError> {
     let of = format!("{wrong} of {} files", files.len());
     match first {
         None => Ok(()),
-        Some(CommandError::Driver(_)) => Err(CommandError::Driver(format!("{of}: see above"))),
+        Some(CommandError::Driver(_)) => {
+            Err(CommandError::Driver(format!("{of} failed: see above")))
+        }
         Some(CommandError::Input(_)) => Err(CommandError::Input(format!("{of} could not be run"))),
     }
 }
 
-/// A module's file, as it would run; what the driver made of it.
+/// Runs the driver beside a module's file; a summary of the run.
 ///
 /// # Errors
-/// When it can't be loaded, the driver does what it may not, or the locator finds
-/// something else than the oracle.
+/// The file can't be loaded, the driver violates a rule, or locator and oracle
+/// disagree.
 pub fn run_file(drivers: &Drivers, path: &Path) -> Result<String, CommandError> {
     let bytes = fs::read(path).map_err(|error| CommandError::Input(error.to_string()))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -1,8 +1,8 @@
-//! What a query costs inside the kernel: instructions of the shipped files for
-//! each byte of `.text`, a number that does not depend on the machine.
+//! The cost of a query inside the kernel: instructions of the shipped driver per
+//! byte of `.text`, a number that does not depend on the machine.
 //!
-//! `cost.toml` holds what was measured, and with which compiler: another one
-//! makes other code, and then nothing can be compared.
+//! `cost.toml` holds the measured costs and the compiler: only drivers built by
+//! the same compiler can be compared.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,10 +16,10 @@ use crate::target::{Paged, Target};
 use crate::violation::Violation;
 use crate::world::{World, module_index};
 
-/// A table may be worse by so much, in percent, before it is an error.
+/// Percent by which a cost may exceed the recorded one.
 const TOLERANCE: f64 = 5.0;
 
-/// What was measured of one kind of specimen.
+/// The cost on one kind of specimen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cost {
     /// The kind.
@@ -31,7 +31,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Instructions for each byte.
+    /// Instructions per byte.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     pub fn per_byte(&self) -> f64 {
@@ -39,13 +39,13 @@ impl Cost {
     }
 }
 
-/// Measures all kinds of a driver's processor.
+/// Measures the cost on all kinds of specimens for a driver's processor.
 ///
 /// # Errors
-/// When the driver does what it may not.
+/// A violation by the driver.
 pub fn measure(file: &[u8], arch: Arch) -> Result<Vec<Cost>, Violation> {
     let mut system = System::new(file, DRIVER[0].of(arch))?;
-    let kinds = Spec::kinds_in_full()
+    let kinds = Spec::full_size_presets()
         .into_iter()
         .filter(|(_, spec)| spec.arch == arch);
     kinds
@@ -85,14 +85,14 @@ fn query(system: &mut System, spec: &Spec) -> Result<(u32, u64), Violation> {
     Ok((text, instructions))
 }
 
-/// Where the instructions of a query go: for each function of the driver's its
-/// RVA and its instructions, the most expensive first.
+/// The instructions of a query by function of the driver: its RVA and the count,
+/// the most expensive first.
 ///
 /// # Errors
 /// As [`measure`].
 pub fn profile(file: &[u8], arch: Arch) -> Result<Vec<(u64, u64)>, Violation> {
     let mut system = System::new(file, DRIVER[0].of(arch))?;
-    let mut kinds = Spec::kinds_in_full().into_iter();
+    let mut kinds = Spec::full_size_presets().into_iter();
     let kind = kinds.find_map(|(_, spec)| (spec.arch == arch).then_some(spec));
     system.machine.watch().profile = Some(Vec::new());
     query(&mut system, &kind.unwrap_or_else(Spec::xp_sp3))?;
@@ -112,17 +112,17 @@ pub fn profile(file: &[u8], arch: Arch) -> Result<Vec<(u64, u64)>, Violation> {
     Ok(functions)
 }
 
-/// The table as it was recorded.
+/// A table of costs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CostTable {
-    /// What `rustc --version` says of the compiler.
+    /// The compiler, as `rustc --version` names it.
     pub compiler: String,
-    /// Instructions for each byte by kind.
+    /// Instructions per byte, by kind.
     pub costs: BTreeMap<String, f64>,
 }
 
 impl CostTable {
-    /// Reads what [`Table::write`] writes.
+    /// Parses the output of [`CostTable::write`].
     #[must_use]
     pub fn read(text: &str) -> CostTable {
         let mut table = CostTable {
@@ -139,7 +139,7 @@ impl CostTable {
         table
     }
 
-    /// The table of what was measured.
+    /// The table of measured costs.
     #[must_use]
     pub fn of(compiler: &str, costs: &[Cost]) -> CostTable {
         let costs = costs
@@ -151,17 +151,17 @@ impl CostTable {
         }
     }
 
-    /// It as text.
+    /// The table as text.
     #[must_use]
     pub fn write(&self) -> String {
         let mut text = String::from(
-            "# What a query costs inside the kernel: instructions of the shipped files for\n\
-             # each byte of .text, on specimens as large and dense as the measured images.\n\
-             # Compared by `cargo xtask emulate` where the driver was built by this\n\
-             # compiler; written anew by `cargo xtask emulate --record`, and a commit that\n\
-             # does so says why. In 0.1.0 the specimens were thin, and it was 3.82\n\
-             # (tcpip-2003-sp2-x86), 3.71 (tcpip-xp-sp3-x86), 3.75 (tcpip-xp-x64), 3.92\n\
-             # (tcpip6-x64) and 3.91 (tcpip6-x86).\n",
+            "# The cost of a query inside the kernel: instructions of the shipped driver per\n\
+            # byte of .text, on specimens as large and dense as the measured images.\n\
+            # `cargo xtask emulate` compares it if this compiler built the driver;\n\
+            # `cargo xtask emulate --record` writes it, and the commit says why. In 0.1.0\n\
+            # the specimens were less dense, and the cost was 3.82 (tcpip-2003-sp2-x86),\n\
+            # 3.71 (tcpip-xp-sp3-x86), 3.75 (tcpip-xp-x64), 3.92 (tcpip6-x64) and 3.91\n\
+            # (tcpip6-x86).\n",
         );
         let _ = writeln!(
             text,
@@ -174,15 +174,14 @@ impl CostTable {
         text
     }
 
-    /// What got worse, and what only one of the two has, in words; `Err` where they
-    /// can't be compared.
+    /// Differences in words: costs that got worse, and kinds in only one table.
     ///
     /// # Errors
-    /// When another compiler was used, or nobody knows which.
+    /// The compilers differ, or are unknown.
     pub fn compare(&self, now: &CostTable) -> Result<Vec<String>, String> {
         if self.compiler != now.compiler {
             return Err(format!(
-                "NOT COMPARED: recorded with {:?}, the driver was built by {:?}",
+                "NOT COMPARED: recorded with {:?}, driver built by {:?}",
                 self.compiler, now.compiler
             ));
         }
@@ -190,15 +189,15 @@ impl CostTable {
             .costs
             .iter()
             .filter_map(|(kind, &cost)| match self.costs.get(kind) {
-                None => Some(format!("{kind} is not in the table")),
+                None => Some(format!("{kind} is not recorded")),
                 Some(&before) if cost > before * (1.0 + TOLERANCE / 100.0) => Some(format!(
-                    "{kind}: {cost:.2} instructions a byte, {before:.2} recorded"
+                    "{kind}: {cost:.2} instructions per byte, recorded {before:.2}"
                 )),
                 Some(_) => None,
             });
         let recorded = self.costs.keys();
         let gone = recorded.filter(|kind| !now.costs.contains_key(*kind));
-        let gone = gone.map(|kind| format!("{kind} is in the table, and was not measured"));
+        let gone = gone.map(|kind| format!("{kind} is recorded but was not measured"));
         Ok(worse.chain(gone).collect())
     }
 }
@@ -238,7 +237,7 @@ mod tests {
         let differences =
             |differs: Result<Vec<String>, String>| differs.unwrap_or_default().concat();
         assert!(differences(both.compare(&one)).contains("was not measured"));
-        assert!(differences(one.compare(&both)).contains("is not in the table"));
+        assert!(differences(one.compare(&both)).contains("is not recorded"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The shipped file and its source, side by side: each thing is asked of both,
-//! and what they answer, tell, write and leave behind is compared.
+//! Differential testing of the shipped file against its source: both get the same
+//! requests, and their answers, output, writes and final states are compared.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use crate::system::System;
 use crate::violation::Violation;
 use crate::world::World;
 
-/// Both.
+/// The shipped file and the reference driver.
 #[derive(Debug)]
 pub struct Differential<'a> {
     /// The shipped file in its system.
@@ -24,7 +24,7 @@ pub struct Differential<'a> {
 }
 
 impl<'a> Differential<'a> {
-    /// Neither is loaded yet.
+    /// Resets both; neither is loaded yet.
     pub fn new(system: &'a mut System, world: World) -> Differential<'a> {
         let beside = Rc::new(RefCell::new(world.clone()));
         system.reset(world);
@@ -37,22 +37,21 @@ impl<'a> Differential<'a> {
     /// NT loads the driver.
     ///
     /// # Errors
-    /// Whatever the shipped file does that it may not, or otherwise than its
-    /// source.
+    /// A violation by the shipped file, or a difference from its source.
     pub fn start(&mut self) -> Result<u32, Violation> {
         let (status, reference) = (self.system.start()?, self.reference.start());
         if status != reference {
-            let detail = format!("DriverEntry: {status:08X}, the source {reference:08X}");
+            let detail = format!("DriverEntry returned {status:08X}, the source {reference:08X}");
             return Err(Violation::Disagreement(detail));
         }
         self.compare("DriverEntry")?;
         Ok(status)
     }
 
-    /// A program asks.
+    /// A program sends a request.
     ///
     /// # Errors
-    /// As [`Pair::start`].
+    /// As [`Differential::start`].
     pub fn send(&mut self, request: &Request) -> Result<Completed, Violation> {
         let (shipped, reference) = (self.system.send(request)?, self.reference.send(request));
         if shipped != reference {
@@ -63,7 +62,7 @@ impl<'a> Differential<'a> {
         Ok(shipped)
     }
 
-    /// Something happens to both.
+    /// Applies a change to both.
     pub fn change(&mut self, change: &Change) {
         self.system.change(change);
         change.apply(&mut self.reference.world().borrow_mut());
@@ -72,7 +71,7 @@ impl<'a> Differential<'a> {
     /// NT unloads the driver.
     ///
     /// # Errors
-    /// As [`Pair::start`].
+    /// As [`Differential::start`].
     pub fn unload(&mut self) -> Result<(), Violation> {
         self.system.unload()?;
         self.reference.unload();
@@ -86,7 +85,7 @@ impl<'a> Differential<'a> {
         let printed = std::mem::take(&mut resources.printed);
         let lines: Vec<String> = events.iter().map(debug_line).collect();
         if printed != lines {
-            return differ(format!("the debugger was told {printed:?}, not {lines:?}"));
+            return differ(format!("the debugger output is {printed:?}, not {lines:?}"));
         }
         let written = std::mem::take(&mut resources.events);
         let registered = self.system.world.registry.service == SERVICE;
@@ -106,14 +105,14 @@ impl<'a> Differential<'a> {
         for (one, other) in world.modules.iter().zip(&beside.modules) {
             let [one, other] = [one, other].map(|module| module.as_ref().map(|it| &it.memory));
             if one != other {
-                return differ("the modules are not the same any more".into());
+                return differ("the modules differ".into());
             }
         }
         Ok(())
     }
 }
 
-/// What DbgPrint prints of an event.
+/// The line of an event for DbgPrint.
 fn debug_line(event: &Event) -> String {
     let mut buffer = [0; 256];
     let mut text = Text::new(&mut buffer);
@@ -121,7 +120,7 @@ fn debug_line(event: &Event) -> String {
     string(text.finish())
 }
 
-/// Its entry in the log.
+/// The entry of an event in the event log.
 fn log_entry(event: &Event) -> LogEntry {
     let insert = |index| {
         let mut buffer = [0; 12];

@@ -1,5 +1,5 @@
-//! Runs in which nothing is wrong: the ways that every user goes, and the same
-//! with another program that sets the limit at each single moment.
+//! Runs without failures: the requests of usual programs, and races with another
+//! program that sets the limit at every possible moment.
 
 use scanner_core::{Image, Module, Rva};
 use specimen::{Arch, Spec};
@@ -22,7 +22,7 @@ use crate::world::{World, module_index};
 pub const LIMIT: u32 = 100;
 
 impl Scenario {
-    /// A world with one module, and all that programs usually ask.
+    /// A world with one module, and the requests of usual programs.
     #[must_use]
     pub fn happy_path(target: Target, file: Option<Vec<u8>>, arch: Arch) -> Scenario {
         let (module, base) = (target.module, target.base);
@@ -45,7 +45,7 @@ impl Scenario {
             requests::query(module),
             requests::set(module, LIMIT, 0),
             requests::query(module),
-            // In force already: done, and nothing is written.
+            // Already in force: succeeds without a write.
             requests::set(module, LIMIT, 0),
             requests::set(module, 0x0100_0000, 0),
             requests::set(module, 50, LIMIT),
@@ -63,7 +63,7 @@ impl Scenario {
         scenario
     }
 
-    /// The same with a specimen.
+    /// The same with a specimen as the module.
     #[must_use]
     pub fn from_specimen(spec: &Spec) -> Scenario {
         let specimen = spec.build();
@@ -73,9 +73,9 @@ impl Scenario {
     }
 }
 
-/// Sets a limit as often as the request makes calls of the system, and each
-/// time another program sets it too, right before another call: the one that
-/// comes second must notice.
+/// Sets a limit once per call of the system that the request makes; each time
+/// another program sets it too, right before a different call. The second writer
+/// must notice.
 ///
 /// # Errors
 /// As [`run`].
@@ -100,30 +100,29 @@ pub fn races(system: &mut System, spec: &Spec) -> Result<Vec<Outcome>, Violation
     (0..calls).map(race).collect()
 }
 
-/// Which processor a file is for.
+/// The processor of a file.
 ///
 /// # Errors
-/// When it can't be loaded.
+/// The file can't be loaded.
 pub fn file_arch(bytes: &[u8]) -> Result<Arch, String> {
     let base = Arch::X86.bases()[0];
     LoadedImage::load(bytes, base).map(|image| image.arch)
 }
 
-/// A module's file, given by its path: which module it is, by its name.
+/// The scenario of a module's file; its name selects the module.
 ///
 /// # Errors
-/// When it can't be loaded.
+/// The file can't be loaded.
 pub fn load_scenario(name: &str, bytes: &[u8], arch: Arch) -> Result<Scenario, String> {
     let base = arch.bases()[0];
     let target = Target::from_file(bytes, module_by_name(name), arch, base, Paged::Out)?;
     Ok(Scenario::happy_path(target, Some(bytes.to_vec()), arch))
 }
 
-/// Which module it is taken for, and where the locator finds the limit in the
-/// file, or why it does not.
+/// The module that a file counts as, and the RVA of its limit.
 ///
 /// # Errors
-/// The module, and why.
+/// The module, and why the locator refuses it.
 pub fn locate_file(name: &str, bytes: &[u8]) -> Result<(Module, Rva), (Module, String)> {
     let module = module_by_name(name);
     let image = Image::from_file(bytes).map_err(|error| (module, error.to_string()))?;
@@ -133,23 +132,26 @@ pub fn locate_file(name: &str, bytes: &[u8]) -> Result<(Module, Rva), (Module, S
     }
 }
 
-/// What the locator and the oracle find in a file.
-pub fn search_with_both(name: &str, bytes: &[u8]) -> (Verdict, Result<oracle::Answer, oracle::No>) {
+/// The verdicts of locator and oracle on a file.
+pub fn search_with_both(
+    name: &str,
+    bytes: &[u8],
+) -> (Verdict, Result<oracle::Answer, oracle::NoAnswer>) {
     let module = module_by_name(name);
-    let verdict = verify::property::of_file(bytes, module);
+    let verdict = verify::property::file_verdict(bytes, module);
     (
         verdict,
         oracle::locate_file(bytes, module == Module::Tcpip6),
     )
 }
 
-/// Locator and oracle must find the same, or both nothing.
+/// Locator and oracle must find the same variables, or both none.
 ///
 /// # Errors
-/// What each of them says.
+/// Both verdicts, in words.
 pub fn compare_with_oracle(
     verdict: &Verdict,
-    oracle: &Result<oracle::Answer, oracle::No>,
+    oracle: &Result<oracle::Answer, oracle::NoAnswer>,
 ) -> Result<(), String> {
     let agree = match (verdict, oracle) {
         (Verdict::Located(place), Ok(truth)) => place == truth,
@@ -159,7 +161,7 @@ pub fn compare_with_oracle(
     match agree {
         true => Ok(()),
         false => Err(format!(
-            "the locator says {verdict:X?}, the oracle {oracle:X?}"
+            "the locator found {verdict:X?}, the oracle {oracle:X?}"
         )),
     }
 }
@@ -178,11 +180,11 @@ mod tests {
 
     #[test]
     fn locator_and_oracle_disagree_if_any_part_of_the_answer_differs() {
-        let found = search_with_both("tcpip.sys", &Spec::xp_sp3().sized(4).build().file);
+        let found = search_with_both("tcpip.sys", &Spec::xp_sp3().with_text_kib(4).build().file);
         let (Verdict::Located(place), Ok(truth)) = &found else {
             panic!("{found:X?}")
         };
-        let missing = || Err(oracle::No::NoCandidate);
+        let missing = || Err(oracle::NoAnswer::NoCandidate);
         let refused = Verdict::Refused(scanner_core::NotLocatedReason::NoGate);
         assert_eq!(compare_with_oracle(&found.0, &found.1), Ok(()));
         assert_eq!(compare_with_oracle(&refused, &missing()), Ok(()));

@@ -1,16 +1,16 @@
-//! A driver's file laid out in memory, as NT's loader does it. It shares
+//! A driver's file mapped into memory as NT's loader maps it. The code shares
 //! nothing with the locator's reader of the same headers.
 
 use specimen::Arch;
 
 use crate::address::to_usize;
 
-/// A section as its header has it.
+/// A section header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
-    /// Padded with zeros.
+    /// Name, padded with zeros.
     pub name: [u8; 8],
-    /// Where it begins.
+    /// RVA of the first byte.
     pub rva: u32,
     /// VirtualSize.
     pub virtual_size: u32,
@@ -18,7 +18,7 @@ pub struct Section {
     pub flags: u32,
 }
 
-/// IMAGE_SCN_MEM_DISCARDABLE and its like.
+/// IMAGE_SCN_MEM_DISCARDABLE, IMAGE_SCN_MEM_NOT_PAGED and so on.
 pub const DISCARDABLE: u32 = 0x0200_0000;
 const NOT_PAGED: u32 = 0x0800_0000;
 const EXECUTE: u32 = 0x2000_0000;
@@ -37,7 +37,7 @@ impl Section {
         self.flags & DISCARDABLE != 0 || self.name.starts_with(b"INIT")
     }
 
-    /// Whether it stays in memory, by flags and by name.
+    /// Whether it stays in memory, by its flags and name.
     #[must_use]
     pub fn is_resident(&self) -> bool {
         let pageable = [&b"PAGE"[..], b".eda"];
@@ -52,25 +52,25 @@ impl Section {
         self.flags & EXECUTE != 0
     }
 
-    /// Whether it may be written.
+    /// Whether it is writable.
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.flags & WRITE != 0
     }
 
-    /// Whether some of it is in a page.
+    /// Whether it overlaps a page, by the page's number.
     #[must_use]
     pub fn overlaps_page(&self, page: u32) -> bool {
         self.rva < (page + 1) * 0x1000 && page * 0x1000 < self.end()
     }
 }
 
-/// A file in memory.
+/// An image in memory.
 #[derive(Debug, Clone)]
 pub struct LoadedImage {
-    /// Which processor it is for.
+    /// Its processor.
     pub arch: Arch,
-    /// Where its first byte lies.
+    /// Address of the first byte.
     pub base: u64,
     /// SizeOfImage.
     pub size: u32,
@@ -78,7 +78,7 @@ pub struct LoadedImage {
     pub entry: u32,
     /// SectionAlignment.
     pub alignment: u32,
-    /// All of it, in whole pages.
+    /// Its bytes, in whole pages.
     pub memory: Vec<u8>,
     /// The section table.
     pub sections: Vec<Section>,
@@ -87,28 +87,28 @@ pub struct LoadedImage {
 /// A slot of the import address table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportSlot {
-    /// Where.
+    /// RVA of the slot.
     pub rva: u32,
-    /// Which module's, in lower case.
+    /// The exporting module, in lower case.
     pub module: String,
-    /// The name of what is imported.
+    /// Name of the import.
     pub name: String,
 }
 
-/// No driver is as large.
+/// The largest SizeOfImage that is accepted.
 const LARGEST: u32 = 64 << 20;
 const HIGH_LOW: u16 = 3;
 const DIR_64: u16 = 10;
 
 impl LoadedImage {
-    /// Lays a file out, and relocates it.
+    /// Maps a file and relocates it.
     ///
     /// # Errors
-    /// What keeps a loader from doing it.
+    /// Why a loader can't load it.
     pub fn load(file: &[u8], base: u64) -> Result<LoadedImage, String> {
-        let dword = |at: u32| dword(file, at).ok_or("the headers are cut");
+        let dword = |at: u32| dword(file, at).ok_or("the headers are truncated");
         if !file.starts_with(b"MZ") {
-            return Err("it is no program for Windows".into());
+            return Err("not a PE file: no MZ signature".into());
         }
         let nt = dword(0x3C)?;
         if dword(nt)? != u32::from_le_bytes(*b"PE\0\0") {
@@ -117,7 +117,7 @@ impl LoadedImage {
         let (arch, directories) = match dword(nt + 4)? & 0xFFFF {
             0x14C => (Arch::X86, nt + 24 + 96),
             0x8664 => (Arch::X64, nt + 24 + 112),
-            machine => return Err(format!("machine {machine:X}")),
+            machine => return Err(format!("unknown machine {machine:X}")),
         };
         let size = dword(nt + 24 + 56)?;
         let headers = dword(nt + 24 + 60)?;
@@ -139,7 +139,7 @@ impl LoadedImage {
             let header = table + number * 40;
             let mut name = [0; 8];
             let at = to_usize(u64::from(header));
-            name.copy_from_slice(file.get(at..at + 8).ok_or("the headers are cut")?);
+            name.copy_from_slice(file.get(at..at + 8).ok_or("the headers are truncated")?);
             let section = Section {
                 name,
                 rva: dword(header + 12)?,
@@ -165,10 +165,10 @@ impl LoadedImage {
         let place = self
             .memory
             .get_mut(to)
-            .ok_or("a section lies outside of the image")?;
+            .ok_or("a section lies outside the image")?;
         place.copy_from_slice(
             file.get(from)
-                .ok_or("the file is cut short: a section is not wholly there")?,
+                .ok_or("the file is truncated inside a section")?,
         );
         Ok(())
     }
@@ -176,7 +176,7 @@ impl LoadedImage {
     fn relocate(&mut self, (at, size): (u32, u32), delta: u64) -> Result<(), String> {
         let (mut block, end) = (at, at.saturating_add(size));
         while block < end {
-            let cut = "the relocations are cut";
+            let cut = "the relocations are truncated";
             let page = self.dword(block).ok_or(cut)?;
             let length = self.dword(block + 4).ok_or(cut)?;
             if length < 8 {
@@ -189,7 +189,7 @@ impl LoadedImage {
                     Ok(0) => continue,
                     Ok(HIGH_LOW) => 4,
                     Ok(DIR_64) => 8,
-                    _ => return Err(format!("relocation type {kind}")),
+                    _ => return Err(format!("unknown relocation type {kind}")),
                 };
                 let place = to_usize(rva.into());
                 let place = self.memory.get_mut(place..place + bytes).ok_or(cut)?;
@@ -203,12 +203,12 @@ impl LoadedImage {
         Ok(())
     }
 
-    /// Everything that it imports, by name.
+    /// All imports by name.
     ///
     /// # Errors
-    /// When the import directory can't be read.
+    /// The import directory can't be read.
     pub fn imports(&self) -> Result<Vec<ImportSlot>, String> {
-        let cut = "the imports are cut";
+        let cut = "the imports are truncated";
         let nt = self.dword(0x3C).ok_or(cut)?;
         let (directories, pointer) = match self.arch {
             Arch::X86 => (nt + 24 + 96, 4),
@@ -225,7 +225,7 @@ impl LoadedImage {
                 slots.push(ImportSlot {
                     rva: slot,
                     module: module.to_ascii_lowercase(),
-                    // Behind the hint.
+                    // The name follows the hint.
                     name: self.text(at + 2),
                 });
                 slot += pointer;
@@ -243,7 +243,7 @@ impl LoadedImage {
         self.memory[to_usize(slot.into())..][..length].copy_from_slice(&bytes[..length]);
     }
 
-    /// A dword.
+    /// The dword at an RVA.
     #[must_use]
     pub fn dword(&self, rva: u32) -> Option<u32> {
         dword(&self.memory, rva)
@@ -256,7 +256,7 @@ impl LoadedImage {
     }
 }
 
-/// SizeOfHeaders, which both processors have in the same place.
+/// SizeOfHeaders, at the same offset for both processors.
 #[must_use]
 pub fn size_of_headers(headers: &[u8]) -> Option<u32> {
     dword(headers, dword(headers, 0x3C)?.checked_add(24 + 60)?)

@@ -1,4 +1,4 @@
-//! Requests: what NT passes to the driver, and what it gets back.
+//! Requests that NT passes to the driver, and their completion.
 
 use tcplimit_driver::Device;
 
@@ -16,25 +16,25 @@ pub const DEVICE_CONTROL: u8 = 0x0E;
 /// IRP_MJ_CLEANUP.
 pub const CLEANUP: u8 = 0x12;
 
-/// What a system buffer holds before anything is put in.
+/// The bytes of a system buffer before its input is copied in.
 pub(crate) const UNINITIALIZED: u8 = 0xCC;
 
-/// What a program asks for.
+/// A program's request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Of which device.
+    /// Device to which it is sent.
     pub device: Device,
-    /// IRP_MJ_…
+    /// Major function code, IRP_MJ_…
     pub major: u8,
-    /// For a control code: it, the input, and the length of the output.
+    /// The control code of IRP_MJ_DEVICE_CONTROL.
     pub code: u32,
     /// The input.
     pub input: Vec<u8>,
-    /// Bytes of output.
+    /// Length of the output buffer in bytes.
     pub output: u32,
-    /// For an open: a name follows the device's.
+    /// For IRP_MJ_CREATE: a name follows the device's.
     pub named: bool,
-    /// For an open: it is relative to another file.
+    /// For IRP_MJ_CREATE: it is relative to another file.
     pub related: bool,
 }
 
@@ -53,7 +53,7 @@ impl Request {
         }
     }
 
-    /// A control code.
+    /// An IRP_MJ_DEVICE_CONTROL request.
     #[must_use]
     pub fn control(device: Device, code: u32, input: &[u8], output: u32) -> Request {
         Request {
@@ -64,9 +64,9 @@ impl Request {
         }
     }
 
-    /// Bytes of the system buffer.
+    /// Length of the system buffer in bytes.
     pub(crate) fn buffer_length(&self) -> u64 {
-        // METHOD_BUFFERED: the longer of the two. Other methods have none.
+        // METHOD_BUFFERED: the longer of input and output. Other methods have none.
         if self.code & 3 == 0 {
             (self.input.len() as u64).max(self.output.into())
         } else {
@@ -75,16 +75,16 @@ impl Request {
     }
 }
 
-/// How a request was completed.
+/// The completion of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completed {
     /// IoStatus.Status.
     pub status: u32,
-    /// What NT copies to the program: IoStatus.Information bytes.
+    /// The IoStatus.Information bytes that NT copies to the program.
     pub output: Vec<u8>,
 }
 
-/// A request that the driver has.
+/// A request that was passed to the driver.
 #[derive(Debug)]
 pub(crate) struct PendingRequest {
     pub(crate) irp: u64,
@@ -104,14 +104,14 @@ pub(crate) fn file_object(memory: &mut Machine, next: &mut [u64; 3], request: &R
         memory.write_pointer(object + related, object);
     }
     if request.named {
-        // Only its length counts: the name itself is not readable.
+        // Only its length matters: the name itself is not readable.
         memory.write(object + name, &[8, 0, 8, 0]);
         memory.write_pointer(object + name + pointer, 0x10);
     }
     object
 }
 
-/// IofCompleteRequest: the request, and all that came with it, is gone.
+/// IofCompleteRequest: frees the request and its buffers.
 pub(crate) fn complete(
     memory: &mut Machine,
     pending: &mut Option<PendingRequest>,
@@ -120,10 +120,10 @@ pub(crate) fn complete(
     let offsets = &Offsets::of(memory.arch()).irp;
     let pending = pending.as_mut().ok_or("no request is pending")?;
     if pending.completed.is_some() {
-        return Err("it is completed already".into());
+        return Err("the request is already completed".into());
     }
     if irp != pending.irp {
-        return Err(format!("{irp:X} is not the request"));
+        return Err(format!("{irp:X} is not the pending request"));
     }
     let status = memory.dword(irp + offsets.status);
     let information = memory.read_pointer(irp + offsets.information);
@@ -135,13 +135,13 @@ pub(crate) fn complete(
         0 => Vec::new(),
         _ => memory.read(pending.buffer, bytes),
     };
-    // What was there before the request is nobody's.
+    // The driver must not return bytes that were in the buffer before.
     let behind = information.max(pending.input.min(pending.length));
     let left = to_usize(pending.length - behind);
     if left > 0 {
         let rest = memory.read(pending.buffer + behind, left);
         if rest.contains(&UNINITIALIZED) {
-            return Err("the buffer was not cleared behind the input".into());
+            return Err("the buffer was not cleared after the input".into());
         }
     }
     pending.completed = Some(Completed { status, output });

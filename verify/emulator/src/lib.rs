@@ -1,32 +1,31 @@
-//! The shipped driver in an emulated processor: the very bytes that users load,
-//! under a kernel that checks every call.
+//! Runs the shipped driver, byte for byte, in an emulated processor under a model
+//! of NT's kernel that checks every call.
 //!
-//! Read in this order: [`world`] (what the driver is to see), [`target`] (a
+//! Read in this order: [`world`] (the system that the driver sees), [`target`] (a
 //! module in it), [`machine`] (a processor and its memory), [`system`] (the
 //! driver in it), [`model`] (each call of NT), [`differential`] (the shipped file beside
-//! its source), [`run`] (what must hold), [`scenario`] and [`campaign`] (many
-//! runs), [`cost`] (instructions for each byte). Apart from all that, [`start_up`]
-//! runs the store by which a patched module sets its limit.
+//! its source), [`run`] (the checks of a run), [`scenario`] and [`campaign`] (many
+//! runs), [`cost`] (instructions per byte). Separately, [`start_up`] runs the store
+//! by which a patched module sets its limit.
 //!
-//! What is asserted on every run:
-//! - The driver executes nothing but its own `.text` and the system's functions,
-//!   with the instructions that a Pentium has (x86).
-//! - It writes nothing but its own data and stack, what it has allocated, its
-//!   request's status and buffer, and the one dword that is the limit: once for
-//!   a request, over a value that it may replace, in a page that may be written;
-//!   at start what the service key asks for, at unload what was found first where
-//!   that is to be put back, once for each module.
-//! - It reads no page that is not there, or that is none of its business, nor any
-//!   of a module to whose driver object it holds no reference. Beside each kind of
-//!   module, and beside files that are given, no byte but those of headers, live
-//!   code and the three variables (the campaign would take longer).
-//! - It calls the system as the documentation says: arguments, handles, tags,
-//!   references, critical regions; and leaves nothing behind.
-//! - It takes no more than 2048 bytes of stack, and leaves registers as it must.
-//! - It does, says and logs what its source does over the same world, until
-//!   something happens in the middle of a request; and locates what the locator
-//!   and `probe --as-loaded` locate on the host. What can't be compared is counted
-//!   by its reason.
+//! Assertions on every run:
+//! - The driver executes only its own `.text` and the system's functions, on x86
+//!   with a Pentium's instructions.
+//! - It writes only to its own data and stack, its allocations, its request's
+//!   status and buffer, and the dword of the limit: once per request, over a value
+//!   that it may replace, in a writable page; at start the limit of the service
+//!   key, at unload the original limit if configured, once per module.
+//! - It reads no absent page, no page that it has no reason to read, and no module
+//!   whose driver object it does not reference. Beside each kind of specimen, and
+//!   beside files given by path, it reads only the headers, live code and the three
+//!   variables (checking this in the campaign would take too long).
+//! - It calls the system as documented: arguments, handles, tags, references,
+//!   critical regions; and it releases all resources.
+//! - It uses at most 2048 bytes of stack, and preserves registers.
+//! - Its answers, output and log match those of its source over the same world,
+//!   until a change in the middle of a request; and it locates the same variables
+//!   as the locator and `probe --as-loaded` on the host. Comparisons that are not
+//!   possible are counted by reason.
 //!
 //! The emulator is unicorn, which is under the GPL: this crate is never shipped,
 //! and is empty without the feature `unicorn`.

@@ -1,7 +1,6 @@
 //! A processor and its memory: pages with rights, and calls into code.
 //!
-//! It knows nothing of NT. What is not mapped is not there, and what may not be
-//! written or executed can't be.
+//! It knows nothing of NT. It enforces the pages' rights.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,7 +13,7 @@ use unicorn_engine::{
 use crate::address::PAGE;
 use crate::watch::{self, LimitWrite, Watch};
 
-/// What a piece of memory is.
+/// The contents of a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemoryKind {
     /// The driver's code.
@@ -23,7 +22,7 @@ pub enum MemoryKind {
     Constants,
     /// The driver's variables.
     Data,
-    /// The driver's sections that are gone after DriverEntry.
+    /// The driver's sections that are freed after DriverEntry.
     Discardable,
     /// The stack.
     Stack,
@@ -31,20 +30,20 @@ pub enum MemoryKind {
     Kernel,
     /// An object of the kernel's.
     Object,
-    /// What the driver has allocated.
+    /// Allocations of the driver.
     Pool,
-    /// A request, and the system buffer that comes with it.
+    /// A request and its system buffer.
     Request,
     /// Page tables.
     PageTables,
-    /// A module that the driver looks at.
+    /// A module that the driver inspects.
     Module,
 }
 
-/// What the driver may do with it.
+/// The driver's access to a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rights {
-    /// Nothing: it is there for the system only.
+    /// None: only the system may access it.
     None,
     /// Read.
     Read,
@@ -61,12 +60,12 @@ struct Region {
     rights: Rights,
 }
 
-/// A function of the driver's that was called.
+/// A call of one of the driver's functions.
 #[derive(Debug, Default)]
 pub(crate) struct Call {
-    /// Registers that it must leave as they are.
+    /// Registers that it must preserve, with their values.
     pub(crate) preserved: Vec<(Register, u64)>,
-    /// Where its return address is.
+    /// Address of its return address.
     pub(crate) entry: u64,
 }
 
@@ -87,14 +86,14 @@ impl std::fmt::Debug for Machine {
 }
 
 impl Machine {
-    /// A processor of the time: a Pentium, which knows no cmov and no SSE, or
-    /// the first of the 64-bit ones.
+    /// A processor of the time: a Pentium, without cmov and SSE, or the first
+    /// 64-bit one.
     #[must_use]
     pub fn new(arch: Arch) -> Machine {
         Machine::with(arch, X86CpuModel::PENTIUM)
     }
 
-    /// The same with a processor that implements PAE, whether or not the kernel
+    /// The same with an x86 processor that implements PAE, whether or not the kernel
     /// uses it.
     #[must_use]
     pub fn implementing_pae(arch: Arch) -> Machine {
@@ -109,7 +108,7 @@ impl Machine {
         };
         let mut unicorn = Unicorn::new_with_data(Family::X86, mode, Watch::default()).expect(works);
         unicorn.ctl_set_cpu_model(model as i32).expect(works);
-        // Else high addresses of x64 are cut.
+        // Otherwise high addresses of x64 are truncated.
         unicorn.ctl_set_tlb_type(TlbType::VIRTUAL).expect(works);
         watch::install(&mut unicorn);
         Machine {
@@ -120,13 +119,13 @@ impl Machine {
         }
     }
 
-    /// Which processor.
+    /// The processor.
     #[must_use]
     pub fn arch(&self) -> Arch {
         self.arch
     }
 
-    /// Bytes of a pointer.
+    /// Size of a pointer in bytes.
     #[must_use]
     pub fn pointer_size(&self) -> u64 {
         match self.arch {
@@ -142,14 +141,14 @@ impl Machine {
     /// Maps whole pages and fills them from their beginning.
     ///
     /// # Panics
-    /// Where something is mapped already: a mistake of the models.
+    /// The range is already mapped: a bug of the models.
     pub fn map(&mut self, start: u64, pages: u64, kind: MemoryKind, rights: Rights, bytes: &[u8]) {
         let length = pages * PAGE;
         self.unicorn
             .mem_map(start, length, permissions(rights))
             .unwrap_or_else(|error| panic!("{kind:?} at {start:X}, {pages} pages: {error:?}"));
         let region = Region {
-            // The last page of all ends at 2^64, which is no address.
+            // The last page ends at 2^64, which is not an address.
             end: start + (length - 1),
             kind,
             rights,
@@ -158,7 +157,7 @@ impl Machine {
         self.write(start, bytes);
     }
 
-    /// Takes away what was mapped in one piece at `start`.
+    /// Unmaps the region that was mapped at `start`.
     pub fn unmap(&mut self, start: u64) {
         if let Some(region) = self.regions.remove(&start) {
             let length = region.end - start + 1;
@@ -167,7 +166,7 @@ impl Machine {
         }
     }
 
-    /// Changes what the driver may do with what was mapped in one piece.
+    /// Changes the driver's access to the region that was mapped at `start`.
     pub fn protect(&mut self, start: u64, rights: Rights) {
         let region = self.regions.get_mut(&start).expect("it is mapped");
         if region.rights == rights {
@@ -179,7 +178,7 @@ impl Machine {
         protected.expect("it was mapped in one piece");
     }
 
-    /// Takes away everything of some kinds.
+    /// Unmaps all regions of some kinds.
     pub fn unmap_all(&mut self, kinds: &[MemoryKind]) {
         let regions = self.regions.iter();
         let starts: Vec<u64> = regions
@@ -196,15 +195,14 @@ impl Machine {
         (range.start < range.end && range.end - 1 <= region.end).then_some(region)
     }
 
-    /// What some bytes are, if all of them are one thing that the driver may
-    /// read.
+    /// The kind of a range, if it lies in one region that the driver may read.
     #[must_use]
     pub fn kind(&self, start: u64, length: u64) -> Option<MemoryKind> {
         let region = self.region(&(start..start.checked_add(length)?))?;
         (region.rights != Rights::None).then_some(region.kind)
     }
 
-    /// Whether the driver may write all of these bytes.
+    /// Whether the driver may write the whole range.
     #[must_use]
     pub fn is_writable(&self, start: u64, length: u64) -> bool {
         start
@@ -213,14 +211,14 @@ impl Machine {
             .is_some_and(|region| region.rights == Rights::Write)
     }
 
-    /// Whether anything is mapped there.
+    /// Whether an address is mapped.
     #[must_use]
     pub fn is_mapped(&self, address: u64) -> bool {
         let region = self.regions.range(..=address).next_back();
         region.is_some_and(|(_, region)| address <= region.end)
     }
 
-    /// Reads memory that is mapped, whatever its rights.
+    /// Reads mapped memory, whatever its rights.
     #[must_use]
     pub fn read(&self, address: u64, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
@@ -229,7 +227,7 @@ impl Machine {
         bytes
     }
 
-    /// Writes memory that is mapped, whatever its rights.
+    /// Writes mapped memory, whatever its rights.
     pub fn write(&mut self, address: u64, bytes: &[u8]) {
         let written = self.unicorn.mem_write(address, bytes);
         written.unwrap_or_else(|error| panic!("{} bytes at {address:X}: {error:?}", bytes.len()));
@@ -280,34 +278,34 @@ impl Machine {
         }
     }
 
-    /// Sets CR4 as a kernel with or without PAE has it. (Addresses are not
-    /// translated here, so nothing else comes of it.)
+    /// Sets CR4 as a kernel with or without PAE does. (The emulator does not translate
+    /// addresses, so this has no other effect.)
     pub fn set_pae(&mut self, pae: bool) {
         if self.arch == Arch::X86 {
-            // PSE, PGE and whatever else there is.
+            // PSE and PGE.
             let others = 0x90;
             let control = if pae { others | 1 << 5 } else { others };
             self.set_register(Register::CR4, control);
-            assert_eq!(self.register(Register::CR4), control, "CR4 took it");
+            assert_eq!(self.register(Register::CR4), control, "CR4 is writable");
         }
     }
 
-    /// The writes to limits since the last time this was asked.
+    /// The writes to limits since the last call.
     pub fn take_writes(&mut self) -> Vec<LimitWrite> {
         std::mem::take(&mut self.watch().writes)
     }
 
-    /// Has every read of the modules watched, byte by byte. It takes time.
+    /// Checks every read of the modules by byte, which is slow.
     pub fn watch_reads(&mut self) {
         watch::watch_reads(&mut self.unicorn);
     }
 
-    /// Fewer instructions than usual are taken for a call without an end.
+    /// Sets the number of instructions after which a call counts as endless.
     pub fn set_budget(&mut self, instructions: u64) {
         self.watch().budget = instructions;
     }
 
-    /// Instructions of the driver's that the last call took.
+    /// Instructions that the driver executed in the last call.
     #[must_use]
     pub fn instructions(&self) -> u64 {
         self.unicorn.get_data().instructions

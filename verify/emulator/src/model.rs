@@ -1,8 +1,8 @@
-//! What the driver imports, one by one: each checks how it is called, and does
-//! what NT does, as far as the driver can see.
+//! Models of the driver's imports: each checks its arguments and has the effects of
+//! the NT function that the driver can observe.
 //!
-//! No import of the driver's raises the IRQL: all calls are at the level at which
-//! NT calls the driver.
+//! No import raises the IRQL: all calls are at the level at which NT calls the
+//! driver.
 
 mod call_context;
 pub mod device;
@@ -37,7 +37,7 @@ pub fn find(name: &str) -> Option<ModelEntry> {
     all.find(|(of, ..)| *of == name).copied()
 }
 
-/// Where a variable lies in the page of variables.
+/// Offset of a variable in the page of variables.
 #[must_use]
 pub fn variable_offset(name: &str) -> Option<u64> {
     match name {

@@ -1,10 +1,10 @@
-//! A file that stands in for a specimen.
+//! A module's file with its base address.
 
 /// A module's file.
 #[derive(Debug)]
 pub struct ModuleFile {
-    /// Its bytes.
+    /// Bytes of the file.
     pub bytes: Vec<u8>,
-    /// Where it was loaded.
+    /// Base address at which it was loaded.
     pub base: u64,
 }

@@ -1,9 +1,8 @@
-//! Modules of the campaign: specimens as they were built, or with something
-//! wrong about them.
+//! Modules of the campaign: specimens, intact or damaged.
 
 use scanner_core::Module;
-use simulation::kernel::{Site, World as Where};
-use specimen::{Arch, Flaw, Spec, Specimen};
+use simulation::kernel::{AddressLayout, Site};
+use specimen::{Arch, Defect, Spec, Specimen};
 use verify::property;
 
 use crate::change::Change;
@@ -13,17 +12,17 @@ use crate::requests::LIMITS;
 use crate::target::{Paged, Target};
 use crate::world::{World, module_index};
 
-/// A specimen in a place of the world.
+/// A specimen, loaded.
 pub(crate) struct ModuleUnderTest {
     pub(crate) target: Target,
     pub(crate) file: Option<ModuleFile>,
     pub(crate) sound: bool,
-    /// Bytes of what stays in memory were changed.
+    /// Whether bytes of resident sections were changed.
     pub(crate) damaged: bool,
 }
 
 impl ModuleUnderTest {
-    /// One that is sound if `calm`; otherwise perhaps.
+    /// A random module; always a sound one if `sound_only`.
     pub(crate) fn random(
         random: &mut Random,
         arch: Arch,
@@ -33,7 +32,7 @@ impl ModuleUnderTest {
         let mut spec: Spec = random.any();
         spec.arch = arch;
         spec.module = specimen_module(module);
-        // Little code, so that there can be many runs.
+        // Little code, for many runs.
         spec.text_kib = u16::from(random.pick(&[1_u8, 2, 3, 4, 4, 5, 8]));
         if sound_only {
             spec.start_up = 10;
@@ -45,20 +44,20 @@ impl ModuleUnderTest {
             sound = spec.module == specimen_module(module);
         }
         if random.chance(15) {
-            spec.flaw = Some(random.pick(&Flaw::ALL));
+            spec.defect = Some(random.pick(&Defect::ALL));
             sound = false;
         }
-        // Of two that are the limit, a change leaves one: a false one, that is.
-        let damaged = spec.flaw != Some(Flaw::SecondCandidate) && random.chance(15);
+        // With a second candidate, damage could leave only the wrong one.
+        let damaged = spec.defect != Some(Defect::SecondCandidate) && random.chance(15);
         let headers_damaged = random.chance(8);
         if damaged || headers_damaged {
-            // And what lacks one thing to be the limit may get it by a change.
+            // Damage could complete a decoy that lacks one piece of evidence.
             spec = property::damageable(&spec, 2);
         }
         let mut specimen = spec.build();
         if damaged {
             sound = false;
-            for _ in 0..=random.subkey_path(6) {
+            for _ in 0..=random.below(6) {
                 mutate(&mut specimen, random);
             }
         }
@@ -68,24 +67,23 @@ impl ModuleUnderTest {
             ..
         } = ModuleUnderTest::loaded(random, &specimen, arch, module);
         if random.chance(10) {
-            // Another value than after start.
+            // A value other than the one after start.
             let value = random.pick(&LIMITS).to_le_bytes();
             target.write(specimen.truth.threshold, &value);
         }
         if headers_damaged {
-            for _ in 0..=random.subkey_path(3) {
-                let header = random.subkey_path(0x300);
+            for _ in 0..=random.below(3) {
+                let header = random.below(0x300);
                 let byte = target.memory[usize::try_from(header).expect("u32 fits usize")];
-                target.write(header, &[byte ^ 1 << random.subkey_path(8)]);
+                target.write(header, &[byte ^ 1 << random.below(8)]);
             }
             (sound, file) = (false, None);
         }
         if random.chance(8) {
-            let page =
-                random.subkey_path(u32::try_from(target.pages.len()).expect("a small module"));
+            let page = random.below(u32::try_from(target.pages.len()).expect("a small module"));
             let of_limit = specimen.truth.threshold / 0x1000;
             let page = random.pick(&[page, of_limit, of_limit, 0]);
-            let fault = match random.subkey_path(2) {
+            let fault = match random.below(2) {
                 0 => Change::ReadOnly(module, page * 0x1000),
                 _ => {
                     (sound, file) = (false, None);
@@ -112,7 +110,7 @@ impl ModuleUnderTest {
         }
     }
 
-    /// A specimen as it is, in one of the places where modules are.
+    /// A specimen at one of the modules' usual bases.
     fn loaded(
         random: &mut Random,
         specimen: &Specimen,
@@ -120,11 +118,11 @@ impl ModuleUnderTest {
         module: Module,
     ) -> ModuleUnderTest {
         let site = Site {
-            world: random.pick(&[Where::First, Where::Second]),
+            layout: random.pick(&[AddressLayout::First, AddressLayout::Second]),
             module: specimen_module(module),
             moved: random.chance(50),
         };
-        let paged = match random.subkey_path(4) {
+        let paged = match random.below(4) {
             0 => Paged::In,
             1 => Paged::Some(random.word()),
             _ => Paged::Out,
@@ -149,26 +147,25 @@ fn specimen_module(module: Module) -> specimen::Module {
     }
 }
 
-/// Changes a byte of what stays in memory: most often of what the limit is
-/// located by.
+/// Changes a byte of a resident section, mostly one of the limit's evidence.
 fn mutate(specimen: &mut Specimen, random: &mut Random) {
     let evidence = &specimen.truth.evidence;
     let offset = if !evidence.is_empty() && random.chance(60) {
         let range = random.pick(evidence);
         let length = u32::try_from(range.len()).expect("a few bytes");
-        range.start + usize::try_from(random.subkey_path(length)).expect("u32 fits usize")
+        range.start + usize::try_from(random.below(length)).expect("u32 fits usize")
     } else {
         let sections = specimen.sections.iter();
         let live: Vec<_> = sections
             .filter(|section| section.flags & 0x0200_0000 == 0)
             .collect();
         let section = random.pick(&live);
-        let inside = section.offset + random.subkey_path(section.raw_size);
+        let inside = section.offset + random.below(section.raw_size);
         usize::try_from(inside).expect("u32 fits usize")
     };
     if let Some(byte) = specimen.file.get_mut(offset) {
-        *byte = match random.subkey_path(3) {
-            0 => *byte ^ 1 << random.subkey_path(8),
+        *byte = match random.below(3) {
+            0 => *byte ^ 1 << random.below(8),
             1 => 0x90,
             _ => random.bytes(1)[0],
         };

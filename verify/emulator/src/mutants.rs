@@ -1,5 +1,5 @@
-//! The shipped files, broken on purpose, for the tests that must notice it.
-//! Instructions are found by what they do, not by where they are.
+//! The shipped files with deliberate mistakes, for tests that must notice them.
+//! Instructions are found by their effect, not by their address.
 
 use std::cell::RefCell;
 
@@ -10,8 +10,7 @@ use crate::address::to_usize;
 use crate::code;
 use crate::image::LoadedImage;
 
-/// Where the files prefer to lie: there nothing is relocated, and changed code
-/// stays as it is.
+/// The preferred base of the files: no relocation overwrites changed code there.
 pub const PREFERRED: u64 = 0x1_0000;
 
 /// A file with some of its code changed, to be loaded at [`PREFERRED`].
@@ -19,17 +18,17 @@ pub const PREFERRED: u64 = 0x1_0000;
 pub struct Mutant {
     file: Vec<u8>,
     image: LoadedImage,
-    /// How many instructions were changed.
+    /// Number of changed instructions.
     pub changed: usize,
 }
 
 const NOP: u8 = 0x90;
 
 impl Mutant {
-    /// A file that is still whole.
+    /// A file without a change.
     ///
     /// # Panics
-    /// When it is no driver.
+    /// The file is no driver.
     #[must_use]
     pub fn new(file: &[u8]) -> Mutant {
         Mutant {
@@ -39,21 +38,21 @@ impl Mutant {
         }
     }
 
-    /// Its bytes.
+    /// Bytes of the file.
     #[must_use]
     pub fn file(&self) -> &[u8] {
         &self.file
     }
 
-    /// Changes every instruction for which `new` has other bytes, as many as
-    /// it is long at most; the rest becomes `nop`.
+    /// Changes every instruction for which `new` returns bytes, at most as many as
+    /// the instruction has; the rest becomes `nop`.
     #[must_use]
     pub fn with_code(
         mut self,
         new: impl Fn(&LoadedImage, &Instruction) -> Option<Vec<u8>>,
     ) -> Mutant {
         let text = code::text_rva(&self.image);
-        // Code begins in the file where its section's bytes do.
+        // The file offset of the code is that of its section.
         let raw = self.text_file_offset();
         let instructions: Vec<Instruction> = code::instructions(&self.image).collect();
         for instruction in instructions {
@@ -70,7 +69,7 @@ impl Mutant {
         self
     }
 
-    /// Where the code begins in the file.
+    /// File offset of the code.
     fn text_file_offset(&self) -> usize {
         let dword = |at| self.image.dword(at).expect("headers");
         let nt = dword(0x3C);
@@ -80,13 +79,13 @@ impl Mutant {
         to_usize(dword(text.expect("code").0 + 20).into())
     }
 
-    /// Without the calls of an import: `dwords` are what it would take off the
+    /// Removes the calls of an import. `dwords`: how many the callee removes from the
     /// stack on x86.
     #[must_use]
     pub fn without_call(self, import: &str, dwords: usize) -> Mutant {
         let slot = self.slot(import);
-        // Registers that hold its address, as far as instructions are read in
-        // the order in which they stand.
+        // Registers that hold its address, following the instructions in the order
+        // of their addresses.
         let holding = RefCell::new(Vec::new());
         self.with_code(|driver, instruction| {
             let of_slot = |operand| direct_operand(driver, instruction, operand) == Some(slot);
@@ -103,9 +102,9 @@ impl Mutant {
             }
             let dwords = if driver.arch == Arch::X86 { dwords } else { 0 };
             match instruction.mnemonic() {
-                // pop eax, which a call may change anyway.
+                // pop eax, which a call may change.
                 Mnemonic::Call => Some(vec![0x58; dwords]),
-                // A tail call: what it would return to is the caller's.
+                // A tail call returns to the caller's caller.
                 Mnemonic::Jmp if dwords == 0 => Some(vec![0xC3]),
                 Mnemonic::Jmp => {
                     let bytes = u8::try_from(dwords * 4).expect("few arguments");
@@ -125,8 +124,7 @@ impl Mutant {
             .into()
     }
 
-    /// Like [`Broken::without`], for a call that leads to success: the status is 0
-    /// then, and not what was in the register.
+    /// Like [`Mutant::without_call`], but the call appears to succeed: the status is 0.
     #[must_use]
     pub fn with_successful_call(self, import: &str, dwords: usize) -> Mutant {
         let slot = self.slot(import);
@@ -143,7 +141,7 @@ impl Mutant {
         })
     }
 
-    /// With bytes over its very first instructions.
+    /// Overwrites the first instructions of DriverEntry.
     #[must_use]
     pub fn with_entry_code(self, bytes: &[u8]) -> Mutant {
         let places = RefCell::new(bytes.to_vec());
@@ -158,10 +156,10 @@ impl Mutant {
         })
     }
 
-    /// With another name for a value or an object, of the same length.
+    /// Replaces the name of a value or an object by one of the same length.
     ///
     /// # Panics
-    /// Where there is no such name, or more than one.
+    /// There is no such name, or more than one.
     #[must_use]
     pub fn with_name(mut self, name: &str, other: &str) -> Mutant {
         let [name, other] = [name, other].map(wide);
@@ -170,21 +168,21 @@ impl Mutant {
         let places = windows.enumerate().filter(|(_, bytes)| *bytes == name);
         let places: Vec<usize> = places.map(|(at, _)| at).collect();
         let [at] = places[..] else {
-            panic!("the name is there {} times", places.len())
+            panic!("the name occurs {} times", places.len())
         };
         self.file[at..at + other.len()].copy_from_slice(&other);
         self.changed += 1;
         self
     }
 
-    /// Where the compare-exchange stands: the one instruction that writes to
-    /// another driver.
+    /// Replaces the compare-exchange, the one instruction that writes to another
+    /// driver.
     #[must_use]
     pub fn with_exchange(self, new: impl Fn(u8) -> Vec<u8>) -> Mutant {
         self.with_code(|driver, instruction| {
             let locked =
                 instruction.mnemonic() == Mnemonic::Cmpxchg && instruction.has_lock_prefix();
-            // On memory that a plain register points to.
+            // With a memory operand that is a register without displacement.
             let plain = instruction.memory_displ_size() == 0
                 && instruction.memory_index() == Register::None
                 && instruction.op1_kind() == OpKind::Register;
@@ -201,7 +199,7 @@ fn wide(text: &str) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
-/// The RVA that a direct memory operand of an instruction names.
+/// The RVA of an instruction's direct memory operand.
 fn direct_operand(driver: &LoadedImage, instruction: &Instruction, operand: u32) -> Option<u64> {
     let has = operand < instruction.op_count();
     if !has || instruction.op_kind(operand) != OpKind::Memory {

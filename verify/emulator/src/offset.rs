@@ -1,5 +1,5 @@
-//! Where the fields of NT's structures are, as the driver's `nt::layout` has
-//! them proven; here once more, so that a mistake there is seen.
+//! Offsets of fields in NT's structures. They repeat those of the driver's
+//! `nt::layout` on purpose, so that a mistake there is noticed.
 
 use specimen::Arch;
 
@@ -14,19 +14,19 @@ pub struct Offsets {
     pub stack: StackLocation,
     /// Bytes of a DEVICE_OBJECT.
     pub device_size: u64,
-    /// FILE_OBJECT: RelatedFileObject, FileName, and all of it.
+    /// FILE_OBJECT: RelatedFileObject, FileName, and its size.
     pub file: [u64; 3],
-    /// IO_ERROR_LOG_PACKET: everything before DumpData.
+    /// IO_ERROR_LOG_PACKET: offset of DumpData.
     pub packet: u32,
-    /// RTL_PROCESS_MODULE_INFORMATION: the first, its ImageBase, ImageSize,
-    /// OffsetToFileName, FullPathName, and all of it.
+    /// RTL_PROCESS_MODULE_INFORMATION: offset of the first, its ImageBase, ImageSize,
+    /// OffsetToFileName, FullPathName, and its size.
     pub module: [usize; 6],
 }
 
 /// DRIVER_OBJECT.
 #[derive(Debug)]
 pub struct DriverObject {
-    /// All of it.
+    /// Size in bytes.
     pub size: u64,
     /// DeviceObject.
     pub device: u64,
@@ -43,7 +43,7 @@ pub struct DriverObject {
 /// IRP.
 #[derive(Debug)]
 pub struct Irp {
-    /// All of it; stack locations follow.
+    /// Size in bytes; stack locations follow.
     pub size: u64,
     /// AssociatedIrp.SystemBuffer.
     pub buffer: u64,
@@ -60,7 +60,7 @@ pub struct Irp {
 /// IO_STACK_LOCATION.
 #[derive(Debug)]
 pub struct StackLocation {
-    /// All of it.
+    /// Size in bytes.
     pub size: u64,
     /// Parameters.DeviceIoControl.OutputBufferLength.
     pub output: u64,
@@ -141,7 +141,7 @@ const X64: Offsets = Offsets {
 };
 
 impl Offsets {
-    /// Those of a processor.
+    /// The offsets on a processor.
     #[must_use]
     pub fn of(arch: Arch) -> &'static Offsets {
         match arch {

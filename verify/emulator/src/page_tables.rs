@@ -1,12 +1,11 @@
-//! Page tables where NT maps them: an array of entries over the whole address
-//! space at a fixed address, itself made of pages that are only there where
-//! they are needed.
+//! Page tables at NT's fixed addresses: an array of entries for the whole address
+//! space, of which only the needed pages are mapped.
 
 use std::collections::BTreeMap;
 
 use crate::address::{PAGE, to_usize};
 
-/// How addresses are translated.
+/// A page table format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// x86, entries of 4 bytes, two levels.
@@ -20,29 +19,28 @@ pub enum Format {
 const PRESENT: u64 = 1;
 const WRITABLE: u64 = 2;
 const LARGE: u64 = 1 << 7;
-/// Accessed, dirty, global: what entries of the kernel have besides.
+/// Accessed, dirty and global, as in entries of the kernel.
 const KERNEL: u64 = 0x160;
 const NO_EXECUTE: u64 = 1 << 63;
 
 /// A page of the address space.
 #[derive(Debug, Clone, Copy)]
 pub struct Mapping {
-    /// Its address.
+    /// Virtual address.
     pub address: u64,
-    /// The physical page.
+    /// Physical address of the page.
     pub physical: u64,
-    /// Whether it may be written.
+    /// Whether it is writable.
     pub writable: bool,
 }
 
-/// What the levels above a page's own entry are like.
+/// The levels above a page's own entry.
 #[derive(Debug, Clone, Copy)]
 pub struct UpperLevels {
-    /// What they say of all below them.
+    /// Whether their entries allow writes.
     pub writable: bool,
-    /// The page's own entry is one of the directory, without a table of its own,
-    /// as NT has its kernel; then all that share a large page have the rights of
-    /// the last.
+    /// Whether pages are large, as those of NT's kernel: the page's own entry is in the
+    /// directory, and mappings that share a large page have the rights of the last.
     pub large: bool,
 }
 
@@ -50,8 +48,8 @@ pub struct UpperLevels {
 pub type PageTables = BTreeMap<u64, Vec<u8>>;
 
 impl Format {
-    /// Where the entries for an address are, from the one that names its page
-    /// up (the formulas as Microsoft's headers have them).
+    /// Addresses of the entries for an address, from its page's own entry up (formulas
+    /// of Microsoft's headers).
     #[must_use]
     pub fn entry_addresses(self, address: u64) -> Vec<u64> {
         match self {
@@ -72,12 +70,12 @@ impl Format {
         }
     }
 
-    /// Bytes of an entry.
+    /// Size of an entry in bytes.
     fn entry_size(self) -> usize {
         if self == Format::Plain { 4 } else { 8 }
     }
 
-    /// Bytes of a large page.
+    /// Size of a large page in bytes.
     #[must_use]
     pub fn large_page_size(self) -> u64 {
         if self == Format::Plain {
@@ -87,8 +85,7 @@ impl Format {
         }
     }
 
-    /// Tables in which these pages are mapped; `no_execute` where entries that
-    /// have a bit for it say so.
+    /// Tables that map these pages; `no_execute` sets that bit in formats that have it.
     #[must_use]
     pub fn page_tables(
         self,
@@ -116,7 +113,7 @@ impl Format {
             };
             self.put(&mut tables, place, frame);
             for &entry in above {
-                // Where tables lie in physical memory is nobody's business.
+                // The tables' physical addresses do not matter.
                 let table = 0x0003_9000 | PRESENT | if writable { WRITABLE } else { 0 } | 0x60;
                 self.put(&mut tables, entry, table);
             }
@@ -155,7 +152,7 @@ mod tests {
                 large: false,
             };
             let tables = format.page_tables(&[page], above, true);
-            // Each level's own page is there, and the levels are different.
+            // Each level has its own page.
             let levels = format.entry_addresses(address);
             assert_eq!(tables.len(), levels.len(), "{format:?}");
             // The entry of an entry's page is the entry one level up.

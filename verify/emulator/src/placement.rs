@@ -1,5 +1,5 @@
-//! Where things of the emulated system are put: the driver's sections, objects,
-//! pool, requests, modules and page tables.
+//! Placement in the emulated system's memory: the driver's sections, objects, pool,
+//! requests, modules and page tables.
 
 use scanner_core::Module;
 
@@ -11,7 +11,7 @@ use crate::resource_audit::Resources;
 use crate::watch::WatchedModule;
 use crate::world::{Paging, World};
 
-/// Where memory is allocated.
+/// An address range for allocations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arena {
     Objects,
@@ -19,7 +19,7 @@ pub(crate) enum Arena {
     Requests,
 }
 
-/// Maps the driver as its sections want it; what is discardable comes with
+/// Maps the driver with its sections' rights; discardable sections are mapped at
 /// each start.
 pub(crate) fn map_driver(memory: &mut Machine, image: &LoadedImage) {
     let headers = &image.memory[..to_usize(PAGE)];
@@ -44,7 +44,7 @@ pub(crate) fn map_driver(memory: &mut Machine, image: &LoadedImage) {
     }
 }
 
-/// A driver object of an image, with a page of its own.
+/// Allocates the driver object of an image, in a page of its own.
 pub(crate) fn driver_object(
     memory: &mut Machine,
     next: &mut [u64; 3],
@@ -63,8 +63,8 @@ pub(crate) fn driver_object(
     object
 }
 
-/// Memory whose last byte is the last one of a page, with nothing behind
-/// it, aligned as NT's pool is.
+/// Allocates memory that ends at the end of a page, with nothing mapped behind it,
+/// aligned like NT's pool.
 pub(crate) fn allocate(
     memory: &mut Machine,
     next: &mut [u64; 3],
@@ -94,7 +94,7 @@ pub(crate) fn allocate(
     address
 }
 
-/// Takes the page away that [`allocate`] gave.
+/// Frees memory of [`allocate`].
 pub(crate) fn release(memory: &mut Machine, address: u64, bytes: u64) {
     let align = memory.pointer_size() * 2;
     let end = address + bytes.next_multiple_of(align);
@@ -105,7 +105,7 @@ pub(crate) fn release(memory: &mut Machine, address: u64, bytes: u64) {
     memory.unmap(end - length);
 }
 
-/// Maps the modules and the page tables as the world has them.
+/// Maps the world's modules and page tables.
 pub(crate) fn map_modules(memory: &mut Machine, world: &World, resources: &Resources) {
     memory.unmap_all(&[MemoryKind::Module, MemoryKind::PageTables]);
     memory.watch().limits.clear();
@@ -135,8 +135,8 @@ pub(crate) fn map_modules(memory: &mut Machine, world: &World, resources: &Resou
     }
 }
 
-/// A module's pages can be read and written while it is held, and not any more
-/// after that.
+/// Makes a module's pages accessible while the driver references the module, and
+/// inaccessible otherwise.
 pub(crate) fn update_module_rights(
     memory: &mut Machine,
     world: &World,
@@ -154,7 +154,7 @@ pub(crate) fn update_module_rights(
     }
 }
 
-/// A counted string in a page of its own.
+/// Allocates a UNICODE_STRING in a page of its own.
 pub(crate) fn unicode_string(memory: &mut Machine, next: &mut [u64; 3], text: &str) -> u64 {
     let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let pointer = memory.pointer_size();
@@ -173,12 +173,12 @@ pub(crate) fn unicode_string(memory: &mut Machine, next: &mut [u64; 3], text: &s
     string
 }
 
-/// The driver may write there, until it is released.
+/// Lets the driver write to a range until [`forbid_writes`].
 pub(crate) fn allow_writes(memory: &mut Machine, address: u64, bytes: u64) {
     memory.watch().writable.push(address..address + bytes);
 }
 
-/// It may not any more.
+/// Forbids writes to a range of [`allow_writes`].
 pub(crate) fn forbid_writes(memory: &mut Machine, address: u64) {
     let writable = &mut memory.watch().writable;
     writable.retain(|range| range.start != address);

@@ -1,5 +1,5 @@
-//! Where the campaign's variety comes from: SplitMix64 (Steele, Lea and Flood,
-//! 2014), so that a seed means the same on every machine.
+//! The campaign's random numbers: SplitMix64 (Steele, Lea and Flood, 2014), which
+//! gives the same stream for a seed on every machine.
 
 /// A stream of numbers that is a pure function of its seed.
 #[derive(Debug, Clone)]
@@ -22,23 +22,23 @@ impl Random {
     }
 
     /// A number below a bound.
-    pub fn subkey_path(&mut self, bound: u32) -> u32 {
+    pub fn below(&mut self, bound: u32) -> u32 {
         let rest = self.word() % u64::from(bound.max(1));
         u32::try_from(rest).expect("a rest of a u32 is a u32")
     }
 
-    /// True so many times of a hundred.
+    /// True with this probability in percent.
     pub fn chance(&mut self, percent: u32) -> bool {
-        self.subkey_path(100) < percent
+        self.below(100) < percent
     }
 
-    /// One of some.
+    /// A random element.
     pub fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
         let bound = u32::try_from(choices.len()).expect("choices are few");
-        choices[usize::try_from(self.subkey_path(bound)).expect("u32 fits usize")].clone()
+        choices[usize::try_from(self.below(bound)).expect("u32 fits usize")].clone()
     }
 
-    /// Bytes.
+    /// Random bytes.
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         let words = (0..length.div_ceil(8)).flat_map(|_| self.word().to_le_bytes());
         let mut bytes: Vec<u8> = words.collect();
@@ -46,7 +46,7 @@ impl Random {
         bytes
     }
 
-    /// Any value of a type that can be made of bytes.
+    /// A random value of a type that can be built from bytes.
     pub fn any<T: for<'a> arbitrary::Arbitrary<'a>>(&mut self) -> T {
         let bytes = self.bytes(4096);
         let made = T::arbitrary(&mut arbitrary::Unstructured::new(&bytes));

@@ -1,6 +1,6 @@
-//! The driver's source, compiled for this machine and run beside the shipped
-//! file over the same world: whatever the two do must be the same. What the
-//! source decides is proven elsewhere, by `simulation::session`.
+//! The driver's source, compiled for this machine and run beside the shipped file
+//! over the same world: both must behave the same. `simulation::session` checks
+//! the source's decisions.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -8,10 +8,11 @@ use std::rc::Rc;
 
 use scanner_core::policy::{PageFacts, WritePermit};
 use scanner_core::{Module, Rva};
-use simulation::kernel::{Machine, Watched, X64, X86};
+use simulation::kernel::{CheckedExclusion, Processor, X64, X86};
 use specimen::Arch;
 use tcplimit_driver::{
-    Device, Driver, Entry, Event, Exchange, FORMER_RECORD, Held, Kernel, RECORD, Setting,
+    Device, Driver, Event, ExchangeError, Kernel, ModuleEntry, ModuleRef, RECORD_SIZE, Setting,
+    V0_1_RECORD_SIZE,
 };
 use tcplimit_protocol::Status;
 
@@ -21,7 +22,7 @@ use crate::model::security;
 use crate::registry::{BINARY, DWORD, HISTORY_KEY, PARAMETERS, STATE, subkey_path};
 use crate::world::{COLLISION, DeviceName, DeviceStep, NO_RESOURCES, World, module_index};
 
-/// The driver for either processor.
+/// The reference driver.
 #[derive(Debug)]
 pub struct ReferenceDriver {
     driver: Either,
@@ -31,11 +32,11 @@ pub struct ReferenceDriver {
 
 #[derive(Debug)]
 enum Either {
-    X86(Driver<ReferenceKernel<X86>, Watched>),
-    X64(Driver<ReferenceKernel<X64>, Watched>),
+    X86(Driver<ReferenceKernel<X86>, CheckedExclusion>),
+    X64(Driver<ReferenceKernel<X64>, CheckedExclusion>),
 }
 
-/// Calls a method of whichever it is.
+/// Calls a method for either processor.
 macro_rules! either {
     ($source:expr, $driver:ident => $call:expr) => {
         match &$source.driver {
@@ -46,11 +47,11 @@ macro_rules! either {
 }
 
 impl ReferenceDriver {
-    /// A driver that was not loaded yet, over a world.
+    /// A driver over a world, not loaded yet.
     #[must_use]
     pub fn new(world: &Rc<RefCell<World>>) -> ReferenceDriver {
         let events = Rc::default();
-        let exclusion = Watched::default();
+        let exclusion = CheckedExclusion::default();
         let driver = match world.borrow().arch {
             Arch::X86 => Either::X86(Driver::new(ReferenceKernel::new(world, &events), exclusion)),
             Arch::X64 => Either::X64(Driver::new(ReferenceKernel::new(world, &events), exclusion)),
@@ -71,7 +72,7 @@ impl ReferenceDriver {
             .0
     }
 
-    /// A request, as the driver's `nt` takes it apart.
+    /// Serves a request, split up as in the driver's `nt`.
     #[must_use]
     pub fn send(&self, request: &Request) -> Completed {
         let plain = |status: Status| Completed {
@@ -110,20 +111,20 @@ impl ReferenceDriver {
         either!(self, driver => driver.unload());
     }
 
-    /// What it has told since the last time this was asked.
+    /// The events since the last call.
     #[must_use]
     pub fn take_events(&self) -> Vec<Event> {
         self.events.take()
     }
 
-    /// The world as it left it.
+    /// Its world.
     #[must_use]
     pub fn world(&self) -> &Rc<RefCell<World>> {
         &self.world
     }
 }
 
-/// The system as the source sees it.
+/// The implementation of `Kernel` over a world.
 #[derive(Debug)]
 struct ReferenceKernel<M> {
     world: Rc<RefCell<World>>,
@@ -140,7 +141,7 @@ impl<M> ReferenceKernel<M> {
         }
     }
 
-    /// A key below the service key, once that is open.
+    /// Opens the service key; the path of a subkey.
     fn service_subkey(&self, subkey: &str) -> Result<String, Status> {
         let world = self.world.borrow();
         let service = world.registry.service;
@@ -154,8 +155,8 @@ impl<M> ReferenceKernel<M> {
         Ok(path)
     }
 
-    /// The key of what is remembered, once it is open or there, if nobody else
-    /// can have written to it.
+    /// The history key after its opening or creation, if only trusted accounts can have
+    /// written to it.
     fn checked_history_key(&self, opened: Result<(), u32>) -> Result<&'static str, Status> {
         opened.map_err(Status)?;
         let world = self.world.borrow();
@@ -208,11 +209,11 @@ fn or_none<T>(read: Result<T, Status>) -> Result<Option<T>, Status> {
     }
 }
 
-/// The mark that guards the start.
+/// Name of the value that guards the start.
 pub const GUARD: &str = "StartPending";
 
-impl<M: Machine> Kernel for ReferenceKernel<M> {
-    type Held = ReferenceModule;
+impl<M: Processor> Kernel for ReferenceKernel<M> {
+    type ModuleRef = ReferenceModule;
 
     const ARCH: scanner_core::Arch = M::ARCH;
 
@@ -235,7 +236,7 @@ impl<M: Machine> Kernel for ReferenceKernel<M> {
 
     fn delete_device(&self, _: Device) {}
 
-    fn hold(&self, module: Module) -> Result<ReferenceModule, Status> {
+    fn reference_module(&self, module: Module) -> Result<ReferenceModule, Status> {
         let world = self.world.borrow();
         if let Some(refused) = world.driver_object_failure[module_index(module)] {
             return Err(Status(refused));
@@ -253,17 +254,17 @@ impl<M: Machine> Kernel for ReferenceKernel<M> {
         })
     }
 
-    fn list(&self, mut show: impl FnMut(&Entry<'_>)) -> Result<(), Status> {
+    fn for_each_module(&self, mut show: impl FnMut(&ModuleEntry<'_>)) -> Result<(), Status> {
         let world = self.world.borrow();
         let listed_modules = world.listed_modules().filter(|_| !world.no_pool);
         for (path, base, size) in listed_modules.ok_or(Status(NO_RESOURCES))? {
             let path = &path;
-            show(&Entry { path, base, size });
+            show(&ModuleEntry { path, base, size });
         }
         Ok(())
     }
 
-    fn setting(&self, setting: Setting) -> Result<Option<u32>, Status> {
+    fn read_setting(&self, setting: Setting) -> Result<Option<u32>, Status> {
         let key = self.parameters();
         let value = key.and_then(|key| self.read(&key, setting.name(), DWORD));
         Ok(or_none(value)?.map(u32::from_le_bytes))
@@ -289,17 +290,17 @@ impl<M: Machine> Kernel for ReferenceKernel<M> {
         self.world.borrow().registry.flush(&key).map_err(Status)
     }
 
-    fn boot(&self) -> Result<u64, Status> {
+    fn boot_id(&self) -> Result<u64, Status> {
         self.world.borrow().boot_id().ok_or(Status::UNSUCCESSFUL)
     }
 
-    fn recall(&self, module: Module) -> Result<Option<[u8; RECORD]>, Status> {
+    fn read_record(&self, module: Module) -> Result<Option<[u8; RECORD_SIZE]>, Status> {
         let opened = self.world.borrow().registry.open(HISTORY_KEY);
         let key = self.checked_history_key(opened);
         or_none(key.and_then(|key| self.read(key, module.file_name(), BINARY)))
     }
 
-    fn recall_former(&self, module: Module) -> Result<Option<[u8; FORMER_RECORD]>, Status> {
+    fn read_v0_1_record(&self, module: Module) -> Result<Option<[u8; V0_1_RECORD_SIZE]>, Status> {
         let key = self.service_subkey(STATE).and_then(|path| {
             self.world.borrow().registry.open(&path).map_err(Status)?;
             Ok(path)
@@ -307,7 +308,7 @@ impl<M: Machine> Kernel for ReferenceKernel<M> {
         or_none(key.and_then(|key| self.read(&key, module.file_name(), BINARY)))
     }
 
-    fn remember(&self, module: Module, record: &[u8; RECORD]) -> Result<(), Status> {
+    fn write_record(&self, module: Module, record: &[u8; RECORD_SIZE]) -> Result<(), Status> {
         let guards = security::history_key_descriptor();
         let created = self.world.borrow_mut().registry.create(HISTORY_KEY, guards);
         let key = self.checked_history_key(created)?;
@@ -323,14 +324,14 @@ impl<M: Machine> Kernel for ReferenceKernel<M> {
     }
 }
 
-/// A module that the source holds.
+/// A module that the reference driver references.
 #[derive(Debug)]
 struct ReferenceModule {
     world: Rc<RefCell<World>>,
     module: Module,
     base: u64,
     size: u32,
-    /// As it was when it was taken: others may change it meanwhile.
+    /// A snapshot at the time of the reference: others may change it meanwhile.
     memory: Rc<Vec<u8>>,
 }
 
@@ -348,7 +349,7 @@ impl ReferenceModule {
     }
 }
 
-impl Held for ReferenceModule {
+impl ModuleRef for ReferenceModule {
     fn base(&self) -> u64 {
         self.base
     }
@@ -363,7 +364,7 @@ impl Held for ReferenceModule {
             .then(|| self.memory.get(at..at + to_usize(length.into())))?
     }
 
-    fn page(&self, rva: Rva) -> PageFacts {
+    fn page_facts(&self, rva: Rva) -> PageFacts {
         let valid = self.is_inside(rva, 1);
         let world = self.world.borrow();
         let target = world.module(self.module).filter(|_| valid);
@@ -380,13 +381,13 @@ impl Held for ReferenceModule {
         target.and_then(|target| target.dword(rva.0))
     }
 
-    fn exchange(&self, permit: WritePermit) -> Result<(), Exchange> {
+    fn exchange(&self, permit: WritePermit) -> Result<(), ExchangeError> {
         let at = permit.threshold();
         let here = permit.base() == self.base && permit.address() == self.base + u64::from(at.0);
         let found = self.read(at).filter(|_| here);
-        let found = found.ok_or(Exchange::NotPermitted)?;
+        let found = found.ok_or(ExchangeError::NotPermitted)?;
         if found != permit.current() {
-            return Err(Exchange::Found(found));
+            return Err(ExchangeError::Found(found));
         }
         let mut world = self.world.borrow_mut();
         if let Some(target) = world.module_mut(self.module) {

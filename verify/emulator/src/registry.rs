@@ -1,4 +1,4 @@
-//! The registry: keys and values, and what goes wrong with them.
+//! The registry: keys, values, and failing operations.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +11,18 @@ pub const DWORD: u32 = 4;
 
 /// The driver's service key, under its own name.
 pub const SERVICE: &str = r"\Registry\Machine\System\CurrentControlSet\Services\TcpLimit";
-/// The same under the name of 2005, of which the event log has no texts.
+/// The service key under the 2005 driver's name, for which the event log has no
+/// message texts.
 pub const SERVICE_OF_2005: &str =
     r"\Registry\Machine\System\CurrentControlSet\Services\tcpip_patcher";
-/// What is below it.
+/// The subkey of settings.
 pub const PARAMETERS: &str = "Parameters";
-/// Where version 0.1.0 remembered.
+/// The subkey of the history of version 0.1.0.
 pub const STATE: &str = "State";
-/// Where this one does, until a restart.
+/// The volatile key of the history.
 pub const HISTORY_KEY: &str = r"\Registry\Machine\System\CurrentControlSet\Control\TcpLimit";
 
-/// Something that is done with a key.
+/// An operation on a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// Opening it.
@@ -36,7 +37,7 @@ pub enum Operation {
     Delete,
     /// Writing it to disk.
     Flush,
-    /// Reading who may do what with it.
+    /// Reading its security descriptor.
     Security,
 }
 
@@ -47,7 +48,7 @@ pub type Value = (u32, Vec<u8>);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Key {
     values: BTreeMap<String, Value>,
-    /// Its security descriptor, where it does not matter what it inherits.
+    /// Its security descriptor; empty where it does not matter.
     descriptor: Vec<u8>,
 }
 
@@ -57,12 +58,12 @@ pub struct Registry {
     /// The service under whose name the driver is loaded.
     pub service: &'static str,
     keys: BTreeMap<String, Key>,
-    /// What is refused: on keys whose name ends so, with which status.
+    /// Failing operations: on keys whose path ends like this, with this status.
     pub refused: Vec<(Operation, &'static str, u32)>,
 }
 
 impl Registry {
-    /// With the key of a service, and its subkey for parameters.
+    /// A registry with a service key and its subkey of settings.
     #[must_use]
     pub fn with_service(service: &'static str) -> Registry {
         let mut registry = Registry {
@@ -76,14 +77,14 @@ impl Registry {
         registry
     }
 
-    /// As [`Registry::of`] the driver's own service.
+    /// [`Registry::with_service`] for the driver's own service name.
     #[must_use]
     pub fn new() -> Registry {
         Registry::with_service(SERVICE)
     }
 
-    /// The same keys, with the service deleted with all that is below its key,
-    /// and created anew under this name, with the same parameters.
+    /// Deletes the service key with its subkeys, and creates it under this name with
+    /// the same settings.
     pub fn recreate(&mut self, service: &'static str) {
         let parameters = self
             .keys
@@ -98,25 +99,25 @@ impl Registry {
         }
     }
 
-    /// Without the subkey for parameters.
+    /// Removes the subkey of settings.
     pub fn remove_parameters(&mut self) {
         let path = subkey_path(self.service, PARAMETERS).to_lowercase();
         self.keys.remove(&path);
     }
 
-    /// Puts a value in below the service's key, whatever is refused.
+    /// Sets a value in a subkey of the service key, even if operations fail.
     pub fn put(&mut self, subkey: &str, name: &str, value: Value) {
         let path = subkey_path(self.service, subkey);
         self.put_at(&path, name, value);
     }
 
-    /// Puts a value in, whatever is refused.
+    /// Sets a value, even if operations fail.
     pub fn put_at(&mut self, path: &str, name: &str, value: Value) {
         let key = self.keys.entry(path.to_lowercase()).or_default();
         key.values.insert(name.to_lowercase(), value);
     }
 
-    /// Says who may do what with a key, whatever is refused.
+    /// Sets a key's security descriptor, even if operations fail.
     pub fn set_descriptor(&mut self, path: &str, descriptor: Vec<u8>) {
         let key = self.keys.entry(path.to_lowercase()).or_default();
         key.descriptor = descriptor;
@@ -143,7 +144,7 @@ impl Registry {
     /// The status.
     pub fn create(&mut self, path: &str, descriptor: Vec<u8>) -> Result<(), u32> {
         self.check_refused(Operation::Create, path)?;
-        // One that is there keeps its own.
+        // An existing key keeps its descriptor.
         let key = self.keys.entry(path.to_lowercase());
         key.or_insert_with(|| Key {
             descriptor,

@@ -1,4 +1,4 @@
-//! What programs ask of the two devices.
+//! Requests of programs to the two devices.
 
 use scanner_core::Module;
 use tcplimit_driver::Device;
@@ -8,27 +8,27 @@ use zerocopy::{FromBytes, IntoBytes};
 use crate::irp::{Completed, DEVICE_CONTROL, Request};
 use crate::random::Random;
 
-/// Bytes of an answer.
+/// Length of an answer in bytes.
 #[expect(clippy::cast_possible_truncation, reason = "a hundred bytes")]
 pub const ANSWER: u32 = size_of::<Answer>() as u32;
-/// What programs of 2005 have room for.
+/// Length of the output buffer of programs for the 2005 driver.
 pub const LEGACY: u32 = 16 + 3072;
 
-/// All that is known of a module's limit.
+/// Queries the state of a module's limit.
 #[must_use]
 pub fn query(module: Module) -> Request {
     let query = Query {
-        header: Header::of::<Query>(),
+        header: Header::for_record::<Query>(),
         module: id(module),
     };
     Request::control(Device::Ours, QUERY, query.as_bytes(), ANSWER)
 }
 
-/// A new limit.
+/// Sets a limit; `expected` is 0 for none.
 #[must_use]
 pub fn set(module: Module, limit: u32, expected: u32) -> Request {
     let set = Set {
-        header: Header::of::<Set>(),
+        header: Header::for_record::<Set>(),
         module: id(module),
         limit: limit.into(),
         expected: expected.into(),
@@ -36,24 +36,24 @@ pub fn set(module: Module, limit: u32, expected: u32) -> Request {
     Request::control(Device::Ours, SET, set.as_bytes(), ANSWER)
 }
 
-/// Back to 10.
+/// Resets the limit to 10; `expected` is 0 for none.
 #[must_use]
 pub fn reset(module: Module, expected: u32) -> Request {
     let reset = Reset {
-        header: Header::of::<Reset>(),
+        header: Header::for_record::<Reset>(),
         module: id(module),
         expected: expected.into(),
     };
     Request::control(Device::Ours, RESET, reset.as_bytes(), ANSWER)
 }
 
-/// As programs of 2005 ask.
+/// Queries the limit through the 2005 interface.
 #[must_use]
 pub fn legacy_get() -> Request {
     Request::control(Device::Legacy, legacy::GET, &[], LEGACY)
 }
 
-/// As they set.
+/// Sets the limit through the 2005 interface.
 #[must_use]
 pub fn legacy_set(limit: u32) -> Request {
     let record = legacy::Record {
@@ -70,7 +70,7 @@ fn id(module: Module) -> ModuleId {
     }
 }
 
-/// Reads what a request of ours was answered with, if it was.
+/// The answer to a request to our device; `None` for other requests.
 #[must_use]
 pub fn parse_answer(request: &Request, completed: &Completed) -> Option<Answer> {
     let ours = request.device == Device::Ours && request.major == DEVICE_CONTROL;
@@ -79,8 +79,8 @@ pub fn parse_answer(request: &Request, completed: &Completed) -> Option<Answer> 
         .filter(|_| ours)
 }
 
-/// What a well-formed request asks to be changed: the module, the new limit,
-/// and the one that it names as expected (0 for none).
+/// The change that a well-formed request asks for: module, new limit, and expected
+/// value (0 for none).
 #[must_use]
 pub fn requested_change(request: &Request) -> Option<(Module, u32, u32)> {
     let input = request.input.as_slice();
@@ -105,7 +105,7 @@ pub fn requested_change(request: &Request) -> Option<(Module, u32, u32)> {
     Some((module, limit, expected))
 }
 
-/// Limits inside and outside of the range.
+/// Limits inside and outside the range.
 pub const LIMITS: [u32; 14] = [
     0,
     1,
@@ -123,38 +123,38 @@ pub const LIMITS: [u32; 14] = [
     u32::MAX,
 ];
 
-/// A request that may be wrong in any way.
+/// A random request with one mutation.
 #[must_use]
 pub fn mutated_request(random: &mut Random) -> Request {
     let module = random.pick(&Module::ALL);
     let limit = random.pick(&LIMITS);
-    let mut request = match random.subkey_path(6) {
+    let mut request = match random.below(6) {
         0 => query(module),
         1 => set(module, limit, random.clone().pick(&LIMITS)),
         2 => reset(module, limit),
         3 => legacy_get(),
         4 => legacy_set(limit),
         _ => {
-            let length = random.subkey_path(40);
+            let length = random.below(40);
             let input = random.bytes(usize::try_from(length).expect("a few"));
             let code = random.pick(&[QUERY, SET, RESET, legacy::GET, legacy::SET]);
             Request::control(Device::Ours, code, &input, ANSWER)
         }
     };
-    match random.subkey_path(8) {
+    match random.below(8) {
         0 => request.device = random.pick(&Device::ALL),
-        1 => request.code ^= 1 << random.subkey_path(32),
-        2 => request.output = random.subkey_path(200),
+        1 => request.code ^= 1 << random.below(32),
+        2 => request.output = random.below(200),
         3 => request.output = random.pick(&[0, 15, 16, 17, ANSWER - 1, ANSWER, ANSWER + 1]),
         4 => {
-            let length = usize::try_from(random.subkey_path(24)).expect("a few");
+            let length = usize::try_from(random.below(24)).expect("a few");
             request.input.resize(length, 0);
         }
         5 => {
-            let place = random.subkey_path(64);
+            let place = random.below(64);
             let place = usize::try_from(place).expect("a few");
             if let Some(byte) = request.input.get_mut(place) {
-                *byte ^= 1 << random.subkey_path(8);
+                *byte ^= 1 << random.below(8);
             }
         }
         6 => request.code = u32::try_from(random.word() >> 32).expect("32 bits"),

@@ -1,31 +1,31 @@
-//! What the driver has of the system, and that it gives all of it back.
+//! Resources that the driver holds, and a check that it releases them.
 
 use scanner_core::Module;
 
 use crate::violation::Violation;
 use crate::world::module_index;
 
-/// A device of the driver's.
+/// A device that the driver created.
 #[derive(Debug, Clone)]
 pub struct CreatedDevice {
-    /// Of the object.
+    /// Address of the device object.
     pub address: u64,
-    /// Its own name.
+    /// The device's name.
     pub name: String,
-    /// Only SYSTEM and Administrators may open it.
+    /// Whether only SYSTEM and Administrators may open it.
     pub secured: bool,
 }
 
 /// An open handle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handle {
-    /// Its number.
+    /// Value of the handle.
     pub number: u64,
-    /// What it is of.
+    /// The opened object.
     pub of: HandleTarget,
 }
 
-/// What a handle may be of.
+/// An object that a handle refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HandleTarget {
     /// A key, by its path.
@@ -33,7 +33,7 @@ pub enum HandleTarget {
     /// A device, by its address.
     Device(u64),
 }
-/// An entry as it was written.
+/// An entry of the event log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
     /// ErrorCode.
@@ -42,35 +42,35 @@ pub struct LogEntry {
     pub inserts: Vec<String>,
 }
 
-/// What the driver has of the system, and has told it.
+/// Resources that the driver holds, and its output to event log and debugger.
 #[derive(Debug, Default)]
 pub struct Resources {
-    /// Devices that it has created.
+    /// Devices that the driver created.
     pub devices: Vec<CreatedDevice>,
-    /// Names that programs open, and the devices that they lead to.
+    /// Symbolic links: name and device.
     pub links: Vec<(String, String)>,
     /// Open handles.
     pub handles: Vec<Handle>,
-    /// Referenced driver objects, one entry for each reference.
+    /// Referenced driver objects, one entry per reference.
     pub references: Vec<u64>,
     /// Allocated pool: address, bytes, tag.
     pub pool: Vec<(u64, u64, u32)>,
-    /// Entries of the event log that were not written yet: address, bytes.
+    /// Allocated event log entries that are not written yet: address, bytes.
     pub packets: Vec<(u64, u64)>,
-    /// Critical regions entered.
+    /// Number of critical regions that were entered and not left.
     pub critical: u32,
     /// The mutex object, and whether it is owned.
     pub mutex: Option<(u64, bool)>,
-    /// What was written to the event log.
+    /// Entries written to the event log.
     pub events: Vec<LogEntry>,
-    /// What the debugger was told.
+    /// Lines printed to the debugger.
     pub printed: Vec<String>,
     pub(crate) objects: [u64; 2],
     pub(crate) next: [u64; 3],
 }
 
 impl Resources {
-    /// Whatever was taken in a call must be given back when it ends.
+    /// Resources that a call acquires must be released when it ends.
     pub(crate) fn check_balanced(&self) -> Result<(), Violation> {
         let left = [
             ("handles", self.handles.len()),
@@ -84,26 +84,27 @@ impl Resources {
             ),
         ];
         match left.iter().find(|(_, count)| *count > 0) {
-            Some((detail, count)) => {
-                Err(Violation::Unbalanced(format!("{count} {detail} are left")))
-            }
+            Some((detail, count)) => Err(Violation::Unbalanced(format!("{count} {detail}"))),
             None => Ok(()),
         }
     }
 
-    /// All that must be gone with the driver.
+    /// Resources that must be released at unload.
     pub(crate) fn check_nothing_left(&self) -> Result<(), Violation> {
         if let Some((link, _)) = self.links.first() {
-            return Err(Violation::Unbalanced(format!("{link} is left")));
+            return Err(Violation::Unbalanced(format!("{link} not deleted")));
         }
         if let Some(device) = self.devices.first() {
-            return Err(Violation::Unbalanced(format!("{} is left", device.name)));
+            return Err(Violation::Unbalanced(format!(
+                "{} not deleted",
+                device.name
+            )));
         }
         Ok(())
     }
 
-    /// Whether the driver has a reference to a module's driver object: only then
-    /// may it count on the module staying where it is.
+    /// Whether the driver holds a reference to a module's driver object: only then
+    /// the module can't be unloaded.
     pub(crate) fn has_reference_to(&self, module: Module) -> bool {
         let object = self.objects[module_index(module)];
         object != 0 && self.references.contains(&object)

@@ -1,4 +1,4 @@
-//! A scenario from load to unload, with all that must hold.
+//! Runs a scenario from load to unload, and checks each step.
 
 use std::collections::BTreeMap;
 
@@ -17,43 +17,43 @@ use crate::violation::Violation;
 use crate::world::module_index;
 use crate::write_rules::{Effect, WriteRules};
 
-/// What a run amounted to.
+/// The results of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// Whether DriverEntry succeeded.
     pub loaded: bool,
-    /// Requests that were sent.
+    /// Sent requests.
     pub requests: u64,
-    /// Answers of ours by their reason.
+    /// Answers of our device by reason.
     pub reasons: Vec<(u32, u64)>,
-    /// How often a limit was located.
+    /// Answers with a located limit.
     pub located: u64,
-    /// How often a limit was replaced by another value.
+    /// Changed limits.
     pub changes: u64,
-    /// How often something else was found in the last moment.
+    /// Exchanges that failed because another program had changed the value.
     pub failed_exchanges: u64,
     /// Comparisons of the three searches.
     pub agreements: u64,
-    /// Those of them about modules that were damaged.
+    /// Comparisons on damaged modules.
     pub damaged: u64,
-    /// What could not be compared, by the reason.
+    /// Comparisons that were not possible, by the reason.
     pub not_compared: BTreeMap<&'static str, u64>,
-    /// Calls of the system that failed.
+    /// Failed calls of the system.
     pub failed: u64,
-    /// Instructions of the driver's.
+    /// Instructions that the driver executed.
     pub instructions: u64,
-    /// The most stack that a call took, in bytes.
+    /// The most stack that a call used, in bytes.
     pub stack: u64,
 }
 
-/// A run as it goes.
+/// A run in progress.
 pub(crate) struct Run<'a> {
     pub(crate) differential: Differential<'a>,
     without_reference: bool,
     sound: [bool; 2],
     pub(crate) damaged: [bool; 2],
     rules: WriteRules,
-    /// In-memory code is as a loader left it.
+    /// The files of modules whose code in memory is unchanged.
     pub(crate) files: &'a [Option<ModuleFile>; 2],
     pub(crate) outcome: Outcome,
 }
@@ -61,7 +61,7 @@ pub(crate) struct Run<'a> {
 /// Runs a scenario.
 ///
 /// # Errors
-/// The first thing that must not be.
+/// The first violation.
 pub fn run(system: &mut System, scenario: &Scenario) -> Result<Outcome, Violation> {
     let differential = Differential::new(system, scenario.world.clone());
     let mut run = Run {
@@ -105,8 +105,8 @@ impl Run<'_> {
                 let when = system.calls() + usize::try_from(*calls).unwrap_or(0);
                 system.scheduled.push((when, change.clone()));
                 self.sound = [false; 2];
-                // What happens before a call of the shipped file's has no place
-                // among its source's.
+                // The source does not make the same calls, so there is no
+                // corresponding moment.
                 self.without_reference = true;
                 Ok(())
             }
@@ -121,7 +121,7 @@ impl Run<'_> {
         } else {
             self.differential.send(request)?
         };
-        // Where something happened meanwhile, nobody knows before or after what.
+        // After a change during the request its order is unknown.
         let undisturbed = self.differential.system.changes_applied == changes_applied;
         self.check_writes(request, undisturbed)?;
         if let Some(answer) = requests::parse_answer(request, &completed) {
@@ -168,8 +168,8 @@ impl Run<'_> {
         self.count_effects("for a request", effects, undisturbed)
     }
 
-    /// Counts what writes came to; an error where they may not be. `calm`:
-    /// nothing else happened meanwhile.
+    /// Counts the effects of writes; an error for a forbidden one. `undisturbed`:
+    /// nothing else changed meanwhile.
     fn count_effects(
         &mut self,
         when: &str,
@@ -177,13 +177,13 @@ impl Run<'_> {
         undisturbed: bool,
     ) -> Result<(), Violation> {
         let writes = &self.differential.system.writes;
-        let wrong = |detail| Violation::Limit(format!("{when}: {detail}: {writes:X?}"));
-        for effect in effects.map_err(wrong)? {
+        let violation = |detail| Violation::Limit(format!("{when}: {detail}: {writes:X?}"));
+        for effect in effects.map_err(violation)? {
             match effect {
                 Effect::Changed => self.outcome.changes += 1,
-                Effect::Missed => self.outcome.failed_exchanges += 1,
+                Effect::Failed => self.outcome.failed_exchanges += 1,
                 Effect::Same if undisturbed => {
-                    return Err(wrong("a limit that was in force was written"));
+                    return Err(violation("a write of the limit that was already in force"));
                 }
                 Effect::Same => {}
             }
@@ -199,7 +199,7 @@ impl Run<'_> {
         before: [Option<u32>; 2],
         undisturbed: bool,
     ) -> Result<(), Violation> {
-        let wrong = |detail: &str| {
+        let violation = |detail: &str| {
             let detail = format!("{detail}: {request:?}, {answer:?}");
             Err(Violation::Completion(detail))
         };
@@ -209,24 +209,24 @@ impl Run<'_> {
             None => self.outcome.reasons.push((code, 1)),
         }
         let Some(reason) = Reason::from_code(code) else {
-            return wrong("no such reason");
+            return violation("an unknown reason");
         };
         if completed.status != 0 || answer.header.size.get() != requests::ANSWER {
-            return wrong("an answer is a success, and says how long it is");
+            return violation("an answer with a failure status or a wrong size");
         }
         let module = match answer.module.0.get() {
             4 => Module::Tcpip,
             6 => Module::Tcpip6,
-            _ => return wrong("about no module"),
+            _ => return violation("an answer for no module"),
         };
         let located = answer.state.get() == State::Located.code();
         if self.sound[module_index(module)] && !located {
-            return wrong("a sound module was not located");
+            return violation("a sound module was not located");
         }
         let world = &self.differential.system.world;
         let Some(target) = world.module(module) else {
             return if located {
-                wrong("nothing is loaded")
+                violation("located although no module is loaded")
             } else {
                 Ok(())
             };
@@ -234,11 +234,11 @@ impl Run<'_> {
         if located {
             self.outcome.located += 1;
             if Some(answer.limit_rva.get()) != target.threshold {
-                return wrong("located elsewhere");
+                return violation("located at the wrong RVA");
             }
         }
         if !undisturbed {
-            self.count_not_compared("answers, since something happened meanwhile");
+            self.count_not_compared("answers after a change during the request");
             return Ok(());
         }
         if located && !matches!(reason, Reason::PageInvalid | Reason::Changed) {
@@ -249,23 +249,23 @@ impl Run<'_> {
                 (answer.queued_rva.get(), answer.queued.get()),
             ];
             if shown.iter().any(|&(rva, value)| now(rva) != Some(value)) {
-                return wrong("a variable holds something else");
+                return violation("a wrong value of a variable");
             }
         }
         if let Some((of, limit, _)) = requests::requested_change(request) {
             let now = target.threshold.and_then(|rva| target.dword(rva));
-            let must = match reason {
+            let expected = match reason {
                 Reason::Done => Some(limit),
                 _ => before[module_index(of)],
             };
-            if of == module && now != must && target.threshold.is_some() {
-                return wrong("the limit is not what the answer makes it");
+            if of == module && now != expected && target.threshold.is_some() {
+                return violation("the limit contradicts the answer");
             }
         }
         let unlisted = answer.flags.get() & Flags::UNLISTED != 0;
-        let silent = world.module_list.says == simulation::kernel::Says::Nothing;
+        let silent = world.module_list.state == simulation::kernel::ListState::Missing;
         if unlisted && !silent {
-            return wrong("the module is listed");
+            return violation("a listed module reported as unlisted");
         }
         self.compare_with_locator(module, reason, answer)
     }

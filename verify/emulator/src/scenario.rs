@@ -1,8 +1,8 @@
-//! A run of the campaign: what the driver finds, what is asked of it, and what
-//! happens meanwhile, all of it from one number.
+//! A run of the campaign: the world, the requests and the changes meanwhile, all
+//! generated from one seed.
 
 use scanner_core::Module;
-use simulation::kernel::{PathStyle, Says};
+use simulation::kernel::{ListState, PathStyle};
 use specimen::Arch;
 use tcplimit_driver::Device;
 
@@ -19,42 +19,42 @@ use crate::registry::{
 use crate::requests::{self, LIMITS};
 use crate::world::{DeviceName, DeviceStep, Paging, World, module_index};
 
-/// One run.
+/// A scenario.
 #[derive(Debug)]
 pub struct Scenario {
-    /// The number that it comes from.
+    /// Its seed.
     pub seed: u64,
-    /// What the driver finds.
+    /// The system that the driver finds.
     pub world: World,
-    /// The modules as files, where memory is still what a loader made of them.
+    /// The modules' files, where memory is unchanged since loading.
     pub files: [Option<ModuleFile>; 2],
-    /// Modules whose limit must be located as long as nothing happens.
+    /// Modules whose limit must be located until a change.
     pub sound: [bool; 2],
-    /// Modules with bytes that were changed.
+    /// Modules with changed bytes.
     pub damaged: [bool; 2],
-    /// What is done, one after the other.
+    /// Actions in order.
     pub actions: Vec<Action>,
-    /// The shipped file runs without its source beside it from the beginning on;
-    /// else until something happens in the middle of a request.
+    /// Whether the shipped file runs without the reference driver from the beginning;
+    /// otherwise both run until a change in the middle of a request.
     pub without_reference: bool,
 }
 
-/// Something that is done.
+/// An action.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// A program asks.
+    /// A program sends a request.
     Send(Request),
-    /// Something happens.
+    /// The system changes.
     Change(Change),
-    /// It happens before the how manieth call of the system from now.
+    /// The system changes before the call of the system with this index from now.
     ChangeDuringCalls(u32, Change),
 }
 
-/// Status codes that calls fail with.
+/// Statuses of failing calls.
 const STATUSES: [u32; 4] = [0xC000_0022, 0xC000_009A, 0xC000_0034, 0xC000_0001];
 
 impl Scenario {
-    /// The run of a number.
+    /// The scenario of a seed.
     #[must_use]
     pub fn from_seed(seed: u64, arch: Arch) -> Scenario {
         let mut random = Random::new(seed ^ if arch == Arch::X64 { 1 << 63 } else { 0 });
@@ -69,8 +69,7 @@ impl Scenario {
             without_reference: false,
         };
         let changes_during_calls = random.chance(20);
-        // In some runs nothing is wrong from the beginning, so that what comes
-        // later is reached.
+        // Some runs begin without failures, so that later steps are reached.
         let undisturbed = random.chance(40);
         for (module, percent) in [(Module::Tcpip, 95), (Module::Tcpip6, 35)] {
             if random.chance(percent) {
@@ -91,8 +90,8 @@ impl Scenario {
         scenario
     }
 
-    /// With the test-only value the driver writes where rights can't be told, as
-    /// docs/driver.md warns: there no limit lies in a page that may only be read.
+    /// With the test-only value the driver writes to pages of unknown rights, as
+    /// docs/driver.md warns: then no limit may lie in a read-only page.
     fn make_pages_writable_for_blind_writes(&mut self) {
         let is_unknown = |paging: Paging| {
             matches!(
@@ -121,7 +120,7 @@ impl Scenario {
         }
     }
 
-    /// All that is around the modules, and may be like this or like that.
+    /// Varies the environment of the modules.
     fn vary_environment(&mut self, random: &mut Random) {
         let world = &mut self.world;
         world.pae = random.chance(50);
@@ -146,16 +145,16 @@ impl Scenario {
         ]);
     }
 
-    /// What is not as it should be.
+    /// Adds failures.
     fn add_failures(&mut self, random: &mut Random) {
         let world = &mut self.world;
         if random.chance(25) {
             world.paging = random.pick(&[Paging::Absent, Paging::Foreign]);
         }
         if random.chance(10) {
-            world.module_list.says = random.pick(&Says::WRONG);
+            world.module_list.state = random.pick(&ListState::FAULTY);
             self.sound = [self.sound[0], self.sound[1]]
-                .map(|sound| sound && world.module_list.says == Says::Nothing);
+                .map(|sound| sound && world.module_list.state == ListState::Missing);
         }
         if random.chance(3) {
             let module = random.pick(&Module::ALL);
@@ -183,11 +182,11 @@ impl Scenario {
         }
     }
 
-    /// What the registry holds, and refuses.
+    /// Adds registry values and failing operations.
     fn add_settings(&mut self, random: &mut Random) {
         let mut put = |subkey, name, random: &mut Random, number: u32| {
-            let value = match random.subkey_path(20) {
-                // Another type, and another length.
+            let value = match random.below(20) {
+                // A wrong type, and wrong lengths.
                 0 => (1, b"1\0\0\0".to_vec()),
                 1 => (DWORD, vec![1, 0]),
                 2 => (DWORD, vec![1; 9]),
@@ -219,7 +218,7 @@ impl Scenario {
         }
         for name in ["tcpip.sys", "tcpip6.sys"] {
             if random.chance(5) {
-                // What an earlier load remembered, or what is no such thing.
+                // The history of version 0.1.0, or an invalid one.
                 let length = random.pick(&[20, 20, 20, 4, 21]);
                 let record = random.bytes(length);
                 self.world.registry.put(STATE, name, (BINARY, record));
@@ -236,7 +235,7 @@ impl Scenario {
         self.world.safe_mode = if random.chance(6) { 1 } else { 0 };
     }
 
-    /// What an earlier load of this version remembered, or what is no such thing.
+    /// Adds the history of an earlier load, or an invalid one.
     fn add_history(&mut self, random: &mut Random) {
         let world = &mut self.world;
         if random.chance(4) {
@@ -256,7 +255,7 @@ impl Scenario {
             let start = if random.chance(85) {
                 start
             } else {
-                start ^ 1 << random.subkey_path(64)
+                start ^ 1 << random.below(64)
             };
             record.extend(start.to_le_bytes());
             record.truncate(random.pick(&[28, 28, 28, 28, 28, 20, 0]));
@@ -269,8 +268,8 @@ impl Scenario {
         }
         let mut descriptor = security::history_key_descriptor();
         if random.chance(25) {
-            let place = usize::try_from(random.subkey_path(88)).expect("u32 fits usize");
-            descriptor[place] ^= 1 << random.subkey_path(8);
+            let place = usize::try_from(random.below(88)).expect("u32 fits usize");
+            descriptor[place] ^= 1 << random.below(8);
         }
         if random.chance(5) {
             descriptor.resize(200, 0);
@@ -278,7 +277,7 @@ impl Scenario {
         world.registry.set_descriptor(HISTORY_KEY, descriptor);
     }
 
-    /// What is done.
+    /// Adds the actions.
     fn add_actions(&mut self, random: &mut Random, changes_during_calls: bool) {
         let limit = requested_limit(random);
         let mut actions: Vec<Request> = Vec::new();
@@ -301,7 +300,7 @@ impl Scenario {
             actions.push(requests::legacy_set(requested_limit(random)));
             actions.push(requests::legacy_get());
         }
-        for _ in 0..random.subkey_path(4) {
+        for _ in 0..random.below(4) {
             actions.push(requests::mutated_request(random));
         }
         if random.chance(60) {
@@ -314,7 +313,7 @@ impl Scenario {
                 self.actions.push(Action::Change(change));
             }
             if changes_during_calls && random.chance(40) {
-                let (when, change) = (random.subkey_path(40), self.random_value_change(random));
+                let (when, change) = (random.below(40), self.random_value_change(random));
                 self.actions.push(Action::ChangeDuringCalls(when, change));
             }
             self.actions.push(Action::Send(action));
@@ -327,17 +326,17 @@ impl Scenario {
         }
     }
 
-    /// Something that may happen between two requests.
+    /// A random change between two requests.
     fn random_change(&self, random: &mut Random) -> Option<Change> {
         let module = random.pick(&[Module::Tcpip, Module::Tcpip, Module::Tcpip6]);
         let target = self.world.module(module)?;
         let threshold = target.threshold.unwrap_or(0);
-        Some(match random.subkey_path(13) {
+        Some(match random.below(13) {
             0..3 => self.random_value_change(random),
             3 => Change::ReadOnly(module, threshold),
             4 => Change::Absent(module, threshold),
             5 => Change::Unloaded(module),
-            6 => Change::ModuleList(random.pick(&Says::WRONG)),
+            6 => Change::ModuleList(random.pick(&ListState::FAULTY)),
             7 => Change::Pool(false),
             8 => Change::Paging(random.pick(&[
                 Paging::Small,
@@ -355,21 +354,21 @@ impl Scenario {
             10 if self.sound[module_index(module)] => {
                 // Other software patches code.
                 let code = target.sections.iter().find(|section| section.is_code())?;
-                let rva = code.rva + random.subkey_path(code.virtual_size.saturating_sub(8));
-                let length = usize::try_from(1 + random.subkey_path(6)).expect("a few");
+                let rva = code.rva + random.below(code.virtual_size.saturating_sub(8));
+                let length = usize::try_from(1 + random.below(6)).expect("a few");
                 Change::Bytes(module, rva, random.bytes(length))
             }
             10 => Change::NoLog,
             11 => Change::Clock(random.word()),
             _ => {
-                // The same or another build, elsewhere.
+                // The same or another build at another base.
                 let placed = ModuleUnderTest::random(random, self.world.arch, module, false);
                 Change::Loaded(module, Box::new(placed.target))
             }
         })
     }
 
-    /// A variable that changes by itself, or by other software.
+    /// A variable that the module or other software changes.
     fn random_value_change(&self, random: &mut Random) -> Change {
         let module = random.pick(&[Module::Tcpip, Module::Tcpip, Module::Tcpip6]);
         let threshold = self
@@ -385,10 +384,10 @@ impl Scenario {
     }
 }
 
-/// A limit that somebody wants: most often one that there can be.
+/// A requested limit, mostly a valid one.
 fn requested_limit(random: &mut Random) -> u32 {
     if random.chance(70) {
-        1 + random.subkey_path(0x00FF_FFFF)
+        1 + random.below(0x00FF_FFFF)
     } else {
         random.pick(&LIMITS)
     }

@@ -1,14 +1,14 @@
-//! The shipped files: where they are.
+//! Paths of the shipped files.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use specimen::Arch;
 
-/// Both processors, with the names of their folders.
+/// Both processors, with their folders' names.
 pub const PROCESSORS: [(Arch, &str); 2] = [(Arch::X86, "x86"), (Arch::X64, "x64")];
 
-/// Where `cargo xtask driver` puts them, or what DRIVERS says.
+/// The folder given by DRIVERS, or that of `cargo xtask driver`.
 #[must_use]
 pub fn folder() -> PathBuf {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/driver");
@@ -18,7 +18,7 @@ pub fn folder() -> PathBuf {
 /// The files of both processors.
 ///
 /// # Errors
-/// When one is missing.
+/// A file is missing.
 pub fn files(folder: &Path) -> Result<Vec<(Arch, Vec<u8>)>, String> {
     PROCESSORS
         .into_iter()
@@ -26,7 +26,10 @@ pub fn files(folder: &Path) -> Result<Vec<(Arch, Vec<u8>)>, String> {
             let path = folder.join(name).join("tcplimit.sys");
             let file = fs::read(&path);
             let file = file.map_err(|error| {
-                format!("{}: {error}; cargo xtask driver makes it", path.display())
+                format!(
+                    "{}: {error}; build it with cargo xtask driver",
+                    path.display()
+                )
             });
             Ok((arch, file?))
         })

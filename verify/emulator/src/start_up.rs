@@ -1,5 +1,4 @@
-//! The store by which a module's start-up code gives the limit its value, in an
-//! emulated processor: what the limit is once it has run.
+//! Emulates the store by which a module's start-up code initializes the limit.
 
 use specimen::Arch;
 use unicorn_engine::{Arch as Family, Mode, Prot, TlbType, Unicorn};
@@ -7,25 +6,25 @@ use unicorn_engine::{Arch as Family, Mode, Prot, TlbType, Unicorn};
 use crate::address::to_usize;
 use crate::image::LoadedImage;
 
-/// What a store has done.
+/// The effect of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreResult {
     /// The dword at the limit, before.
     pub before: u32,
     /// The dword at the limit, after.
     pub after: u32,
-    /// RVAs of all bytes that are not what they were.
+    /// RVAs of all changed bytes.
     pub changed: Vec<u32>,
-    /// How far the processor has come: bytes from the store's first.
+    /// Length of the executed code in bytes.
     pub length: u64,
 }
 
-/// Loads a file at a base and runs the one instruction at an RVA, with the limit
-/// at another. All of the image may be written and executed, so that whatever
-/// the instruction does is seen.
+/// Loads a file at a base and runs the instruction at RVA `store`; the limit is at
+/// RVA `limit`. The whole image is writable and executable, so that every effect of
+/// the instruction is seen.
 ///
 /// # Errors
-/// When the file can't be loaded, or the processor stops.
+/// The file can't be loaded, or the processor stops.
 pub fn run(file: &[u8], base: u64, store: u32, limit: u32) -> Result<StoreResult, String> {
     let image = LoadedImage::load(file, base)?;
     let mode = match image.arch {
@@ -34,7 +33,7 @@ pub fn run(file: &[u8], base: u64, store: u32, limit: u32) -> Result<StoreResult
     };
     let failed = |error| format!("the emulator: {error:?}");
     let mut unicorn = Unicorn::new(Family::X86, mode).map_err(failed)?;
-    // Else high addresses of x64 are cut.
+    // Otherwise high addresses of x64 are truncated.
     unicorn.ctl_set_tlb_type(TlbType::VIRTUAL).map_err(failed)?;
     let length = image.memory.len() as u64;
     unicorn.mem_map(base, length, Prot::ALL).map_err(failed)?;

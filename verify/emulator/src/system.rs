@@ -1,4 +1,4 @@
-//! The emulated system: the driver in its memory, and every call that it makes.
+//! The emulated system: loads the driver, and serves its calls.
 
 use checker::import::{self, Convention, Import};
 use specimen::Arch;
@@ -21,10 +21,10 @@ use crate::violation::Violation;
 use crate::watch::LimitWrite;
 use crate::world::World;
 
-/// What a call of the driver took.
+/// The cost of a call of the driver.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CallCost {
-    /// Instructions of the driver's.
+    /// Instructions that the driver executed.
     pub instructions: u64,
     /// Bytes of stack.
     pub stack: u64,
@@ -37,25 +37,26 @@ pub struct CallCost {
 pub struct System {
     /// Processor and memory.
     pub machine: Machine,
-    /// What the driver is to see. It changes as the driver changes it.
+    /// The system that the driver sees, with the driver's changes.
     pub world: World,
-    /// What the driver has taken, told or left behind.
+    /// Resources that the driver holds, and its output.
     pub resources: Resources,
     /// The level at which the driver is called.
     pub irql: Irql,
-    /// The object of the driver itself.
+    /// The driver's own driver object.
     pub driver_object: u64,
-    /// What happens before a call of the system: before the how manieth.
+    /// Scheduled changes, each with the index of the call of the system before which it
+    /// happens.
     pub scheduled: Vec<(usize, Change)>,
-    /// The most that any call took.
+    /// The maximum cost of a call.
     pub max_cost: CallCost,
     /// Instructions of all calls.
     pub instructions: u64,
-    /// How many of the changes that were due have happened.
+    /// Number of scheduled changes that were applied.
     pub changes_applied: u64,
-    /// Calls of the system that failed since the reset, as the world has it.
+    /// Failed calls of the system since the reset.
     pub failed: u64,
-    /// What the last call wrote to limits.
+    /// Writes to limits in the last call.
     pub writes: Vec<LimitWrite>,
     unloading: bool,
     pending: Option<PendingRequest>,
@@ -69,7 +70,7 @@ impl System {
     /// Maps the driver's file at an address.
     ///
     /// # Errors
-    /// When NT would not load it, or it imports what has no model.
+    /// NT would not load the file, or an import has no model.
     pub fn new(file: &[u8], base: u64) -> Result<System, Violation> {
         System::on(file, base, Machine::new)
     }
@@ -99,7 +100,7 @@ impl System {
             };
             image.bind(rva, address);
         }
-        // Each function is a `hlt`: there the processor stops.
+        // Each function is a `hlt`, at which the processor stops.
         let halt = vec![0xF4; to_usize(PAGE)];
         machine.map(
             EXPORT.of(arch),
@@ -134,8 +135,8 @@ impl System {
         Ok(system)
     }
 
-    /// Starts the system anew, with the driver not loaded yet and all of its
-    /// variables as in the file.
+    /// Resets the system: the driver is not loaded yet, and its variables have the
+    /// file's values.
     pub fn reset(&mut self, world: World) {
         let arch = self.machine.arch();
         self.machine.unmap_all(&[
@@ -184,8 +185,7 @@ impl System {
         map_modules(&mut self.machine, &self.world, &self.resources);
     }
 
-    /// Puts bytes over all variables of the driver, as if a load before this one
-    /// had left them.
+    /// Overwrites all variables of the driver, as an earlier load may leave them.
     pub fn fill_variables(&mut self, byte: u8) {
         let sections = self.image.sections.iter();
         let variables: Vec<(u64, usize)> = sections
@@ -198,18 +198,18 @@ impl System {
         }
     }
 
-    /// Something happens, to the world and to what is mapped of it.
+    /// Applies a change to the world and to the mapped memory.
     pub fn change(&mut self, change: &Change) {
         self.apply_writes();
         change.apply(&mut self.world);
         if let Change::Loaded(module, _) | Change::Unloaded(module) = change {
-            // Another image has another driver object.
+            // A new image has a new driver object.
             self.resources.objects[crate::world::module_index(*module)] = 0;
         }
         map_modules(&mut self.machine, &self.world, &self.resources);
     }
 
-    /// Notes in the world what the driver wrote.
+    /// Applies the driver's writes to the world.
     fn apply_writes(&mut self) {
         for write in self.machine.take_writes() {
             for target in self.world.modules.iter_mut().flatten() {
@@ -223,11 +223,11 @@ impl System {
         }
     }
 
-    /// NT loads the driver: the status of DriverEntry. Where it is none of
-    /// success, the driver is gone again.
+    /// NT loads the driver; returns the status of DriverEntry. After a failure the
+    /// driver is unloaded.
     ///
     /// # Errors
-    /// Whatever the driver does that it may not.
+    /// A violation by the driver.
     pub fn start(&mut self) -> Result<u32, Violation> {
         let service = self.world.registry.service;
         let path = unicode_string(&mut self.machine, &mut self.resources.next, service);
@@ -239,12 +239,12 @@ impl System {
         let entry = self.image.base + u64::from(self.image.entry);
         let status = self.call(entry, &[object, path], std::slice::from_ref(&(object..end)))?;
         self.protect_object(Rights::Read);
-        // The name is gone, and so is what is discardable.
+        // NT frees the name and the discardable sections.
         self.machine.unmap(path & !(PAGE - 1));
         self.machine.unmap_all(&[MemoryKind::Discardable]);
         if status >= 0x8000_0000 {
             self.resources.check_nothing_left()?;
-            // With its memory the mutex is gone.
+            // The mutex is in the driver's freed memory.
             self.resources.mutex = None;
         }
         Ok(status)
@@ -258,7 +258,7 @@ impl System {
     /// NT unloads the driver.
     ///
     /// # Errors
-    /// Whatever the driver does that it may not, and what it leaves behind.
+    /// A violation by the driver, or a resource that it did not release.
     pub fn unload(&mut self) -> Result<(), Violation> {
         let offsets = Offsets::of(self.machine.arch());
         let unload = self
@@ -272,9 +272,9 @@ impl System {
     /// NT passes a request to the driver.
     ///
     /// # Errors
-    /// Whatever the driver does that it may not.
+    /// A violation by the driver.
     pub fn send(&mut self, request: &Request) -> Result<Completed, Violation> {
-        let missing = || Violation::Completion("the device is not there".into());
+        let missing = || Violation::Completion("the device does not exist".into());
         let device = self.device(request.device).ok_or_else(missing)?;
         let offsets = Offsets::of(self.machine.arch());
         let (irp, stack) = (&offsets.irp, &offsets.stack);
@@ -290,7 +290,7 @@ impl System {
                     length,
                     Rights::Write,
                 );
-                // Behind the input it is as it was found.
+                // Behind the input the buffer is uninitialized.
                 self.machine
                     .write(buffer, &vec![UNINITIALIZED; to_usize(length)]);
                 self.machine.write(buffer, &request.input);
@@ -316,10 +316,10 @@ impl System {
                 machine.write(location + stack.output, &request.output.to_le_bytes());
                 machine.write(location + stack.input, &input.to_le_bytes());
                 machine.write(location + stack.code, &request.code.to_le_bytes());
-                // Some address of the program's: nobody is to follow it.
+                // An address in the program, which the driver must not access.
                 machine.write_pointer(location + stack.neither, 0x0012_F700);
             }
-            // SecurityContext, Options, ShareAccess and so on: no lengths.
+            // SecurityContext, Options, ShareAccess and so on, not lengths.
             _ => machine.write(location + stack.output, &[0xFF; 4]),
         }
         machine.write_pointer(location + stack.device, device);
@@ -336,7 +336,7 @@ impl System {
         let dispatch = self.machine.read_pointer(self.driver_object + major);
         if dispatch == 0 {
             return Err(Violation::Completion(format!(
-                "nothing serves {:02X}",
+                "no dispatch function for major function {:02X}",
                 request.major
             )));
         }
@@ -353,15 +353,15 @@ impl System {
         };
         if returned != completed.status {
             return Err(Violation::Completion(format!(
-                "{returned:08X} returned, completed with {:08X}",
+                "dispatch returned {returned:08X}, completed with {:08X}",
                 completed.status
             )));
         }
         Ok(completed)
     }
 
-    /// Calls a function of the driver's, serves its calls of the system, and
-    /// checks what it leaves.
+    /// Calls a function of the driver, serves its calls of the system, and checks the
+    /// state on return.
     fn call(
         &mut self,
         function: u64,
@@ -369,7 +369,7 @@ impl System {
         writable: &[std::ops::Range<u64>],
     ) -> Result<u32, Violation> {
         let arch = self.machine.arch();
-        // Its own part of the stack, and its arguments or the place for them.
+        // Its own stack, and its arguments or their home space.
         let stack = STACK.of(arch)..address::entry(arch) + 8 + 32;
         let data = self
             .image
@@ -388,7 +388,7 @@ impl System {
         let mut stop = self.machine.call(function, arguments)?;
         while let Stop::Called(number) = stop {
             let (import, entry) = *self.imports.get(number).ok_or_else(|| {
-                Violation::Return(format!("no function number {number} was called"))
+                Violation::Return(format!("a call of an unknown function, number {number}"))
             })?;
             self.apply_scheduled_changes();
             let arguments = self.machine.arguments(import)?;
@@ -438,13 +438,13 @@ impl System {
         }
     }
 
-    /// How many calls of the system there were.
+    /// Number of calls of the system.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.calls
     }
 
-    /// Every byte of the modules is what the world says.
+    /// Checks that every byte of the modules matches the world.
     fn check_modules_unchanged(&self) -> Result<(), Violation> {
         for target in self.world.modules.iter().flatten() {
             for (first, count, _) in target.page_ranges(false) {
@@ -463,13 +463,13 @@ impl System {
         Ok(())
     }
 
-    /// Where the driver lies.
+    /// The driver's image.
     #[must_use]
     pub fn driver(&self) -> &LoadedImage {
         &self.image
     }
 
-    /// The device's object, if it is there.
+    /// Address of the device object, if it exists.
     #[must_use]
     pub fn device(&self, device: Device) -> Option<u64> {
         let name = model::device::name(device);

@@ -1,4 +1,4 @@
-//! A module that the driver looks at, as it lies in memory while it runs.
+//! A loaded module that the driver inspects.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -13,56 +13,56 @@ use crate::machine::Rights;
 /// A loaded and started module.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// What it is.
+    /// Which module it is.
     pub module: Module,
-    /// Where its first byte lies.
+    /// Base address.
     pub base: u64,
-    /// Its length as its driver object says.
+    /// Its length by its driver object, in bytes.
     pub size: u32,
-    /// Its bytes, in whole pages. Those of pages that are not there are zero.
+    /// Its bytes, in whole pages; those of absent pages are zero.
     pub memory: Rc<Vec<u8>>,
     /// The section table.
     pub sections: Vec<Section>,
-    /// What became of its pages.
+    /// The state of its pages.
     pub pages: Vec<Page>,
-    /// What the driver has business to read: the headers, live code, the exception
-    /// table, and the three variables, where they are known.
+    /// Ranges that the driver may read: the headers, live code, the exception table, and
+    /// the three variables, where they are known.
     pub readable: Vec<Range<u32>>,
-    /// Where its limit really is, where that is known.
+    /// The true RVA of its limit, where it is known.
     pub threshold: Option<u32>,
 }
 
-/// A page of it.
+/// A page of a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
-    /// In memory.
+    /// Whether it is in memory.
     pub present: bool,
-    /// Writable, as the page tables say.
+    /// Whether the page tables allow writes.
     pub writable: bool,
-    /// The driver has business there: headers, live code, the exception table, the
+    /// Whether the driver may access it: headers, live code, the exception table, the
     /// variables.
     pub accessible: bool,
 }
 
-/// What sections of code that may be paged out are like at the moment.
+/// The state of pageable code sections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paged {
-    /// In memory.
+    /// Paged in.
     In,
-    /// Not in memory.
+    /// Paged out.
     Out,
-    /// Each page as its bit says, modulo 64.
+    /// Each page by its bit: the page's number modulo 64.
     Some(u64),
 }
 
 impl Target {
-    /// A specimen, loaded and started, as its builder does it.
+    /// A specimen, loaded and started by its builder.
     #[must_use]
     pub fn from_specimen(specimen: &Specimen, base: u64, paged: Paged) -> Target {
         let loaded = specimen.load(base);
         let mut memory = vec![0; to_usize(u64::from(loaded.size).next_multiple_of(0x1000))];
-        // NT frees whole pages: what is discardable stays where it shares one with
-        // what is not.
+        // NT frees whole pages: discardable bytes stay in pages that they share
+        // with resident sections.
         if let Ok(image) = LoadedImage::load(&specimen.file, loaded.base) {
             memory.copy_from_slice(&image.memory);
         }
@@ -94,12 +94,12 @@ impl Target {
         .zero_absent_pages()
     }
 
-    /// A file, loaded, and started as far as that is known of it: where start-up
-    /// code leaves the limit zero in the file, it is 10. Where the limit is, the
-    /// oracle says, which has nothing of the locator in it.
+    /// A file, loaded, with the known effect of start-up code: a limit of zero in the
+    /// file becomes 10. The oracle, which shares nothing with the locator, finds the
+    /// limit.
     ///
     /// # Errors
-    /// When it can't be loaded.
+    /// The file can't be loaded.
     pub fn from_file(
         file: &[u8],
         module: Module,
@@ -109,7 +109,7 @@ impl Target {
     ) -> Result<Target, String> {
         let image = LoadedImage::load(file, base)?;
         if image.arch != arch {
-            return Err("it is for another processor".into());
+            return Err("the file is for another processor".into());
         }
         let truth = oracle::locate_file(file, module == Module::Tcpip6).ok();
         let variables = truth.map(|truth| [truth.queue, truth.threshold, truth.count]);
@@ -145,7 +145,7 @@ impl Target {
         self
     }
 
-    /// The page of an RVA, if it is one of the module's.
+    /// The page of an RVA, if it is inside the module.
     #[must_use]
     pub fn page(&self, rva: u32) -> Option<Page> {
         self.pages.get(to_usize(u64::from(rva / 0x1000))).copied()
@@ -167,7 +167,7 @@ impl Target {
         Some(self.base + u64::from(self.threshold?))
     }
 
-    /// A dword of it.
+    /// The dword at an RVA.
     #[must_use]
     pub fn dword(&self, rva: u32) -> Option<u32> {
         let at = to_usize(rva.into());
@@ -175,7 +175,7 @@ impl Target {
         Some(u32::from_le_bytes(bytes.try_into().ok()?))
     }
 
-    /// Changes bytes of it; those of pages that are not there can't be.
+    /// Writes bytes, unless a page is absent.
     pub fn write(&mut self, rva: u32, bytes: &[u8]) {
         let length = u32::try_from(bytes.len()).expect("few bytes");
         if self.is_present(rva, length) {
@@ -184,9 +184,8 @@ impl Target {
         }
     }
 
-    /// Its pages in pieces that have the same rights, those that are not there
-    /// left out: the first page of each, how many, and the rights. A large page
-    /// has one right for all that is in it.
+    /// Its present pages in ranges of the same rights: the first page, the number of
+    /// pages, and the rights. With `large`, every page is writable.
     #[must_use]
     pub fn page_ranges(&self, large: bool) -> Vec<(u64, u64, Rights)> {
         let mut page_ranges: Vec<(u64, u64, Rights)> = Vec::new();
@@ -227,9 +226,9 @@ fn readable(memory: &[u8], sections: &[Section], variables: &[u32]) -> Vec<Range
         .collect()
 }
 
-/// The exception table of an image for x64, by its data directory (the PE format,
-/// "Optional Header Data Directories"), where it lies in one section that stays
-/// and is never written.
+/// The exception table of an x64 image, by its data directory (the PE format,
+/// "Optional Header Data Directories"), if it lies in one resident, read-only
+/// section.
 fn exception_table(memory: &[u8], sections: &[Section]) -> Option<Range<u32>> {
     let dword = |at: u32| {
         let bytes = memory.get(to_usize(at.into())..)?.first_chunk()?;
@@ -275,7 +274,7 @@ fn pages(
             .any(|&rva| rva / 0x1000 == number && rva != 0);
         Page {
             present: number == 0 || here().any(Section::is_resident) || (pageable && paged_in),
-            // Pages that sections share are writable throughout.
+            // Pages shared by sections are writable.
             writable: shared || here().any(Section::is_writable),
             accessible: number == 0 || code || variable || table.as_ref().is_some_and(in_page),
         }

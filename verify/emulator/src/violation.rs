@@ -1,63 +1,63 @@
-//! What the driver did that no driver may do, or not with this effect.
+//! Violations by the driver.
 
 use std::fmt;
 
-/// One thing that is wrong. It ends the run.
+/// A violation; it ends the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Violation {
-    /// It touched memory that is not there, or not in this way.
+    /// An access to unmapped memory, or one without the right to it.
     Access {
-        /// What it tried.
+        /// Kind of the access.
         access: Access,
-        /// Where.
+        /// Address.
         address: u64,
-        /// How many bytes.
+        /// Bytes.
         size: usize,
-        /// The instruction.
+        /// Address of the instruction.
         pc: u64,
     },
-    /// It wrote to memory that it has no business to write.
+    /// A write to memory that the driver must not write.
     Write {
-        /// Where.
+        /// Address.
         address: u64,
-        /// How many bytes.
+        /// Bytes.
         size: usize,
-        /// The instruction.
+        /// Address of the instruction.
         pc: u64,
     },
-    /// An instruction that the processor does not have, or an exception.
+    /// An unsupported instruction, or an exception.
     Exception {
-        /// The instruction.
+        /// Address of the instruction.
         pc: u64,
-        /// What the emulator calls it.
+        /// The emulator's name for it.
         detail: String,
     },
-    /// It runs and runs: so many instructions in one call.
+    /// An endless call: the number of instructions so far.
     Endless(u64),
     /// The file can't be loaded.
     File(String),
-    /// It imports what no model is made for.
+    /// An import without a model.
     Unmodelled(String),
-    /// It called the system in a way that is not allowed.
+    /// A forbidden call of the system.
     Call {
-        /// What it called.
+        /// The called function.
         import: &'static str,
-        /// What is wrong.
+        /// The violated rule.
         detail: String,
     },
-    /// Something was taken and not given back, or given back twice.
+    /// A resource was not released.
     Unbalanced(String),
-    /// It returned without what a caller relies on.
+    /// A return that breaks the calling convention.
     Return(String),
-    /// It completed a request in another way than it must.
+    /// A request was completed incorrectly.
     Completion(String),
-    /// It changed the limit where it must not, or did not where it must.
+    /// The limit was changed against the rules, or not changed.
     Limit(String),
-    /// Two that must be of one mind are not.
+    /// Two implementations disagree.
     Disagreement(String),
 }
 
-/// A way to touch memory.
+/// Kind of a memory access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// A load.
@@ -82,19 +82,22 @@ impl fmt::Display for Violation {
                     Access::Write => "write",
                     Access::Fetch => "execution",
                 };
-                write!(f, "{access} of {size} bytes at {address:X}, by {pc:X}")
+                write!(
+                    f,
+                    "invalid {access} of {size} bytes at {address:X}, by {pc:X}"
+                )
             }
             Violation::Write { address, size, pc } => write!(
                 f,
-                "{size} bytes written at {address:X}, which is not its own, by {pc:X}"
+                "forbidden write of {size} bytes at {address:X}, by {pc:X}"
             ),
             Violation::Exception { pc, detail } => write!(f, "{detail} at {pc:X}"),
-            Violation::Endless(count) => write!(f, "no end after {count} instructions"),
+            Violation::Endless(count) => write!(f, "endless: {count} instructions"),
             Violation::File(detail) => write!(f, "the file: {detail}"),
-            Violation::Unmodelled(name) => write!(f, "{name} is imported, and has no model"),
+            Violation::Unmodelled(name) => write!(f, "the import {name} has no model"),
             Violation::Call { import, detail } => write!(f, "{import}: {detail}"),
-            Violation::Unbalanced(detail) => write!(f, "out of balance: {detail}"),
-            Violation::Return(detail) => write!(f, "on return {detail}"),
+            Violation::Unbalanced(detail) => write!(f, "not released: {detail}"),
+            Violation::Return(detail) => write!(f, "on return: {detail}"),
             Violation::Completion(detail) => write!(f, "the request: {detail}"),
             Violation::Limit(detail) => write!(f, "the limit: {detail}"),
             Violation::Disagreement(detail) => write!(f, "disagreement: {detail}"),

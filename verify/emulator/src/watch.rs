@@ -1,5 +1,5 @@
-//! What is watched while the driver's instructions run: where they are, how
-//! many there were, and what they write.
+//! Hooks that watch the driver's instructions: their addresses, their number, and
+//! their writes.
 
 use std::ops::Range;
 
@@ -9,32 +9,32 @@ use unicorn_engine::{HookType, MemType, Unicorn};
 use crate::address::PAGE;
 use crate::violation::{Access, Violation};
 
-/// No call of the driver takes nearly as many instructions.
+/// The most instructions per call; no call needs nearly as many.
 pub const BUDGET: u64 = 400_000_000;
 
-/// The emulator's own data: hooks see nothing else.
+/// The data of the hooks.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// As many instructions as a call may take.
+    /// The most instructions per call.
     pub(crate) budget: u64,
     /// Instructions executed since the last [`Watch::begin`].
     pub(crate) instructions: u64,
-    /// What may be written besides the limits.
+    /// Ranges that may be written besides the limits.
     pub(crate) writable: Vec<Range<u64>>,
-    /// What may be read of modules, where reads are watched.
+    /// Modules, with their readable ranges where reads are watched.
     pub(crate) modules: Vec<WatchedModule>,
-    /// Where limits are: aligned dwords.
+    /// Addresses of the limits, aligned dwords.
     pub(crate) limits: Vec<u64>,
-    /// Writes to them.
+    /// Writes to the limits.
     pub(crate) writes: Vec<LimitWrite>,
-    /// The first thing that went wrong.
+    /// The first violation.
     pub(crate) violation: Option<Violation>,
-    /// Instructions by the RVA of the block that they are in, if wanted.
+    /// Instructions by the offset of their block in the code, if requested.
     pub(crate) profile: Option<Vec<u64>>,
     code: Code,
 }
 
-/// A module: where it lies, and what of it may be read, by RVA.
+/// A module: its addresses, and its readable ranges by RVA.
 #[derive(Debug, Clone)]
 pub(crate) struct WatchedModule {
     pub(crate) all: Range<u64>,
@@ -44,27 +44,28 @@ pub(crate) struct WatchedModule {
 /// A write to a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitWrite {
-    /// Where.
+    /// Address of the limit.
     pub address: u64,
-    /// What was there.
+    /// The value before.
     pub before: u32,
-    /// What is there now.
+    /// The value after.
     pub after: u32,
 }
 
-/// The driver's code, and how many instructions each block of it has.
+/// The driver's code, and the number of instructions per block.
 #[derive(Debug, Default)]
 struct Code {
     start: u64,
     bytes: Vec<u8>,
     bits: u32,
-    /// By the offset of the block's first byte; 0 for not counted yet.
+    /// Size and instructions by the offset of the block's first byte; 0 for not counted
+    /// yet.
     blocks: Vec<(u32, u32)>,
 }
 
 impl Code {
-    /// How many instructions the `size` bytes at an address are. `None` where
-    /// that is not in the driver's code.
+    /// Number of instructions in the `size` bytes at an address; `None` outside the
+    /// driver's code.
     fn count(&mut self, address: u64, size: u32) -> Option<u64> {
         let offset = usize::try_from(address.checked_sub(self.start)?).ok()?;
         let block = self.blocks.get_mut(offset)?;
@@ -107,7 +108,7 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// The driver's code is this.
+    /// Sets the driver's code.
     pub(crate) fn set_code(&mut self, start: u64, bytes: &[u8], bits: u32) {
         self.code = Code {
             start,
@@ -117,16 +118,15 @@ impl Watch {
         };
     }
 
-    /// A call of the driver begins.
+    /// Begins a call of the driver.
     pub(crate) fn begin(&mut self) {
         self.instructions = 0;
         self.violation = None;
     }
 
-    /// A block of instructions begins; whether it may.
+    /// Called before a block of instructions; returns whether it may run.
     fn on_block(&mut self, address: u64, size: u32) -> bool {
-        // What is no code of the driver's is a call of the system, or can't be
-        // executed.
+        // Other code is a call of the system, or not executable.
         let Some(count) = self.code.count(address, size) else {
             let behind = self.code.is_behind(address);
             if behind {
@@ -154,7 +154,7 @@ impl Watch {
         true
     }
 
-    /// Whether a read is of no module, or of a part of one that may be read.
+    /// Whether a read is outside the modules, or inside a readable range of one.
     fn may_read(&self, address: u64, size: usize) -> bool {
         let end = address.wrapping_add(size as u64);
         let mut touched = self
@@ -177,10 +177,10 @@ impl Watch {
     }
 }
 
-/// Puts the hooks in.
+/// Installs the hooks.
 pub(crate) fn install(unicorn: &mut Unicorn<'static, Watch>) {
     let put = "the emulator takes hooks";
-    // From 1 to 0 is everywhere.
+    // The range from 1 to 0 is the whole address space.
     unicorn
         .add_block_hook(1, 0, |unicorn, address, size| {
             if !unicorn.get_data_mut().on_block(address, size) {
@@ -200,8 +200,7 @@ pub(crate) fn install(unicorn: &mut Unicorn<'static, Watch>) {
     unicorn.add_mem_hook(touching, 1, 0, on_fault).expect(put);
 }
 
-/// Has every read of a module watched from now on: not only its page counts then,
-/// but each byte.
+/// Watches every read of the modules from now on: by byte, not only by page.
 pub(crate) fn watch_reads(unicorn: &mut Unicorn<'static, Watch>) {
     unicorn
         .add_mem_hook(HookType::MEM_READ, 1, 0, |unicorn, _, address, size, _| {
@@ -221,7 +220,7 @@ pub(crate) fn watch_reads(unicorn: &mut Unicorn<'static, Watch>) {
         .expect("the emulator takes hooks");
 }
 
-/// A write is about to happen; it is also called where it will not.
+/// Called before a write, also before one that will fault.
 fn on_write(
     unicorn: &mut Unicorn<'_, Watch>,
     _: MemType,
@@ -255,7 +254,7 @@ fn on_write(
     true
 }
 
-/// Memory is touched that is not there, or not in this way.
+/// Called on an access to unmapped memory, or one without the right to it.
 fn on_fault(
     unicorn: &mut Unicorn<'_, Watch>,
     kind: MemType,

@@ -1,9 +1,8 @@
-//! All that a run of the driver depends on: the modules, the registry, and what
-//! goes wrong. The emulated system and the driver's source, run beside it, are
-//! each given one; they must stay the same.
+//! The system that a driver sees: modules, registry, and failures. The emulated
+//! system and the reference driver each have a world; both must stay equal.
 
 use scanner_core::Module;
-use simulation::kernel::{Listing, PathStyle, Says};
+use simulation::kernel::{ListState, ModuleListing, PathStyle};
 use specimen::Arch;
 use tcplimit_driver::Device;
 
@@ -11,71 +10,69 @@ use crate::page_tables::{Format, Mapping, PageTables, UpperLevels};
 use crate::registry::Registry;
 use crate::target::Target;
 
-/// A system, as far as the driver sees it.
+/// A system as the driver sees it.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// Which processor.
+    /// The processor.
     pub arch: Arch,
-    /// tcpip.sys and tcpip6.sys, where they are loaded.
+    /// tcpip.sys and tcpip6.sys, if loaded.
     pub modules: [Option<Target>; 2],
-    /// The status of whoever asks for a module's driver object, where that is
-    /// not as it should be.
+    /// The status with which referencing a module's driver object fails.
     pub driver_object_failure: [Option<u32>; 2],
     /// The page tables.
     pub paging: Paging,
-    /// x86 with PAE, as CR4 says.
+    /// Whether x86 uses PAE, by CR4.
     pub pae: bool,
-    /// Entries of the tables say of data that it is not to be executed, where
-    /// their format has a bit for it.
+    /// Whether page table entries of data have the no-execute bit, in formats that have
+    /// it.
     pub no_execute: bool,
-    /// BootTime and BootTimeBias; `None` where they can't be told.
+    /// BootTime and BootTimeBias; `None` if the query fails.
     pub boot: Option<[u64; 2]>,
-    /// How the list of modules reads.
-    pub module_list: Listing,
+    /// The module list.
+    pub module_list: ModuleListing,
     /// The registry.
     pub registry: Registry,
     /// InitSafeBootMode.
     pub safe_mode: u32,
-    /// A name that another driver has.
+    /// A name that another driver uses.
     pub name_in_use: Option<(Device, DeviceName)>,
-    /// What fails while a device is made.
+    /// The step of a device's creation that fails.
     pub failing_step: Option<(Device, DeviceStep)>,
-    /// There is no paged pool.
+    /// Whether pool allocations fail.
     pub no_pool: bool,
-    /// There are no entries of the event log.
+    /// Whether allocations of event log entries fail.
     pub no_log: bool,
 }
 
-/// What the page tables are like.
+/// The state of the page tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paging {
-    /// As NT has them.
+    /// Small pages, like NT's.
     Small,
-    /// The same, modules in large pages.
+    /// Modules in large pages.
     Large,
-    /// In large pages that may only be read.
+    /// Modules in read-only large pages.
     LargeReadOnly,
-    /// Small pages as NT has them, but the levels above say that all may only
-    /// be read.
+    /// Small pages, with read-only entries in the levels above.
     ReadOnlyAbove,
-    /// Of the format that CR4 does not say, on x86; elsewhere not there.
+    /// On x86, the format that contradicts CR4; on x64, absent.
     OtherFormat,
-    /// Not where NT has them.
+    /// Not at NT's address.
     Absent,
-    /// Something is there, but it does not say where modules really are.
+    /// Present, but not those of the modules.
     Foreign,
 }
 
-/// A name of a device.
+/// A kind of a device's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceName {
-    /// Its own.
+    /// The device's own name.
     Device,
-    /// What programs open.
+    /// The symbolic link.
     Link,
 }
 
-/// A step on the way to a device.
+/// A step of a device's creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceStep {
     /// IoCreateDevice.
@@ -91,13 +88,13 @@ pub enum DeviceStep {
 /// BootTime and BootTimeBias of a system whose clock was set since its start.
 const BOOT: [u64; 2] = [0x01C6_A5B4_C3D2_E1F0, 0x0000_0008_61C4_6800];
 
-/// STATUS_INSUFFICIENT_RESOURCES: what fails for no better reason.
+/// STATUS_INSUFFICIENT_RESOURCES, the status of generic failures.
 pub const NO_RESOURCES: u32 = 0xC000_009A;
 /// STATUS_OBJECT_NAME_COLLISION.
 pub const COLLISION: u32 = 0xC000_0035;
 
 impl World {
-    /// Where nothing is wrong, and nothing is loaded.
+    /// A world without failures and without modules.
     #[must_use]
     pub fn new(arch: Arch) -> World {
         World {
@@ -108,10 +105,10 @@ impl World {
             pae: false,
             no_execute: true,
             boot: Some(BOOT),
-            module_list: Listing {
+            module_list: ModuleListing {
                 style: PathStyle::SystemRoot,
                 in_pages: false,
-                says: Says::TheTruth,
+                state: ListState::Correct,
             },
             registry: Registry::new(),
             safe_mode: 0,
@@ -122,13 +119,13 @@ impl World {
         }
     }
 
-    /// A module, where it is loaded.
+    /// A module, if loaded.
     #[must_use]
     pub fn module(&self, module: Module) -> Option<&Target> {
         self.modules[module_index(module)].as_ref()
     }
 
-    /// Whether a step of making a device fails.
+    /// Whether a step of a device's creation fails.
     #[must_use]
     pub fn step_fails(&self, device: Device, step: DeviceStep) -> bool {
         self.failing_step == Some((device, step))
@@ -142,12 +139,12 @@ impl World {
         value.is_ok_and(|(kind, data)| *kind == 4 && data == &[1, 0, 0, 0])
     }
 
-    /// The same, to change it.
+    /// A module, if loaded, mutably.
     pub fn module_mut(&mut self, module: Module) -> Option<&mut Target> {
         self.modules[module_index(module)].as_mut()
     }
 
-    /// The number of this start of the system: the clock may be set meanwhile.
+    /// The identifier of this boot, which setting the clock does not change.
     #[must_use]
     pub fn boot_id(&self) -> Option<u64> {
         self.boot.map(|[time, bias]| time.wrapping_sub(bias))
@@ -163,7 +160,7 @@ impl World {
         }
     }
 
-    /// The page tables, as far as they are about modules.
+    /// The page tables of the modules.
     #[must_use]
     pub fn page_tables(&self) -> PageTables {
         let shift = match self.paging {
@@ -187,7 +184,7 @@ impl World {
         }
         let large = matches!(self.paging, Paging::Large | Paging::LargeReadOnly);
         if large {
-            // One right for all of it: mostly that of what must be writable.
+            // One right for a whole large page, mostly that of its writable data.
             for mapping in &mut mappings {
                 mapping.writable = self.paging == Paging::Large;
             }
@@ -200,7 +197,7 @@ impl World {
             .page_tables(&mappings, above, self.no_execute)
     }
 
-    /// Whether a page may be written, as the tables say.
+    /// Whether the page tables allow writes to a page; `None` if unknown.
     #[must_use]
     pub fn is_writable(&self, target: &Target, rva: u32) -> Option<bool> {
         match self.paging {
@@ -211,8 +208,8 @@ impl World {
         }
     }
 
-    /// The system's list of modules: path, base and size of each; `None` where
-    /// it can't be read.
+    /// The system's module list: path, base and size of each; `None` if the query
+    /// fails.
     #[must_use]
     pub fn listed_modules(&self) -> Option<Vec<(Vec<u8>, u64, u32)>> {
         let (kernel, driver) = match self.arch {
@@ -238,33 +235,33 @@ impl World {
             };
             let path = listed_path(self.module_list.style, target.module.file_name());
             let (base, other) = (target.base, b"\\SystemRoot\\evil.sys".to_vec());
-            match self.module_list.says {
-                Says::TheTruth => list.push((path, base, size)),
-                Says::Nothing => {}
-                Says::OtherBase => list.push((path, base ^ 0x10_0000, size)),
-                Says::OtherSize => list.push((path, base, size + 0x1000)),
-                Says::OtherName => list.push((other, base, size)),
-                Says::NameTwice => {
+            match self.module_list.state {
+                ListState::Correct => list.push((path, base, size)),
+                ListState::Missing => {}
+                ListState::OtherBase => list.push((path, base ^ 0x10_0000, size)),
+                ListState::OtherSize => list.push((path, base, size + 0x1000)),
+                ListState::OtherName => list.push((other, base, size)),
+                ListState::NameTwice => {
                     list.push((path.clone(), base, size));
                     list.push((path, base ^ 0x10_0000, size));
                 }
-                Says::BaseTwice => {
+                ListState::BaseTwice => {
                     list.push((other, base, size));
                     list.push((path, base, size));
                 }
-                Says::Fails | Says::FailsAtItsEnd => return None,
+                ListState::Fails | ListState::FailsAtEnd => return None,
             }
         }
         let own = b"\\??\\C:\\WINDOWS\\system32\\drivers\\tcplimit.sys".to_vec();
         list.push((own, driver, 0xF000));
-        // Longer than the field for it: then there is no NUL.
+        // Longer than its field, so that there is no NUL.
         list.push((vec![b'x'; 256], driver + 0x10_0000, 0x3000));
         list.push((Vec::new(), driver + 0x20_0000, 0x3000));
         Some(list)
     }
 }
 
-/// The place of a module in pairs.
+/// The index of a module in arrays of two.
 #[must_use]
 pub fn module_index(module: Module) -> usize {
     match module {
@@ -273,8 +270,7 @@ pub fn module_index(module: Module) -> usize {
     }
 }
 
-/// Where an address lies in physical memory: anywhere, but so that it fits a
-/// large page.
+/// A made-up physical address that is consistent with large pages.
 #[must_use]
 pub fn physical(address: u64) -> u64 {
     0x0840_0000 + ((address >> 22 & 0x0F) << 22 | address & 0x3F_FFFF)

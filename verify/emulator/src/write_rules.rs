@@ -1,9 +1,9 @@
-//! What the driver may write to the limits: what the service key or the request
-//! asks for, once for a module, over a value that is expected or the driver's own.
+//! Rules for the driver's writes to the limits: only the value that the service key
+//! or the request asks for, once per module, over a value that is expected or that
+//! the driver wrote.
 //!
-//! Whether it may be written at all (rights of the page, who can have left what is
-//! remembered, the list of modules) the driver's source beside it decides, and the
-//! model of the sessions judges that.
+//! Whether a write is allowed at all (page rights, trust in the history, the module
+//! list) is compared with the driver's source, which the model of sessions checks.
 
 use std::collections::BTreeSet;
 
@@ -15,62 +15,65 @@ use crate::target::Target;
 use crate::watch::LimitWrite;
 use crate::world::{World, module_index};
 
-/// The limit of a module that nobody has changed.
+/// The limit of an unchanged module.
 const PRISTINE: u32 = 10;
-/// The highest limit there is.
+/// The highest limit.
 const HIGHEST: u32 = 0x00FF_FFFF;
 
-/// What the service key asks for, and what is the driver's own.
+/// The service key's settings, and the values that the driver wrote.
 #[derive(Debug)]
 pub(crate) struct WriteRules {
-    /// What was found first is to be put back at unload.
-    restores: bool,
-    /// What is to be applied at start.
+    /// Whether the original value is restored at unload.
+    restores_at_unload: bool,
+    /// Limits to apply at start.
     configured: [Option<u32>; 2],
-    /// What may be replaced then, besides the driver's own.
+    /// Values that may be replaced at start, besides the driver's own.
     expected: [Option<u32>; 2],
-    /// What the driver wrote to each module, or may have in an earlier load.
-    own: [BTreeSet<u32>; 2],
-    /// What it replaced.
-    found: [BTreeSet<u32>; 2],
+    /// Values that the driver wrote to each module, in this load or an earlier one.
+    own_values: [BTreeSet<u32>; 2],
+    /// Values that it replaced.
+    replaced_values: [BTreeSet<u32>; 2],
 }
 
-/// What a write comes to, if it may be.
+/// The effect of an allowed write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// The limit is another one now.
+    /// The limit has changed.
     Changed,
-    /// `lock cmpxchg` wrote back what it found, which was something else.
-    Missed,
-    /// The limit was the wanted one before: with something that set it in the
-    /// last moment, for the driver itself does not write then.
+    /// `lock cmpxchg` found another value and wrote it back.
+    Failed,
+    /// The limit already had the requested value: another program set it at the last
+    /// moment, since otherwise the driver does not write.
     Same,
 }
 
 type Checked<T> = Result<T, &'static str>;
 
 impl WriteRules {
-    /// As the driver finds the world when it is loaded. What it can't read then
-    /// counts as not set, whatever can be read later.
+    /// The rules of a load. Values that the driver can't read at load count as not
+    /// set, even if they can be read later.
     pub(crate) fn new(world: &World) -> WriteRules {
-        let left = [Module::Tcpip, Module::Tcpip6].map(|module| remembered_limits(world, module));
+        let history =
+            [Module::Tcpip, Module::Tcpip6].map(|module| remembered_limits(world, module));
         let each = |part: usize| {
-            let values = |left: &Vec<[u32; 2]>| left.iter().map(|it| it[part]).collect();
-            left.each_ref().map(values)
+            let values = |history: &Vec<[u32; 2]>| history.iter().map(|it| it[part]).collect();
+            history.each_ref().map(values)
         };
-        let mut own: [BTreeSet<u32>; 2] = each(0);
-        own.iter_mut().for_each(|own| _ = own.insert(PRISTINE));
-        let limit = |name| setting(world, name).filter(|_| may_apply_stored_limits(world));
+        let mut own_values: [BTreeSet<u32>; 2] = each(0);
+        own_values
+            .iter_mut()
+            .for_each(|own_values| _ = own_values.insert(PRISTINE));
+        let limit = |name| read_setting(world, name).filter(|_| may_apply_stored_limits(world));
         WriteRules {
-            restores: setting(world, "RestoreAtUnload") == Some(1),
+            restores_at_unload: read_setting(world, "RestoreAtUnload") == Some(1),
             configured: ["Limit", "Limit6"].map(limit),
-            expected: ["Expect", "Expect6"].map(|name| setting(world, name)),
-            own,
-            found: each(1),
+            expected: ["Expect", "Expect6"].map(|name| read_setting(world, name)),
+            own_values,
+            replaced_values: each(1),
         }
     }
 
-    /// DriverEntry writes what the service key asks for.
+    /// DriverEntry writes the limits of the service key.
     pub(crate) fn check_start(
         &mut self,
         world: &World,
@@ -78,64 +81,67 @@ impl WriteRules {
         writes: &[LimitWrite],
     ) -> Checked<Vec<Effect>> {
         if !loaded && !writes.is_empty() {
-            return Err("a driver that is not loaded has written");
+            return Err("a write by a driver that failed to load");
         }
-        self.judge(world, writes, |rules, module, write| {
+        self.check_each(world, writes, |rules, module, write| {
             let limit = rules.configured[module_index(module)];
-            let limit = limit.ok_or("a write at start though none was asked for")?;
-            let own = &rules.own[module_index(module)];
+            let limit = limit.ok_or("a write at start that was not configured")?;
+            let own_values = &rules.own_values[module_index(module)];
             let expected = rules.expected[module_index(module)] == Some(write.before);
             Ok((
                 write.after == limit,
-                expected || own.contains(&write.before),
+                expected || own_values.contains(&write.before),
             ))
         })
     }
 
-    /// A request writes what was asked for, over what was expected, or over the
-    /// driver's own where nothing was.
+    /// A request writes the requested limit, over the expected value or, if it names
+    /// none, over a value of the driver's.
     pub(crate) fn check_request(
         &mut self,
         world: &World,
         requested_change: Option<(Module, u32, u32)>,
         writes: &[LimitWrite],
     ) -> Checked<Vec<Effect>> {
-        self.judge(world, writes, |rules, module, write| {
-            let (of, limit, expected) =
-                requested_change.ok_or("a write though none was asked for")?;
+        self.check_each(world, writes, |rules, module, write| {
+            let (of, limit, expected) = requested_change.ok_or("a write that was not requested")?;
             if of != module {
                 return Err("a write to the other module");
             }
-            let own = match expected {
-                0 => rules.own[module_index(module)].contains(&write.before),
+            let own_values = match expected {
+                0 => rules.own_values[module_index(module)].contains(&write.before),
                 expected => write.before == expected,
             };
-            Ok((write.after == limit, own))
+            Ok((write.after == limit, own_values))
         })
     }
 
-    /// Unload puts back what was found, where it is asked to, over the driver's own.
+    /// Unload restores the original value, if configured, over a value of the driver's.
     pub(crate) fn check_unload(
         &mut self,
         world: &World,
         writes: &[LimitWrite],
     ) -> Checked<Vec<Effect>> {
-        self.judge(world, writes, |rules, module, write| {
-            if !rules.restores {
-                return Err("a write at unload though none was asked for");
+        self.check_each(world, writes, |rules, module, write| {
+            if !rules.restores_at_unload {
+                return Err("a write at unload that was not configured");
             }
-            let [own, found] = [&rules.own, &rules.found].map(|of| &of[module_index(module)]);
-            Ok((found.contains(&write.after), own.contains(&write.before)))
+            let [own_values, replaced_values] =
+                [&rules.own_values, &rules.replaced_values].map(|of| &of[module_index(module)]);
+            Ok((
+                replaced_values.contains(&write.after),
+                own_values.contains(&write.before),
+            ))
         })
     }
 
-    /// No module is written to twice, and `asked` says of each write whether it is
-    /// of the right limit, and over what may be replaced.
-    fn judge(
+    /// Checks that no module is written twice. `rule` returns for each write whether
+    /// the new value is right and whether the old one may be replaced.
+    fn check_each(
         &mut self,
         world: &World,
         writes: &[LimitWrite],
-        asked: impl Fn(&WriteRules, Module, &LimitWrite) -> Checked<(bool, bool)>,
+        rule: impl Fn(&WriteRules, Module, &LimitWrite) -> Checked<(bool, bool)>,
     ) -> Checked<Vec<Effect>> {
         let modules = writes.iter().map(|write| written_module(world, write));
         let modules: Vec<Module> = modules.collect::<Checked<_>>()?;
@@ -145,26 +151,26 @@ impl WriteRules {
         }
         let mut effects = Vec::new();
         for (&module, write) in modules.iter().zip(writes) {
-            let (right, own) = asked(self, module, write)?;
-            effects.push(match (write.before == write.after, right, own) {
+            let (right, own_values) = rule(self, module, write)?;
+            effects.push(match (write.before == write.after, right, own_values) {
                 (true, true, _) => Effect::Same,
-                (true, false, _) => Effect::Missed,
+                (true, false, _) => Effect::Failed,
                 (false, true, true) if (1..=HIGHEST).contains(&write.after) => Effect::Changed,
-                (false, true, true) => return Err("a value that no limit can have"),
-                (false, false, _) => return Err("another limit than was asked for"),
+                (false, true, true) => return Err("a value out of range"),
+                (false, false, _) => return Err("a value other than the requested one"),
                 (false, true, false) => {
-                    return Err("a value that is not the driver's was replaced");
+                    return Err("a replaced value that is not the driver's");
                 }
             });
-            self.own[module_index(module)].insert(write.after);
-            self.found[module_index(module)].insert(write.before);
+            self.own_values[module_index(module)].insert(write.after);
+            self.replaced_values[module_index(module)].insert(write.before);
         }
         Ok(effects)
     }
 }
 
-/// What earlier loads have left for a module, whoever's it is: its last limit and
-/// the one that was found first.
+/// The history that earlier loads recorded for a module, trusted or not: the last
+/// limit and the original one.
 fn remembered_limits(world: &World, module: Module) -> Vec<[u32; 2]> {
     let registry = &world.registry;
     let state = subkey_path(registry.service, STATE);
@@ -174,8 +180,8 @@ fn remembered_limits(world: &World, module: Module) -> Vec<[u32; 2]> {
     records.into_iter().flatten().filter_map(limits).collect()
 }
 
-/// A value that the driver can read, and that is a number.
-fn setting(world: &World, name: &str) -> Option<u32> {
+/// A REG_DWORD value that the driver can read.
+fn read_setting(world: &World, name: &str) -> Option<u32> {
     let path = subkey_path(world.registry.service, PARAMETERS);
     let registry = &world.registry;
     registry
@@ -187,15 +193,15 @@ fn setting(world: &World, name: &str) -> Option<u32> {
     Some(u32::from_le_bytes(data.as_slice().try_into().ok()?))
 }
 
-/// Whether stored limits may be applied: not in Safe Mode, nor where the last
-/// start did not end, nor where that can't be told.
+/// Whether stored limits may be applied: not in Safe Mode, nor if the last start
+/// did not complete or that is unknown.
 fn may_apply_stored_limits(world: &World) -> bool {
     let path = subkey_path(world.registry.service, PARAMETERS);
     let mark = world.registry.query(&path, GUARD);
     world.safe_mode == 0 && mark == Err(NOT_FOUND)
 }
 
-/// Whose limit was written.
+/// The module whose limit was written.
 fn written_module(world: &World, write: &LimitWrite) -> Result<Module, &'static str> {
     let is = |module: &Module| {
         let target = world.module(*module);

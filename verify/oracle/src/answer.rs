@@ -1,15 +1,15 @@
-//! What the oracle says, and why it says nothing.
+//! The oracle's answer, and the reasons for no answer.
 
 use std::collections::BTreeSet;
 
-/// Where everything is. All addresses are RVAs.
+/// The positions of the limiter's parts. All addresses are RVAs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Answer {
     /// The half-open limit.
     pub threshold: u32,
-    /// The connections that are half-open now.
+    /// The number of half-open connections.
     pub count: u32,
-    /// The connection attempts that wait.
+    /// The number of queued connection attempts.
     pub queue: u32,
     /// The first bytes of the gates, in ascending order.
     pub gates: Vec<u32>,
@@ -17,46 +17,48 @@ pub struct Answer {
 
 /// Why there is no answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum No {
+pub enum NoAnswer {
     /// The PE image can't be used.
     Image(String),
-    /// There is not one gate.
+    /// There is no gate.
     NoCandidate,
-    /// What the candidate that comes closest lacks.
+    /// The facts that the best candidate lacks.
     Missing(BTreeSet<Fact>),
-    /// More than one candidate has everything.
+    /// More than one candidate has all evidence.
     Ambiguous,
 }
 
-/// One thing that must hold before a candidate is believed.
+/// A fact that is required of a candidate.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Fact {
     /// Two to four gates compare the same two variables.
     TwoGates,
-    /// The count stands right behind the limit, and the limit is aligned.
+    /// The count is right behind the limit, and the limit is aligned.
     Adjacent,
-    /// Queue, limit and count are in one section of resident data.
+    /// Queue, limit and count are in one resident data section.
     SameDataSection,
-    /// Three or more places update the count atomically.
+    /// The count has three or more atomic updates.
     AtomicCounter,
     /// The dword before the limit is compared or tested near a gate.
     QueueTest,
-    /// Nothing but the gates reads the limit or takes its address, or loads the count.
+    /// Only the gates read the limit or take its address, or load the count.
     GateReadsOnly,
-    /// Nothing in live code writes the limit.
+    /// No live code writes the limit.
     NoLiveWriter,
-    /// Nothing in live code updates the limit atomically.
+    /// No live code updates the limit atomically.
     NoAtomicOnThreshold,
     /// Calls through the import address table prove the base.
     AnchoredBase,
-    /// Live code holds the event's status code (tcpip).
+    /// Live code contains the event's status code (tcpip).
     EventId,
-    /// Live code doesn't hold the event's status code (tcpip6).
+    /// Live code does not contain the event's status code (tcpip6).
     NoEventId,
-    /// Of the calls through a pointer around each gate, enough land in the import table.
+    /// Enough of the calls through a pointer around each gate land in the
+    /// import table.
     LocalImports,
-    /// Of the direct calls around each gate, enough reach a function's first byte (x64).
+    /// Enough of the direct calls around each gate reach a function's first
+    /// byte (x64).
     LocalFunctions,
-    /// All operands that count are relocated (files for x86).
+    /// All relevant operands are relocated (files for x86).
     Relocated,
 }

@@ -1,14 +1,14 @@
-//! Live code: decoded at every byte, asked what it does to one variable.
+//! Live code, decoded at every byte, and its references to a variable.
 
 use super::decode::{
     Access, access, decode, has_register, has_sib, is_atomic, memory_operand, starts_canonically,
 };
-use super::gate::{ReadGate, gate_with_fields};
+use super::gate::{Gate, gate_with_fields};
 use super::pe::Image;
 use iced_x86::{Code as Encoding, Instruction, Mnemonic, Register};
 use std::collections::BTreeMap;
 
-/// How far behind the instruction that takes an address its use may begin, in bytes.
+/// The largest distance from the instruction that takes an address to its use, in bytes.
 const ADDRESS_USE: u64 = 16;
 
 /// All live code of an image. Addresses are virtual.
@@ -16,7 +16,7 @@ const ADDRESS_USE: u64 = 16;
 pub(super) struct LiveCode {
     bits64: bool,
     blocks: Vec<Block>,
-    /// Every displacement field that names a variable, with the instruction it belongs to.
+    /// Every displacement field that refers to a variable, with its instruction.
     accesses: BTreeMap<u64, Access>,
 }
 
@@ -27,27 +27,27 @@ struct Block {
     bytes: Vec<u8>,
 }
 
-/// A gate and where it stands.
+/// A gate and its address.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FoundGate {
     pub(super) at: u64,
-    pub(super) gate: ReadGate,
+    pub(super) gate: Gate,
     /// The displacement fields of its load and its compare.
     pub(super) fields: [u64; 2],
 }
 
-/// A place in live code that names a variable.
+/// A reference to a variable in live code.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reference {
     /// Address of the field that holds the variable's address or distance.
     pub(super) field: u64,
     /// The instruction whose memory operand it is; `None` for an immediate, an indexed operand, or
-    /// whatever else holds the address.
+    /// any other bytes that hold the address.
     pub(super) by: Option<Instruction>,
 }
 
 impl LiveCode {
-    pub(super) fn of(image: &Image) -> Self {
+    pub(super) fn new(image: &Image) -> Self {
         let blocks = image
             .sections
             .iter()
@@ -66,8 +66,8 @@ impl LiveCode {
         code
     }
 
-    /// A field belongs to the instruction with the most bytes before it: code in address order, and
-    /// the first to claim a field keeps it.
+    /// A field belongs to the instruction with the most bytes before it: in address order, the
+    /// first instruction to claim a field keeps it.
     fn find_accesses(&self) -> BTreeMap<u64, Access> {
         let mut accesses = BTreeMap::new();
         for (at, bytes) in self.places() {
@@ -95,7 +95,7 @@ impl LiveCode {
     }
 
     /// All gates in address order. Of two that share a load (the byte before it reads as a REX
-    /// prefix that changes nothing), the shorter.
+    /// prefix without effect), the shorter.
     pub(super) fn gates(&self) -> Vec<FoundGate> {
         let mut gates: Vec<FoundGate> = Vec::new();
         for (at, bytes) in self.places() {
@@ -107,7 +107,7 @@ impl LiveCode {
         gates
     }
 
-    /// Whether the dword stands anywhere, aligned or not.
+    /// Whether live code contains the dword, aligned or not.
     pub(super) fn has_dword(&self, dword: u32) -> bool {
         self.places()
             .any(|(_, bytes)| bytes.starts_with(&dword.to_le_bytes()))
@@ -121,7 +121,7 @@ impl LiveCode {
             .collect()
     }
 
-    /// The direct calls (`E8`) into the section that they are in: where each is, and what it calls.
+    /// The direct calls (`E8`) within a section: the address of each, and its target.
     pub(super) fn direct_calls(&self) -> Vec<(u64, u64)> {
         self.places()
             .filter(|(_, bytes)| bytes.starts_with(&[0xE8]))
@@ -143,7 +143,7 @@ impl LiveCode {
         })
     }
 
-    /// Every place that names the variable. On x86 that is wherever its address stands.
+    /// All references to the variable. On x86 that is every occurrence of its address.
     pub(super) fn references(&self, variable: u64) -> Vec<Reference> {
         if self.bits64 {
             return self
@@ -168,7 +168,7 @@ impl LiveCode {
             .collect()
     }
 
-    /// Places that update the variable atomically.
+    /// The number of atomic updates of the variable.
     pub(super) fn atomic_updates(&self, variable: u64) -> usize {
         self.references(variable)
             .iter()
@@ -176,8 +176,8 @@ impl LiveCode {
             .count()
     }
 
-    /// Whether the reference updates its variable atomically: itself, or by taking its address for
-    /// an update close behind.
+    /// Whether the reference updates its variable atomically: directly, or by taking its address
+    /// for an update shortly after.
     pub(super) fn is_atomic_update(&self, reference: &Reference) -> bool {
         reference
             .by
@@ -187,7 +187,7 @@ impl LiveCode {
                 .is_some_and(|(register, end)| self.updates_through(register, end))
     }
 
-    /// The register that a reference puts the variable's address into, and the instruction's end.
+    /// The register that receives the variable's address, and the end of the instruction.
     fn address_taken(&self, reference: &Reference) -> Option<(Register, u64)> {
         let taken = match reference.by {
             Some(instruction) if instruction.mnemonic() == Mnemonic::Lea => instruction,
@@ -207,7 +207,7 @@ impl LiveCode {
             let Some(bytes) = self.bytes_from(at) else {
                 return false;
             };
-            // No compiler spends a SIB byte on `[register]`: it is part of something else.
+            // No compiler uses a SIB byte for `[register]`: it is part of another instruction.
             starts_canonically(bytes, self.bits64)
                 && !has_sib(bytes, self.bits64)
                 && decode(bytes, at, self.bits64).is_some_and(|update| {
@@ -219,8 +219,8 @@ impl LiveCode {
         })
     }
 
-    /// The instructions that compare or test the variable, in memory or just loaded: address, and
-    /// that of the field which names the variable.
+    /// The instructions that compare or test the variable, in memory or just loaded: the addresses
+    /// of the instruction and of the field that refers to the variable.
     pub(super) fn tests_of(&self, variable: u64) -> Vec<(u64, u64)> {
         self.references(variable)
             .iter()
@@ -232,7 +232,7 @@ impl LiveCode {
                 | Encoding::Cmp_rm32_imm32
                 | Encoding::Test_rm32_r32
                 | Encoding::Test_rm32_imm32 => true,
-                // REX.W may as well be the last byte of the instruction before.
+                // REX.W may also be the last byte of the previous instruction.
                 Encoding::Cmp_rm64_r64
                 | Encoding::Cmp_r64_rm64
                 | Encoding::Cmp_rm64_imm8
@@ -245,8 +245,8 @@ impl LiveCode {
             .collect()
     }
 
-    /// A REX prefix that makes it one of the upper registers may as well be the last byte of the
-    /// instruction before: then it is the lower one.
+    /// A REX prefix that selects an upper register may also be the last byte of the previous
+    /// instruction: then the register is the lower one.
     fn tests_register_next(&self, load: &Instruction) -> bool {
         let register = load.op0_register().full_register32();
         let lower = Register::EAX + u32::try_from(register.number() & 7).unwrap_or(0);
@@ -261,8 +261,8 @@ impl LiveCode {
     }
 }
 
-/// Whether the instruction copies a dword from memory to a register and does nothing else. (REX.W
-/// before it may as well be the last byte of the instruction before.)
+/// Whether the instruction only copies a dword from memory to a register. (REX.W before it may also
+/// be the last byte of the previous instruction.)
 pub(super) fn is_plain_load(instruction: &Instruction) -> bool {
     memory_operand(instruction).is_some()
         && matches!(

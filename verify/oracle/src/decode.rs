@@ -1,15 +1,15 @@
-//! One instruction as iced-x86 reads it, and the few questions the oracle asks of it.
+//! Instructions decoded by iced-x86, and the properties that the oracle checks.
 
 use iced_x86::{
     Decoder, DecoderOptions, EncodingKind, Instruction, InstructionInfoFactory, Mnemonic, OpAccess,
     OpKind, Register,
 };
 
-/// An instruction that names one variable outright: by its address (x86) or relative to the
+/// An instruction whose memory operand is a variable: by its address (x86) or relative to the
 /// instruction pointer (x64), with a 32-bit displacement and no base, index or segment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Access {
-    /// What iced-x86 decoded; its `ip` is the address of its first byte.
+    /// The decoded instruction; its `ip` is the address of its first byte.
     pub(super) instruction: Instruction,
     /// Address of the displacement field's first byte.
     pub(super) field: u64,
@@ -17,15 +17,15 @@ pub(super) struct Access {
     pub(super) variable: u64,
 }
 
-/// The instruction that starts at `code[0]`. Only the legacy encodings: the systems at hand are
-/// older than VEX, EVEX and XOP.
+/// The instruction that starts at `code[0]`. Legacy encodings only: the supported systems are older
+/// than VEX, EVEX and XOP.
 pub(super) fn decode(code: &[u8], ip: u64, bits64: bool) -> Option<Instruction> {
     let instruction = decoder(code, ip, bits64).decode();
     (!instruction.is_invalid() && instruction.encoding() == EncodingKind::Legacy)
         .then_some(instruction)
 }
 
-/// As [`decode`], and the variable that the instruction names; `None` when it names none.
+/// Like [`decode`], with the variable that the instruction refers to; `None` if it refers to none.
 pub(super) fn access(code: &[u8], ip: u64, bits64: bool) -> Option<Access> {
     let mut decoder = decoder(code, ip, bits64);
     let instruction = decoder.decode();
@@ -54,8 +54,8 @@ fn decoder(code: &[u8], ip: u64, bits64: bool) -> Decoder<'_> {
     Decoder::with_ip(if bits64 { 64 } else { 32 }, code, ip, DecoderOptions::NONE)
 }
 
-/// Whether the bytes start with a LOCK prefix at most, then a REX prefix at most (x64), then an
-/// opcode. Any other prefix byte in front is taken for the end of the instruction before.
+/// Whether the bytes start with at most a LOCK prefix, then at most a REX prefix (x64), then an
+/// opcode. Any other leading prefix byte counts as the end of the previous instruction.
 pub(super) fn starts_canonically(code: &[u8], bits64: bool) -> bool {
     let is_rex = |byte: &u8| bits64 && matches!(byte, 0x40..=0x4F);
     let mut bytes = code.iter().peekable();
@@ -86,8 +86,8 @@ pub(super) fn memory_operand(instruction: &Instruction) -> Option<u32> {
 }
 
 /// Whether the instruction updates its memory operand atomically: a locked read-modify-write
-/// (iced-x86 refuses LOCK on anything else), or an exchange, which locks by itself. Not of
-/// eight bytes: no compiler does that with a variable of four.
+/// (iced-x86 refuses LOCK on anything else), or an exchange, which locks by itself. Operands of
+/// eight bytes don't count: no compiler updates a variable of four bytes that way.
 pub(super) fn is_atomic(instruction: &Instruction) -> bool {
     memory_operand(instruction).is_some()
         && !matches!(
@@ -97,7 +97,7 @@ pub(super) fn is_atomic(instruction: &Instruction) -> bool {
         && (instruction.has_lock_prefix() || instruction.mnemonic() == Mnemonic::Xchg)
 }
 
-/// What the instruction does to its memory operand.
+/// How the instruction accesses its memory operand.
 pub(super) fn memory_access(instruction: &Instruction) -> OpAccess {
     memory_operand(instruction).map_or(OpAccess::None, |operand| {
         InstructionInfoFactory::new()
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!((absolute.field, absolute.variable), (0x1002, 0x1122_3344));
         let offset = access(&[0xA3, 0x44, 0x33, 0x22, 0x11], 0x1000, false).unwrap();
         assert_eq!((offset.field, offset.variable), (0x1001, 0x1122_3344));
-        // The immediate counts: the distance is from the end of the instruction.
+        // The distance counts from the end of the instruction, behind the immediate.
         let relative = access(&[0x83, 0x3D, 0x10, 0, 0, 0, 0], 0x1000, true).unwrap();
         assert_eq!((relative.field, relative.variable), (0x1002, 0x1017));
     }
@@ -176,11 +176,11 @@ mod tests {
     }
 
     #[test]
-    fn access_is_what_the_instruction_does_to_memory() {
-        let of = |code: &[u8]| memory_access(&decode(code, 0, false).unwrap());
-        assert_eq!(of(&[0xA1, 0, 0, 1, 0]), OpAccess::Read);
-        assert_eq!(of(&[0xA3, 0, 0, 1, 0]), OpAccess::Write);
-        assert_eq!(of(&[0xFF, 0x05, 0, 0, 1, 0]), OpAccess::ReadWrite);
-        assert_eq!(of(&[0x8D, 0x05, 0, 0, 1, 0]), OpAccess::NoMemAccess);
+    fn memory_access_is_read_write_or_both() {
+        let access_of = |code: &[u8]| memory_access(&decode(code, 0, false).unwrap());
+        assert_eq!(access_of(&[0xA1, 0, 0, 1, 0]), OpAccess::Read);
+        assert_eq!(access_of(&[0xA3, 0, 0, 1, 0]), OpAccess::Write);
+        assert_eq!(access_of(&[0xFF, 0x05, 0, 0, 1, 0]), OpAccess::ReadWrite);
+        assert_eq!(access_of(&[0x8D, 0x05, 0, 0, 1, 0]), OpAccess::NoMemAccess);
     }
 }

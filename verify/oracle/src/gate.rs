@@ -1,32 +1,32 @@
-//! The gate: load one variable, compare it with another, jump on the signed outcome.
+//! The gate: a load of one variable, a compare with another, and a signed jump.
 
 use super::decode::{Access, access, decode};
 use iced_x86::Code;
 
-/// A gate as iced-x86 reads it. Addresses are virtual, as the code's own `ip`.
+/// A gate as decoded by iced-x86. Addresses are virtual.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct ReadGate {
+pub struct Gate {
     /// Length of the three instructions, in bytes.
     pub len: usize,
     /// Address of the variable that is compared with the limit.
     pub count: u64,
     /// Address of the limit.
     pub threshold: u64,
-    /// Where the conditional jump leads.
+    /// The target of the conditional jump.
     pub jump_target: u64,
 }
 
-/// A gate at exactly `code[0]`, which stands at address `ip`.
+/// Reads a gate at exactly `code[0]`, at address `ip`.
 ///
-/// Only the encodings that compilers emit count: no prefix but one REX without W, the variables by
-/// address (x86) or relative to the instruction pointer (x64).
+/// Only encodings that compilers emit count: no prefix but one REX without W, variables by address
+/// (x86) or relative to the instruction pointer (x64).
 #[must_use]
-pub fn gate_at(code: &[u8], ip: u64, bits64: bool) -> Option<ReadGate> {
+pub fn gate_at(code: &[u8], ip: u64, bits64: bool) -> Option<Gate> {
     gate_with_fields(code, ip, bits64).map(|(gate, _)| gate)
 }
 
-/// As [`gate_at`], with the addresses of the load's and the compare's displacement fields.
-pub(super) fn gate_with_fields(code: &[u8], ip: u64, bits64: bool) -> Option<(ReadGate, [u64; 2])> {
+/// Like [`gate_at`], with the addresses of the load's and the compare's displacement fields.
+pub(super) fn gate_with_fields(code: &[u8], ip: u64, bits64: bool) -> Option<(Gate, [u64; 2])> {
     let load = access(code, ip, bits64).filter(|load| is_load(code, load, bits64))?;
     let register = load.instruction.op0_register();
     let loaded = load.variable;
@@ -67,7 +67,7 @@ pub(super) fn gate_with_fields(code: &[u8], ip: u64, bits64: bool) -> Option<(Re
     if jump.len() != expected_len {
         return None; // a prefix
     }
-    let gate = ReadGate {
+    let gate = Gate {
         len: load.instruction.len() + compare.instruction.len() + jump.len(),
         count,
         threshold,
@@ -84,8 +84,8 @@ fn is_load(code: &[u8], load: &Access, bits64: bool) -> bool {
     }
 }
 
-/// Whether the instruction is one of these opcodes, a modrm byte and a displacement, after no more
-/// than a REX without W.
+/// Whether the instruction is one of these opcodes, a ModRM byte and a displacement, after at most
+/// a REX without W.
 fn starts_with(code: &[u8], opcodes: &[u8], bits64: bool, access: &Access) -> bool {
     match (access.instruction.len(), code) {
         (6, [opcode, ..]) => opcodes.contains(opcode),
@@ -101,7 +101,7 @@ mod tests {
     const COUNT: [u8; 4] = [0xA0, 0x04, 0x05, 0x00];
     const LIMIT: [u8; 4] = [0x9C, 0x04, 0x05, 0x00];
 
-    fn x86(parts: &[&[u8]]) -> Option<ReadGate> {
+    fn x86(parts: &[&[u8]]) -> Option<Gate> {
         gate_at(&parts.concat(), 0x2_0000, false)
     }
 
@@ -118,7 +118,7 @@ mod tests {
             &LIMIT,
             &[0x0F, 0x8D, 0, 1, 0, 0],
         ]);
-        let expected = ReadGate {
+        let expected = Gate {
             len: 17,
             count: 0x504A0,
             threshold: 0x5049C,
@@ -128,7 +128,7 @@ mod tests {
         let short = x86(&[&[0xA1], &COUNT, &[0x3B, 0x05], &LIMIT, &[0x7D, 0x51]]);
         assert_eq!(
             short,
-            Some(ReadGate {
+            Some(Gate {
                 len: 13,
                 jump_target: 0x2_005E,
                 ..expected
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_cut_short_is_none() {
+    fn a_truncated_gate_is_no_gate() {
         let whole = [&[0xA1][..], &COUNT, &[0x3B, 0x05], &LIMIT, &[0x7D, 0]].concat();
         assert!(gate_at(&whole, 0, false).is_some());
         for end in 0..whole.len() {

@@ -1,65 +1,64 @@
-//! A second locator, slow and obvious, to hold the shipped one against.
+//! A second locator, slow and obvious, to compare the shipped one with.
 //!
-//! It shares nothing with the shipped one but the description of the images. It decodes at every
-//! byte of live code with iced-x86 and asks the decoded instructions, where the shipped one matches
-//! byte patterns.
+//! It shares only the description of the images with the shipped one. It decodes live code at every
+//! byte with iced-x86, while the shipped one matches byte patterns.
 
 mod answer;
-#[cfg(test)]
-mod assembly;
 mod code;
 mod decode;
 mod gate;
+mod local_evidence;
 pub mod naive;
 mod pair;
 mod pe;
-mod place;
+#[cfg(test)]
+mod test_image;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, Fact, No};
-pub use gate::{ReadGate, gate_at};
+pub use answer::{Answer, Fact, NoAnswer};
+pub use gate::{Gate, gate_at};
 
 use code::{FoundGate, LiveCode, is_plain_load};
 use decode::memory_access;
 use iced_x86::OpAccess;
-use pair::{Pair, QUEUE_TEST};
+use pair::{Pair, QUEUE_TEST_DISTANCE};
 use pe::Image;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The status code of event 4226, which tcpip.sys logs when it holds a connection back.
+/// The status code of event 4226, which tcpip.sys logs when it delays a connection.
 const EVENT: u32 = 0x8000_1082;
 
-/// So many calls through a pointer are looked at, from the first on, or fewer
-const CALLS: usize = 512;
-/// when so many of them land in the import table.
-const PLENTY: usize = 32;
+/// The number of calls through a pointer to check, from the first on,
+const MAX_CALLS: usize = 512;
+/// unless this many land in the import table earlier.
+const ENOUGH_LANDED: usize = 32;
 
-/// Locates in a file's bytes. `six`: the caller says that it is tcpip6.sys.
+/// Locates the limit in a file's bytes. `is_tcpip6`: the caller claims that it is tcpip6.sys.
 ///
 /// # Errors
-/// [`No`], unless exactly one candidate has everything.
-pub fn locate_file(file: &[u8], six: bool) -> Result<Answer, No> {
-    locate(&pe::from_file(file)?, six)
+/// [`NoAnswer`], unless exactly one candidate has all evidence.
+pub fn locate_file(file: &[u8], is_tcpip6: bool) -> Result<Answer, NoAnswer> {
+    locate(&pe::from_file(file)?, is_tcpip6)
 }
 
-/// Locates in a loaded image at `base`: its headers, and its readable sections by RVA. `six`: the
-/// caller says that it is tcpip6.sys.
+/// Locates the limit in a loaded image at `base`: its headers, and its readable sections by RVA.
+/// `is_tcpip6`: the caller claims that it is tcpip6.sys.
 ///
 /// # Errors
-/// [`No`], unless exactly one candidate has everything. [`No::Image`] also if a section of live
-/// code isn't given in its whole virtual size.
+/// [`NoAnswer`], unless exactly one candidate has all evidence. [`NoAnswer::Image`] also if a
+/// section of live code is not given in full.
 pub fn locate_loaded(
     headers: &[u8],
     base: u64,
     sections: &[(u32, &[u8])],
-    six: bool,
-) -> Result<Answer, No> {
-    locate(&pe::from_memory(headers, base, sections)?, six)
+    is_tcpip6: bool,
+) -> Result<Answer, NoAnswer> {
+    locate(&pe::from_memory(headers, base, sections)?, is_tcpip6)
 }
 
-fn locate(image: &Image, six: bool) -> Result<Answer, No> {
-    let code = LiveCode::of(image);
+fn locate(image: &Image, is_tcpip6: bool) -> Result<Answer, NoAnswer> {
+    let code = LiveCode::new(image);
     let mut candidates: BTreeMap<Pair, Vec<FoundGate>> = BTreeMap::new();
     for found in code.gates() {
         let pair = Pair {
@@ -68,29 +67,30 @@ fn locate(image: &Image, six: bool) -> Result<Answer, No> {
         };
         candidates.entry(pair).or_default().push(found);
     }
-    let of_image = missing_of_image(image, &code, six);
-    let judged: Vec<_> = candidates
+    let image_missing = missing_of_image(image, &code, is_tcpip6);
+    let evaluated: Vec<_> = candidates
         .iter()
         .map(|(&pair, gates)| {
-            let of_place = place::missing(image, &code, pair, gates);
-            let missing =
-                &(&missing_of_pair(image, &code, pair, gates, six) | &of_image) | &of_place;
+            let local_missing = local_evidence::missing(image, &code, pair, gates);
+            let missing = &(&missing_of_pair(image, &code, pair, gates, is_tcpip6)
+                | &image_missing)
+                | &local_missing;
             (pair, gates, missing)
         })
         .collect();
 
-    let complete: Vec<_> = judged
+    let complete: Vec<_> = evaluated
         .iter()
         .filter(|(_, _, missing)| missing.is_empty())
         .collect();
     match complete[..] {
         [&(pair, gates, _)] => Ok(answer(image, pair, gates)),
-        [] => Err(judged
+        [] => Err(evaluated
             .into_iter()
             .map(|(_, _, missing)| missing)
             .min_by_key(BTreeSet::len)
-            .map_or(No::NoCandidate, No::Missing)),
-        _ => Err(No::Ambiguous),
+            .map_or(NoAnswer::NoCandidate, NoAnswer::Missing)),
+        _ => Err(NoAnswer::Ambiguous),
     }
 }
 
@@ -106,8 +106,8 @@ fn answer(image: &Image, pair: Pair, gates: &[FoundGate]) -> Answer {
     }
 }
 
-fn missing_of_image(image: &Image, code: &LiveCode, six: bool) -> BTreeSet<Fact> {
-    let event = match (six, code.has_dword(EVENT)) {
+fn missing_of_image(image: &Image, code: &LiveCode, is_tcpip6: bool) -> BTreeSet<Fact> {
+    let event = match (is_tcpip6, code.has_dword(EVENT)) {
         (false, false) => Some(Fact::EventId),
         (true, true) => Some(Fact::NoEventId),
         _ => None,
@@ -124,8 +124,8 @@ fn is_base_anchored(image: &Image, code: &LiveCode) -> bool {
     let (mut calls, mut landed) = (0, 0);
     for call in code.calls_through_pointers() {
         calls += 1;
-        landed += usize::from(place::lands(image, call.variable));
-        if calls == CALLS || landed == PLENTY {
+        landed += usize::from(local_evidence::is_import_slot(image, call.variable));
+        if calls == MAX_CALLS || landed == ENOUGH_LANDED {
             break;
         }
     }
@@ -137,7 +137,7 @@ fn missing_of_pair(
     code: &LiveCode,
     pair: Pair,
     gates: &[FoundGate],
-    six: bool,
+    is_tcpip6: bool,
 ) -> BTreeSet<Fact> {
     let mut missing = BTreeSet::new();
     let mut require = |fact: Fact, holds: bool| {
@@ -157,13 +157,13 @@ fn missing_of_pair(
 
     let tested = code.tests_of(pair.queue()).into_iter().any(|(test, _)| {
         gates.iter().any(|found| {
-            test.abs_diff(found.at) <= QUEUE_TEST
-                || test.abs_diff(found.gate.jump_target) <= QUEUE_TEST
+            test.abs_diff(found.at) <= QUEUE_TEST_DISTANCE
+                || test.abs_diff(found.gate.jump_target) <= QUEUE_TEST_DISTANCE
         })
     });
     require(Fact::QueueTest, tested);
 
-    // Elsewhere: in no operand of the pair's own gates.
+    // References that are no operand of the pair's gates.
     let elsewhere = |variable: u64| {
         let mut references = code.references(variable);
         references.retain(|reference| {
@@ -173,7 +173,7 @@ fn missing_of_pair(
         });
         references
     };
-    // Any byte of the limit.
+    // References to any byte of the limit.
     for reference in (0..4).flat_map(|byte| elsewhere(pair.threshold + byte)) {
         if code.is_atomic_update(&reference) {
             continue; // NoAtomicOnThreshold
@@ -192,7 +192,7 @@ fn missing_of_pair(
         .filter_map(|reference| reference.by)
         .any(|instruction| is_plain_load(&instruction));
     // Measured for tcpip.sys only.
-    require(Fact::GateReadsOnly, six || !loaded);
+    require(Fact::GateReadsOnly, is_tcpip6 || !loaded);
     missing
 }
 

@@ -1,4 +1,4 @@
-//! The published ways to find the limit, to show where they go wrong. Never a judge of anything.
+//! Published ways to find the limit, to show where they fail. They judge nothing.
 
 /// The value of an unpatched limit.
 const TEN: u32 = 10;
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_pair_that_holds_ten_wins_even_if_it_is_another() {
+    fn the_first_pair_that_holds_ten_wins_even_if_it_is_wrong() {
         let mut code = vec![0x90];
         for variable in [0x00_u8, 0x04, 0x08] {
             code.extend([0xA1, 0, 0x30, 0x01, 0, 0x3B, 0x05, variable, 0x20, 0x01, 0]);

@@ -1,7 +1,8 @@
-//! Two variables that may be the limit and the connections that it is compared with.
+//! Two variables that may be the limit and the count of connections.
 
-/// How far from a gate, or from where its jump leads, the queue's length is tested, in bytes.
-pub(crate) const QUEUE_TEST: u64 = 0x200;
+/// The largest distance of the queue test from a gate or its jump's target, in
+/// bytes.
+pub(crate) const QUEUE_TEST_DISTANCE: u64 = 0x200;
 
 /// Two variables that at least one gate compares, by virtual address.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -1,6 +1,6 @@
 //! The PE format as far as the oracle needs it: sections, base and import address table.
 
-use super::answer::No;
+use super::answer::NoAnswer;
 use std::collections::BTreeSet;
 
 const EXECUTE: u32 = 0x2000_0000;
@@ -17,8 +17,8 @@ const PAGE: u32 = 0x1000;
 /// IMAGE_REL_BASED_HIGHLOW, in the upper four bits of an entry.
 const HIGH_LOW: u16 = 3;
 
-/// Zeros kept beyond a section's raw data: more than an instruction's length, so that one that
-/// begins in the raw data can be read to its end.
+/// Zeros appended to a section's raw data: more than an instruction's length, so that the last
+/// instruction can be decoded.
 const ZERO_TAIL: u64 = 32;
 
 /// A PE image, file or loaded.
@@ -26,23 +26,23 @@ const ZERO_TAIL: u64 = 32;
 pub(super) struct Image {
     pub(super) bits64: bool,
     pub(super) loaded: bool,
-    /// Where the image stands, or prefers to stand (a file).
+    /// The base, or the preferred base (a file).
     pub(super) base: u64,
     /// The import address table's data directory: RVA and size in bytes.
     pub(super) import_table: Option<(u32, u32)>,
     pub(super) sections: Vec<Section>,
-    /// RVAs of the first bytes of functions and of parts of them, by the exception table (x64).
+    /// RVAs of the starts of functions and of parts of them, from the exception table (x64).
     pub(super) functions: BTreeSet<u64>,
     /// Virtual addresses of all dwords that are relocated (a file for x86).
     pub(super) relocations: Option<BTreeSet<u64>>,
-    /// Of those dwords, at least three in four hold addresses of the image.
+    /// Whether at least three in four of those dwords hold addresses in the image.
     pub(super) relocations_fit: bool,
     size: u64,
     exception_table: Option<(u32, u32)>,
     relocation_table: Option<(u32, u32)>,
 }
 
-/// A section header, with the section's bytes where they are live code.
+/// A section header, with the section's bytes if it is live code.
 #[derive(Debug)]
 pub(super) struct Section {
     pub(super) name: [u8; 8],
@@ -52,7 +52,7 @@ pub(super) struct Section {
     raw_at: u32,
     raw_size: u32,
     pub(super) flags: u32,
-    /// Empty unless [`Section::is_live_code`]. Zeros at the end may be left out.
+    /// Empty unless [`Section::is_live_code`]. Trailing zeros may be omitted.
     pub(super) code: Vec<u8>,
 }
 
@@ -83,7 +83,7 @@ impl Section {
                 .any(|name| self.name.starts_with(name))
     }
 
-    /// Bytes that stay in memory as long as the driver is loaded, and that nobody writes.
+    /// Read-only bytes that stay in memory as long as the driver is loaded.
     fn is_live_constants(&self) -> bool {
         self.has(READ | NOT_PAGED)
             && self.has_none_of(WRITE | DISCARDABLE)
@@ -104,7 +104,7 @@ impl Section {
 }
 
 /// An image from a file's bytes.
-pub(super) fn from_file(file: &[u8]) -> Result<Image, No> {
+pub(super) fn from_file(file: &[u8]) -> Result<Image, NoAnswer> {
     let mut image = read_headers(file, None)?;
     let file_size = file.len() as u64;
     check_raw_tiling(
@@ -151,7 +151,7 @@ pub(super) fn from_file(file: &[u8]) -> Result<Image, No> {
     Ok(image)
 }
 
-/// The RVAs that a relocation table names, as far as it is sound.
+/// The RVAs in a relocation table, up to its first invalid block.
 fn relocated(mut table: &[u8]) -> impl Iterator<Item = u32> {
     std::iter::from_fn(move || {
         let (page, size) = (u32_at(table, 0).ok()?, u32_at(table, 4).ok()?);
@@ -172,7 +172,7 @@ fn relocated(mut table: &[u8]) -> impl Iterator<Item = u32> {
 }
 
 impl Image {
-    /// Reads the exception table, if it stays in memory and nobody writes it.
+    /// Reads the exception table, if it is resident and read-only.
     fn read_functions<'a>(&self, read: impl Fn(u32, u32) -> Option<&'a [u8]>) -> BTreeSet<u64> {
         let table = self.exception_table.filter(|&(rva, size)| {
             let holds = |section: &&Section| section.contains(rva.into(), size.into());
@@ -198,7 +198,11 @@ impl Image {
 }
 
 /// An image from memory: `given` holds the readable sections by their RVA.
-pub(super) fn from_memory(headers: &[u8], base: u64, given: &[(u32, &[u8])]) -> Result<Image, No> {
+pub(super) fn from_memory(
+    headers: &[u8],
+    base: u64,
+    given: &[(u32, &[u8])],
+) -> Result<Image, NoAnswer> {
     let mut image = read_headers(headers, Some(base))?;
     for section in image
         .sections
@@ -220,7 +224,7 @@ pub(super) fn from_memory(headers: &[u8], base: u64, given: &[(u32, &[u8])]) -> 
     Ok(image)
 }
 
-fn read_headers(bytes: &[u8], loaded_at: Option<u64>) -> Result<Image, No> {
+fn read_headers(bytes: &[u8], loaded_at: Option<u64>) -> Result<Image, NoAnswer> {
     let coff = coff_header(bytes)?;
     let optional = coff + 20;
     let bits64 = match (u16_at(bytes, coff)?, u16_at(bytes, optional)?) {
@@ -282,7 +286,7 @@ fn read_headers(bytes: &[u8], loaded_at: Option<u64>) -> Result<Image, No> {
     })
 }
 
-fn read_section(bytes: &[u8], at: u64) -> Result<Section, No> {
+fn read_section(bytes: &[u8], at: u64) -> Result<Section, NoAnswer> {
     let mut name = [0; 8];
     name.copy_from_slice(bytes_at(bytes, at, 8)?);
     Ok(Section {
@@ -296,14 +300,14 @@ fn read_section(bytes: &[u8], at: u64) -> Result<Section, No> {
     })
 }
 
-/// In memory, every section begins where the one before it ends, rounded up. Below a page of
-/// alignment the file is mapped as it is: sections begin where they do in the file, later perhaps.
+/// In memory, every section begins at the end of the previous one, rounded up. With an alignment
+/// below a page the file is mapped unchanged: sections begin at their file offset or later.
 fn check_memory_tiling(
     sections: &[Section],
     headers_size: u32,
     alignment: u32,
     image_size: u32,
-) -> Result<(), No> {
+) -> Result<(), NoAnswer> {
     if !alignment.is_power_of_two() || sections.is_empty() {
         return Err(image_error("no sections or no alignment"));
     }
@@ -326,14 +330,14 @@ fn check_memory_tiling(
     Ok(())
 }
 
-/// In a file, every section's raw data begins where that of the one before it ends; later, where
-/// the file is mapped as it is.
+/// In a file, every section's raw data begins at the end of the previous one's, or later where the
+/// file is mapped unchanged.
 fn check_raw_tiling(
     sections: &[Section],
     headers_size: u32,
     alignment: u32,
     file_size: u64,
-) -> Result<(), No> {
+) -> Result<(), NoAnswer> {
     let mut next = u64::from(headers_size);
     for section in sections.iter().filter(|section| section.raw_size != 0) {
         let at = u64::from(section.raw_at);
@@ -349,7 +353,7 @@ fn check_raw_tiling(
     }
 }
 
-fn coff_header(bytes: &[u8]) -> Result<u64, No> {
+fn coff_header(bytes: &[u8]) -> Result<u64, NoAnswer> {
     let at = u64::from(u32_at(bytes, 0x3C)?);
     if !bytes.starts_with(b"MZ") || bytes_at(bytes, at, 4)? != b"PE\0\0" {
         return Err(image_error("no PE signature"));
@@ -357,40 +361,40 @@ fn coff_header(bytes: &[u8]) -> Result<u64, No> {
     Ok(at + 4)
 }
 
-fn section_alignment(bytes: &[u8]) -> Result<u32, No> {
+fn section_alignment(bytes: &[u8]) -> Result<u32, NoAnswer> {
     u32_at(bytes, coff_header(bytes)? + 20 + 32)
 }
 
-fn size_of_headers(bytes: &[u8]) -> Result<u32, No> {
+fn size_of_headers(bytes: &[u8]) -> Result<u32, NoAnswer> {
     u32_at(bytes, coff_header(bytes)? + 20 + 60)
 }
 
-fn bytes_at(bytes: &[u8], at: u64, len: u64) -> Result<&[u8], No> {
+fn bytes_at(bytes: &[u8], at: u64, len: u64) -> Result<&[u8], NoAnswer> {
     let end = to_usize(at.saturating_add(len))?;
     bytes
         .get(to_usize(at)?..end)
         .ok_or_else(|| image_error("cut short"))
 }
 
-fn u16_at(bytes: &[u8], at: u64) -> Result<u16, No> {
+fn u16_at(bytes: &[u8], at: u64) -> Result<u16, NoAnswer> {
     let field = bytes_at(bytes, at, 2)?;
     Ok(u16::from_le_bytes([field[0], field[1]]))
 }
 
-fn u32_at(bytes: &[u8], at: u64) -> Result<u32, No> {
+fn u32_at(bytes: &[u8], at: u64) -> Result<u32, NoAnswer> {
     Ok(u32::from(u16_at(bytes, at)?) | u32::from(u16_at(bytes, at + 2)?) << 16)
 }
 
-fn u64_at(bytes: &[u8], at: u64) -> Result<u64, No> {
+fn u64_at(bytes: &[u8], at: u64) -> Result<u64, NoAnswer> {
     Ok(u64::from(u32_at(bytes, at)?) | u64::from(u32_at(bytes, at + 4)?) << 32)
 }
 
-fn to_usize(number: u64) -> Result<usize, No> {
+fn to_usize(number: u64) -> Result<usize, NoAnswer> {
     usize::try_from(number).map_err(|_| image_error("too large"))
 }
 
-fn image_error(reason: &str) -> No {
-    No::Image(reason.to_owned())
+fn image_error(reason: &str) -> NoAnswer {
+    NoAnswer::Image(reason.to_owned())
 }
 
 #[cfg(test)]
@@ -456,10 +460,10 @@ mod tests {
     #[test]
     fn bytes_that_are_no_image_are_refused() {
         for bytes in [&b""[..], b"MZ", &[0; 0x200], &[0xFF; 0x200]] {
-            assert!(matches!(from_file(bytes), Err(No::Image(_))));
+            assert!(matches!(from_file(bytes), Err(NoAnswer::Image(_))));
             assert!(matches!(
                 from_memory(bytes, 0x10000, &[]),
-                Err(No::Image(_))
+                Err(NoAnswer::Image(_))
             ));
         }
     }

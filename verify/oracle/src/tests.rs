@@ -1,6 +1,8 @@
-//! The whole oracle over small images, assembled by hand.
+//! Tests of the whole oracle with small images, assembled by hand.
 
-use super::assembly::{COUNT, DATA, QUEUE, RDATA, TEXT, TEXT_AT, TEXT_SIZE, THRESHOLD, Text};
+use super::test_image::{
+    COUNT, DATA, QUEUE, RDATA, TEXT, TEXT_AT, TEXT_SIZE, THRESHOLD, TestImage,
+};
 use super::*;
 
 fn whole() -> Answer {
@@ -12,18 +14,18 @@ fn whole() -> Answer {
     }
 }
 
-fn missing(facts: &[Fact]) -> Result<Answer, No> {
-    Err(No::Missing(facts.iter().copied().collect()))
+fn missing(facts: &[Fact]) -> Result<Answer, NoAnswer> {
+    Err(NoAnswer::Missing(facts.iter().copied().collect()))
 }
 
-/// Runs the check over both architectures, each time with a fresh complete text.
-fn on_both(check: impl Fn(Text)) {
+/// Runs the check on a complete image of each architecture.
+fn on_both(check: impl Fn(TestImage)) {
     for bits64 in [false, true] {
-        check(Text::complete(bits64, 0x1_0000));
+        check(TestImage::complete(bits64, 0x1_0000));
     }
 }
 
-/// What is missing once this instruction is added.
+/// Checks the missing facts after adding an instruction.
 fn missing_with(before: &[u8], rva: u32, after: &[u8], facts: &[Fact]) {
     on_both(|mut text| {
         text.op(before, rva, after);
@@ -43,21 +45,21 @@ fn a_complete_module_is_located_in_a_file() {
 #[test]
 fn a_complete_module_is_located_in_memory_at_any_base() {
     for (bits64, base) in [(false, 0xF7A3_1000), (true, 0xFFFF_F880_0123_4000)] {
-        let text = Text::complete(bits64, base);
+        let text = TestImage::complete(bits64, base);
         let file = text.file();
         let code = &file[TEXT_AT..TEXT_AT + TEXT_SIZE as usize];
         let rdata = (RDATA, &file[0x1000..0x1200]);
         let located = locate_loaded(&file[..0x400], base, &[(TEXT, code), rdata], false);
         assert_eq!(located, Ok(whole()));
         let not_given = locate_loaded(&file[..0x400], base, &[], false);
-        assert!(matches!(not_given, Err(No::Image(_))));
+        assert!(matches!(not_given, Err(NoAnswer::Image(_))));
         let cut = locate_loaded(&file[..0x400], base, &[(TEXT, &code[1..])], false);
-        assert!(matches!(cut, Err(No::Image(_))));
+        assert!(matches!(cut, Err(NoAnswer::Image(_))));
     }
 }
 
 #[test]
-fn the_event_tells_the_modules_apart() {
+fn the_event_distinguishes_the_modules() {
     on_both(|mut text| {
         assert_eq!(locate_file(&text.file(), true), missing(&[Fact::NoEventId]));
         let event = text
@@ -78,12 +80,12 @@ fn without_a_gate_there_is_no_candidate() {
         let expected = missing(&[Fact::TwoGates, Fact::GateReadsOnly]);
         assert_eq!(locate_file(&text.file(), false), expected);
         text.bytes[0x20C] = 0x75;
-        assert_eq!(locate_file(&text.file(), false), Err(No::NoCandidate));
+        assert_eq!(locate_file(&text.file(), false), Err(NoAnswer::NoCandidate));
     });
 }
 
 #[test]
-fn four_gates_are_the_most() {
+fn at_most_four_gates_are_accepted() {
     on_both(|mut text| {
         text.gate_at(0x700);
         text.gate_at(0x800);
@@ -94,7 +96,7 @@ fn four_gates_are_the_most() {
 }
 
 #[test]
-fn whatever_else_touches_the_threshold_is_named() {
+fn every_other_reference_to_the_threshold_is_named() {
     use Fact::{GateReadsOnly, NoAtomicOnThreshold, NoLiveWriter};
     missing_with(&[0x8B, 0x15], THRESHOLD, &[], &[GateReadsOnly]);
     missing_with(&[0x83, 0x3D], THRESHOLD, &[0], &[GateReadsOnly]);
@@ -118,7 +120,7 @@ fn whatever_else_touches_the_threshold_is_named() {
 #[test]
 fn on_x86_any_mention_of_the_threshold_is_a_reference() {
     for before in [&[0x68][..], &[0xB8], &[0x8B, 0x04, 0x85], &[0xCC]] {
-        let mut text = Text::complete(false, 0x1_0000);
+        let mut text = TestImage::complete(false, 0x1_0000);
         text.op(before, THRESHOLD, &[]);
         assert_eq!(
             locate_file(&text.file(), false),
@@ -175,7 +177,7 @@ fn two_complete_candidates_are_ambiguous() {
         }
         assert_eq!(locate_file(&twice.file(), false), Ok(whole()));
         twice.op(&[0xF0, 0xFF, 0x05], moved(COUNT), &[]);
-        assert_eq!(locate_file(&twice.file(), false), Err(No::Ambiguous));
+        assert_eq!(locate_file(&twice.file(), false), Err(NoAnswer::Ambiguous));
     });
 }
 
@@ -202,12 +204,12 @@ fn variables_must_be_in_one_resident_data_section() {
 }
 
 #[test]
-fn pageable_code_is_not_looked_at() {
+fn pageable_code_is_ignored() {
     on_both(|text| {
         let mut file = text.file();
         let header = text.section_header(0);
         file[header..header + 4].copy_from_slice(b"PAGE");
-        assert_eq!(locate_file(&file, false), Err(No::NoCandidate));
+        assert_eq!(locate_file(&file, false), Err(NoAnswer::NoCandidate));
     });
 }
 
@@ -226,15 +228,15 @@ fn code_beyond_the_raw_data_is_zero() {
 
 #[test]
 fn a_shifted_base_is_not_anchored() {
-    let mut file = Text::complete(false, 0x1_0000).file();
+    let mut file = TestImage::complete(false, 0x1_0000).file();
     file[0x58 + 30] = 0; // ImageBase, one bit: 10000h -> 0
-    let Err(No::Missing(facts)) = locate_file(&file, false) else {
+    let Err(NoAnswer::Missing(facts)) = locate_file(&file, false) else {
         panic!("located")
     };
     assert!(facts.contains(&Fact::AnchoredBase));
     // On disk a base is a multiple of 64 KiB, in memory of a page.
     on_both(|text| {
-        let odd = Text::complete(text.bits64, 0x1_1000).file();
+        let odd = TestImage::complete(text.bits64, 0x1_1000).file();
         assert_eq!(locate_file(&odd, false), missing(&[Fact::AnchoredBase]));
         let mut file = text.file();
         let directory = text.section_header(0) - 32;
@@ -248,19 +250,19 @@ fn a_shifted_base_is_not_anchored() {
 
 #[test]
 fn half_of_the_direct_calls_must_reach_a_function() {
-    let mut text = Text::complete(true, 0x1_0000);
+    let mut text = TestImage::complete(true, 0x1_0000);
     for _ in 0..8 {
         text.call(TEXT + 0x408);
     }
-    // Outside the section: no call.
+    // A target outside the section is no call.
     text.call(DATA);
     assert_eq!(locate_file(&text.file(), false), Ok(whole()));
     text.call(TEXT + 0x408);
     let locally = missing(&[Fact::LocalFunctions]);
     assert_eq!(locate_file(&text.file(), false), locally);
 
-    // Seven functions are too few, and so are eight in a table that is written.
-    let text = Text::complete(true, 0x1_0000);
+    // Seven functions are too few, and so are eight in a writable table.
+    let text = TestImage::complete(true, 0x1_0000);
     let directory = text.section_header(0) - (16 - 3) * 8;
     let mut file = text.file();
     file[directory + 4] -= 12;
@@ -272,7 +274,7 @@ fn half_of_the_direct_calls_must_reach_a_function() {
 
 #[test]
 fn every_operand_must_be_relocated_on_x86() {
-    let text = Text::complete(false, 0x1_0000);
+    let text = TestImage::complete(false, 0x1_0000);
     let file = text.file();
     let directory = text.section_header(0) - (16 - 5) * 8;
     let entries = file[directory + 4..directory + 8].try_into().unwrap();
@@ -283,7 +285,7 @@ fn every_operand_must_be_relocated_on_x86() {
         let expected = match entry {
             // Seven calls are too few.
             0..8 => missing(&[Fact::LocalImports]),
-            // The queue is counted up there: nothing rests on it.
+            // The increment of the queue, which is no evidence.
             _ if entry == entries - 1 => Ok(whole()),
             _ => missing(&[Fact::Relocated]),
         };
@@ -298,12 +300,12 @@ fn every_operand_must_be_relocated_on_x86() {
 #[test]
 fn at_least_an_eighth_of_the_calls_must_land() {
     on_both(|mut text| {
-        let elsewhere = |text: &mut Text, calls: usize| {
+        let elsewhere = |text: &mut TestImage, calls: usize| {
             for _ in 0..calls {
                 text.op(&[0xFF, 0x15], DATA, &[]);
             }
         };
-        // Around the gates two in three must.
+        // Around the gates, two in three must land.
         elsewhere(&mut text, 4);
         assert_eq!(locate_file(&text.file(), false), Ok(whole()));
         elsewhere(&mut text, 1);
@@ -338,14 +340,14 @@ fn sections_that_do_not_tile_are_no_image() {
             let mut file = text.file();
             file[field] ^= 0x90;
             assert!(
-                matches!(locate_file(&file, false), Err(No::Image(_))),
+                matches!(locate_file(&file, false), Err(NoAnswer::Image(_))),
                 "{field:X}"
             );
         }
         let file = text.file();
         assert!(matches!(
             locate_file(&file[..file.len() - 1], false),
-            Err(No::Image(_))
+            Err(NoAnswer::Image(_))
         ));
     });
 }

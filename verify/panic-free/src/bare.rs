@@ -1,13 +1,13 @@
-//! What a program without the standard library needs: an entry and a panic
-//! handler, and here the handler is the whole point.
+//! The entry and the panic handler of a program without the standard library;
+//! the handler is the purpose of this crate.
 
 use core::ffi::c_int;
 use core::panic::PanicInfo;
 
-// The C library's start-up code calls `main`; its memcpy, memset and memcmp are
-// what the compiler lowers copies, fills and comparisons to.
+// The C library's start-up code calls `main`, and the compiler lowers copies,
+// fills and comparisons to its memcpy, memset and memcmp.
 #[allow(unsafe_code)]
-// SAFETY: nothing is declared, so there is no signature to get wrong.
+// SAFETY: nothing is declared, so no signature can be wrong.
 #[link(name = "c")]
 unsafe extern "C" {}
 
@@ -20,7 +20,7 @@ unsafe extern "C" {
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     #[allow(unsafe_code)]
-    // SAFETY: never executed: in a program that links, this function is gone.
+    // SAFETY: never executed: a program that links does not contain this function.
     unsafe {
         scanner_core_can_panic()
     }

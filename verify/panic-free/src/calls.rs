@@ -1,8 +1,7 @@
-//! Every public function of scanner-core, called with inputs the optimiser
-//! knows nothing about: [`black_box`] hides them.
+//! Calls every public function of scanner-core with inputs that [`black_box`]
+//! hides from the optimiser.
 //!
-//! Calls are written out with their type, so that a test can tell whether one
-//! is missing.
+//! Calls name their type, so that a test can find missing ones.
 
 use core::fmt::{self, Debug, Display, Write};
 use core::hint::black_box;
@@ -154,7 +153,7 @@ fn whole(image: &Image<'_>, file: &[u8]) {
         Ok(located) => found(image, black_box(&located)),
         Err(refusal) => refused(black_box(&refusal)),
     }
-    // Both searches: which one it is, the compiler does not see.
+    // Both searches: the compiler does not see which one.
     for workspace in [Workspace::new(), Workspace::without_simd()] {
         let mut workspace = black_box(workspace);
         match Workspace::locate(&mut workspace, image, module) {
@@ -234,13 +233,13 @@ fn permitted(permit: &WritePermit) {
     keep(WritePermit::address(permit));
     keep(WritePermit::current(permit));
     keep(WritePermit::limit(permit));
-    // At the end of the longest way through the crate: were any part of the way
-    // optimised out, so would be this.
+    // At the end of the longest path through the crate: if any part of the path
+    // were optimised out, so would be this.
     #[cfg(feature = "canary")]
     canary();
 }
 
-/// A panic within reach: an index that nothing bounds.
+/// A reachable panic: an unbounded index.
 #[cfg(feature = "canary")]
 fn canary() {
     let bytes: &[u8] = black_box(&[]);
@@ -276,21 +275,21 @@ fn findings(findings: &Findings) {
     keep(likely_module(findings));
 }
 
-/// Makes a result count, so that the call that made it is kept.
+/// Uses a result, so that its call is not optimised out.
 fn keep<T>(result: T) {
     black_box(result);
 }
 
-/// Formats for people.
+/// Formats with `Display`.
 fn show<T: Display + Debug>(item: &T) {
     let item = black_box(item);
-    keep(write!(Nowhere, "{item}"));
+    keep(write!(NullWriter, "{item}"));
 }
 
-/// Where text goes that nobody reads.
-struct Nowhere;
+/// Discards text.
+struct NullWriter;
 
-impl Write for Nowhere {
+impl Write for NullWriter {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         black_box(text);
         black_box(Ok(()))

@@ -1,11 +1,11 @@
-//! Whether `calls.rs` leaves out a public function of scanner-core.
+//! Finds public functions of scanner-core that `calls.rs` omits.
 
 use std::fs;
 use std::path::Path;
 
-/// The functions that the source offers, as a call would name them: methods
-/// after their type, others alone.
-fn offered(source: &str) -> Vec<String> {
+/// The public functions of the source, as calls name them: methods after their
+/// type, others alone.
+fn public_functions(source: &str) -> Vec<String> {
     let mut functions = Vec::new();
     let mut owner = None;
     for line in source.lines() {
@@ -27,7 +27,7 @@ fn offered(source: &str) -> Vec<String> {
     functions
 }
 
-/// The type that an `impl` line is about; none when it is for a trait.
+/// The type of an `impl` line; none for a trait's.
 fn subject(line: &str) -> Option<&str> {
     if line.contains(" for ") {
         return None;
@@ -37,7 +37,7 @@ fn subject(line: &str) -> Option<&str> {
     named.split('<').next()
 }
 
-/// Whether the name is called: followed by `(`, and no part of a longer one.
+/// Whether the name is called: followed by `(`, and not part of a longer name.
 fn calls(text: &str, function: &str) -> bool {
     text.match_indices(&format!("{function}(")).any(|(at, _)| {
         let before = text.get(..at).and_then(|text| text.chars().next_back());
@@ -53,7 +53,7 @@ fn every_public_function_is_called() {
     for entry in fs::read_dir(sources).expect("scanner-core is beside this crate") {
         let path = entry.expect("a folder that can be read").path();
         let source = fs::read_to_string(&path).expect("source text");
-        for function in offered(&source) {
+        for function in public_functions(&source) {
             seen += 1;
             if !calls(include_str!("calls.rs"), &function) {
                 missing.push(function);
@@ -65,11 +65,11 @@ fn every_public_function_is_called() {
 }
 
 #[test]
-fn methods_are_told_by_their_type_and_traits_are_left_out() {
+fn methods_are_identified_by_type_and_trait_methods_are_left_out() {
     let source = "impl<'a> Image<'a> {\n    pub fn base(&self) -> u64 {\n\
                   impl fmt::Display for Rva {\n    fn fmt(&self) {\n\
                   pub fn locate(image: &Image<'_>) {\npub(crate) fn hidden() {";
-    assert_eq!(offered(source), ["Image::base", "locate"]);
+    assert_eq!(public_functions(source), ["Image::base", "locate"]);
     assert!(calls("keep(locate(image))", "locate"));
     assert!(!calls("keep(relocate(image))", "locate"));
 }

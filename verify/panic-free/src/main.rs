@@ -1,17 +1,17 @@
 //! A program that links only if no public function of scanner-core can panic.
 //!
-//! Built with `--profile panic-free` it has no standard library, and its panic
-//! handler calls a function that exists nowhere. The optimiser drops the handler
-//! when nothing can reach it; whatever it cannot rule out is an undefined symbol,
-//! and no program. `cargo xtask panic-free` builds it, then once more with the
-//! feature `canary`, one reachable panic, to see that the link does fail.
+//! With `--profile panic-free` it has no standard library, and its panic handler
+//! calls a function that exists nowhere. The optimiser removes an unreachable
+//! handler; a reachable one leaves an undefined symbol, and the link fails.
+//! `cargo xtask panic-free` builds it, then once more with the feature `canary`,
+//! one reachable panic, to see the link fail.
 //!
 //! It proves the absence of panics for this compiler at this optimisation level,
-//! which is how the driver is built. It says nothing about endless loops (steps
-//! are counted in scanner-core's tests) or stack depth.
+//! with which the driver is built. It does not cover endless loops (scanner-core's
+//! tests count steps) or stack depth.
 //!
 //! In every other profile it is an ordinary program, so that clippy and the
-//! tests of the workspace cover it.
+//! workspace's tests cover it.
 
 #![cfg_attr(panic = "abort", no_std, no_main)]
 

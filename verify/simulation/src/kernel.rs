@@ -1,46 +1,48 @@
-//! A system for the driver to run in, made of built specimens: it does what a
-//! [`tcplimit_driver::Kernel`] is told, fails where it is asked to, and notes
-//! whatever the driver must not do.
+//! A simulated system with built specimens as modules: it implements
+//! [`tcplimit_driver::Kernel`], injects faults, and records violations by the
+//! driver.
 //!
-//! Read in this order: [`Configuration`] (what is set up), [`Fault`] (what
-//! goes wrong), [`Instance`] (a module in memory), [`State`] (all of it).
+//! Read in this order: [`Configuration`], [`Fault`], [`Instance`] (a module in
+//! memory), [`State`].
 
 mod build;
 mod configuration;
 mod exclusion;
 mod fault;
-mod held;
 mod instance;
-mod list;
 mod module;
+mod module_list;
+mod module_ref;
 mod state;
 
 use std::marker::PhantomData;
 use std::sync::{Arc, MutexGuard};
 
-use tcplimit_driver::{Device, Entry, Event, FORMER_RECORD, RECORD, Setting};
+use tcplimit_driver::{Device, Event, ModuleEntry, RECORD_SIZE, Setting, V0_1_RECORD_SIZE};
 use tcplimit_protocol::Status;
 
-pub use build::{Build, PAGE, Site, World, all, named, sound};
+pub use build::{AddressLayout, Build, PAGE, Site, all, named, sound};
 pub use configuration::{
-    Choice, Configuration, Installed, Listing, Name, Number, PathStyle, Says, Settings, Switch,
-    Value,
+    BuildChoice, Configuration, Installed, ListState, ModuleListing, Name, Number, PathStyle,
+    Settings, Switch, Value,
 };
-pub use exclusion::{Watch, Watched};
-pub use fault::{Fault, Part, Right, Which};
-pub use held::Held;
-pub use instance::{Code, Instance};
-pub use list::Witness;
+pub use exclusion::{CheckedExclusion, Owner};
+pub use fault::{DeviceId, Fault, ModulePage, SectionRight};
+pub use instance::{CodeState, Instance};
 pub(crate) use module::{module, slot};
-pub use state::{Broken, DeviceFails, DeviceState, Exchanged, Place, PowerFailure, State};
+pub use module_list::ListWitness;
+pub use module_ref::ModuleRef;
+pub use state::{
+    DeviceState, DriverObject, ExchangeCall, FailingCalls, FailingDeviceCalls, PowerFailure, State,
+};
 
-use list::List;
+use module_list::List;
 use specimen::Arch;
 use state::Shared;
 
-/// Which processor a system runs on, as a type.
-pub trait Machine {
-    /// Which.
+/// A system's processor, as a type.
+pub trait Processor {
+    /// The processor.
     const ARCH: scanner_core::Arch;
 }
 
@@ -52,63 +54,63 @@ pub struct X86;
 #[derive(Debug, Clone, Copy)]
 pub struct X64;
 
-impl Machine for X86 {
+impl Processor for X86 {
     const ARCH: scanner_core::Arch = scanner_core::Arch::X86;
 }
 
-impl Machine for X64 {
+impl Processor for X64 {
     const ARCH: scanner_core::Arch = scanner_core::Arch::X64;
 }
 
-/// A system, from one start to the next.
+/// A system, from one boot to the next.
 #[derive(Debug)]
 pub struct System<M> {
     shared: Arc<Shared>,
     machine: PhantomData<M>,
 }
 
-impl<M: Machine> System<M> {
-    /// A system that was just started.
-    pub fn start(of: &Configuration, world: World) -> System<M> {
+impl<M: Processor> System<M> {
+    /// Starts a system.
+    pub fn start(of: &Configuration, layout: AddressLayout) -> System<M> {
         let expected = match of.arch {
             Arch::X86 => scanner_core::Arch::X86,
             Arch::X64 => scanner_core::Arch::X64,
         };
         assert_eq!(M::ARCH, expected, "another system's configuration");
         System {
-            shared: Shared::new(State::new(of, world)),
+            shared: Shared::new(State::new(of, layout)),
             machine: PhantomData,
         }
     }
 
     /// The same system, for the next driver.
-    pub fn again(&self) -> System<M> {
+    pub fn share(&self) -> System<M> {
         System {
             shared: Arc::clone(&self.shared),
             machine: PhantomData,
         }
     }
 
-    /// All that it is now. The driver must not be called meanwhile.
+    /// The current state. The driver must not be called while it is borrowed.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.shared.lock()
     }
 
-    /// What keeps all threads but one out of a driver that runs in it.
-    pub fn exclusion(&self) -> Watched {
-        Watched(Arc::clone(&self.shared.watch))
+    /// The exclusion for a driver in this system.
+    pub fn exclusion(&self) -> CheckedExclusion {
+        CheckedExclusion(Arc::clone(&self.shared.owner))
     }
 }
 
-impl<M: Machine> tcplimit_driver::Kernel for System<M> {
-    type Held = Held;
+impl<M: Processor> tcplimit_driver::Kernel for System<M> {
+    type ModuleRef = ModuleRef;
 
     const ARCH: scanner_core::Arch = M::ARCH;
 
     fn create_device(&self, device: Device) -> Result<(), Status> {
         let mut state = self.shared.call_outside();
         let now = state.device(device);
-        if now.fails.create {
+        if now.failing.create {
             return Err(Status::INSUFFICIENT_RESOURCES);
         }
         if now.name_taken {
@@ -123,7 +125,7 @@ impl<M: Machine> tcplimit_driver::Kernel for System<M> {
     fn protect_device(&self, device: Device) -> Result<(), Status> {
         let mut state = self.shared.call_outside();
         let now = state.device(device);
-        if now.fails.protect {
+        if now.failing.protect {
             return Err(Status::ACCESS_DENIED);
         }
         now.protected = true;
@@ -136,7 +138,7 @@ impl<M: Machine> tcplimit_driver::Kernel for System<M> {
     fn link_device(&self, device: Device) -> Result<(), Status> {
         let mut state = self.shared.call_outside();
         let now = state.device(device);
-        if now.fails.link {
+        if now.failing.link {
             return Err(Status::INSUFFICIENT_RESOURCES);
         }
         if now.link_taken {
@@ -167,24 +169,24 @@ impl<M: Machine> tcplimit_driver::Kernel for System<M> {
         }
     }
 
-    fn hold(&self, wanted: scanner_core::Module) -> Result<Held, Status> {
-        let mut state = self.shared.call("hold");
-        let Place { instance, unusable } = *state.place(module(wanted));
+    fn reference_module(&self, wanted: scanner_core::Module) -> Result<ModuleRef, Status> {
+        let mut state = self.shared.call("reference_module");
+        let DriverObject { instance, unusable } = *state.driver_object(module(wanted));
         if unusable {
             return Err(Status::ACCESS_DENIED);
         }
         let instance = instance.ok_or(Status::OBJECT_NAME_NOT_FOUND)?;
-        state.instances[instance].holds += 1;
+        state.instances[instance].references += 1;
         drop(state);
-        Ok(Held::new(Arc::clone(&self.shared), instance))
+        Ok(ModuleRef::new(Arc::clone(&self.shared), instance))
     }
 
-    fn list(&self, show: impl FnMut(&Entry<'_>)) -> Result<(), Status> {
-        let list = List::of(&self.shared.call("list"));
+    fn for_each_module(&self, show: impl FnMut(&ModuleEntry<'_>)) -> Result<(), Status> {
+        let list = List::read(&self.shared.call("for_each_module"));
         list.show(show)
     }
 
-    fn setting(&self, setting: Setting) -> Result<Option<u32>, Status> {
+    fn read_setting(&self, setting: Setting) -> Result<Option<u32>, Status> {
         let mut state = self.shared.call("setting");
         let settings = &state.settings;
         let value = match setting {
@@ -194,7 +196,7 @@ impl<M: Machine> tcplimit_driver::Kernel for System<M> {
             Setting::AcceptUnknownRights => settings.accept_unknown_rights.0,
         };
         let read = match value {
-            _ if state.broken.settings => Err(Status::UNSUCCESSFUL),
+            _ if state.failing.settings => Err(Status::UNSUCCESSFUL),
             Value::Unreadable => Err(Status::OBJECT_TYPE_MISMATCH),
             Value::Absent => Ok(None),
             Value::Number(Number(number)) => Ok(Some(number)),
@@ -209,7 +211,7 @@ impl<M: Machine> tcplimit_driver::Kernel for System<M> {
 
     fn guard(&self) -> Result<bool, Status> {
         let state = self.shared.call("guard");
-        match state.broken.guard_read {
+        match state.failing.guard_read {
             true => Err(Status::ACCESS_DENIED),
             false => Ok(state.guard),
         }
@@ -217,47 +219,54 @@ impl<M: Machine> tcplimit_driver::Kernel for System<M> {
 
     fn set_guard(&self, set: bool) -> Result<(), Status> {
         let mut state = self.shared.call("set_guard");
-        if state.broken.guard_write {
+        if state.failing.guard_write {
             return Err(Status::ACCESS_DENIED);
         }
         state.guard = set;
         Ok(())
     }
 
-    fn boot(&self) -> Result<u64, Status> {
-        let state = self.shared.call("boot");
-        match state.broken.boot {
+    fn boot_id(&self) -> Result<u64, Status> {
+        let state = self.shared.call("boot_id");
+        match state.failing.boot_id {
             true => Err(Status::UNSUCCESSFUL),
             false => Ok(state.boot),
         }
     }
 
-    fn recall(&self, wanted: scanner_core::Module) -> Result<Option<[u8; RECORD]>, Status> {
-        let state = self.shared.call("recall");
-        match state.broken.recall {
-            true => Err(Status::ACCESS_DENIED),
-            false => Ok(state.remembered[slot(module(wanted))]),
-        }
-    }
-
-    fn recall_former(
+    fn read_record(
         &self,
         wanted: scanner_core::Module,
-    ) -> Result<Option<[u8; FORMER_RECORD]>, Status> {
-        let state = self.shared.call("recall_former");
-        match state.broken.recall {
+    ) -> Result<Option<[u8; RECORD_SIZE]>, Status> {
+        let state = self.shared.call("read_record");
+        match state.failing.read_record {
             true => Err(Status::ACCESS_DENIED),
-            false => Ok(state.former[slot(module(wanted))]),
+            false => Ok(state.records[slot(module(wanted))]),
         }
     }
 
-    fn remember(&self, wanted: scanner_core::Module, record: &[u8; RECORD]) -> Result<(), Status> {
-        let mut state = self.shared.call("remember");
-        if state.broken.remember {
+    fn read_v0_1_record(
+        &self,
+        wanted: scanner_core::Module,
+    ) -> Result<Option<[u8; V0_1_RECORD_SIZE]>, Status> {
+        let state = self.shared.call("read_v0_1_record");
+        match state.failing.read_record {
+            true => Err(Status::ACCESS_DENIED),
+            false => Ok(state.v0_1_records[slot(module(wanted))]),
+        }
+    }
+
+    fn write_record(
+        &self,
+        wanted: scanner_core::Module,
+        record: &[u8; RECORD_SIZE],
+    ) -> Result<(), Status> {
+        let mut state = self.shared.call("write_record");
+        if state.failing.write_record {
             return Err(Status::INSUFFICIENT_RESOURCES);
         }
-        state.remembered[slot(module(wanted))] = Some(*record);
-        state.remembers += 1;
+        state.records[slot(module(wanted))] = Some(*record);
+        state.record_writes += 1;
         Ok(())
     }
 

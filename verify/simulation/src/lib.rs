@@ -1,5 +1,5 @@
-//! The driver in a simulated system: [`kernel`] is the system, [`session`] is
-//! what happens in it and what must hold there.
+//! The driver in a simulated system: [`kernel`] is the system, [`session`] runs
+//! and checks the driver in it.
 
 pub mod kernel;
 pub mod session;

@@ -1,15 +1,14 @@
-//! Whole sessions: a system, and what happens to the driver in it, step by
-//! step. [`check`] runs one and panics where the driver does what it must not,
-//! or answers otherwise than a small model of it.
+//! Whole sessions: a system, and the steps that happen in it. [`check`] runs one
+//! and panics where the driver breaks an invariant or contradicts its model.
 //!
-//! Tests call it with proptest's sessions, the fuzz target with libFuzzer's,
-//! and named tests with sessions spelt out.
+//! Tests run proptest's sessions, the fuzz target libFuzzer's, and named tests
+//! their own.
 
 mod answer;
-mod before;
-mod known;
-mod life;
+mod checkpoint;
+mod lifecycle;
 mod model;
+mod module_history;
 mod request;
 mod run;
 mod start;
@@ -18,105 +17,105 @@ use arbitrary::Unstructured;
 use proptest::prelude::{Strategy, any, prop_oneof};
 use proptest::{collection, sample};
 
-use crate::kernel::{Configuration, Fault, Number, World, X64, X86};
+use crate::kernel::{AddressLayout, Configuration, Fault, Number, X64, X86};
 use specimen::{Arch, Module};
 
 pub use answer::Answer;
-pub use request::{Code, Content, Odd, Output};
-pub use run::{Run, Said};
+pub use request::{Code, Content, Output, RawRequest};
+pub use run::{Run, StepResult};
 
-/// A system and what happens in it.
+/// A system and the steps that happen in it.
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct Session {
-    /// What is started.
+    /// The system.
     pub system: Configuration,
-    /// What goes wrong while the driver is loaded for the first time.
+    /// Faults during the first load.
     #[arbitrary(with = seldom)]
     #[proptest(strategy = "few()")]
-    pub faults: Vec<Armed>,
-    /// What happens then.
+    pub faults: Vec<ScheduledFault>,
+    /// The steps after it.
     #[proptest(strategy = "collection::vec(any::<Step>(), 0..10)")]
     pub steps: Vec<Step>,
 }
 
-/// One thing that happens.
+/// An action, and the faults during it.
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct Step {
-    /// What.
+    /// The action.
     pub action: Action,
-    /// What goes wrong meanwhile.
+    /// Faults during it.
     #[arbitrary(with = seldom)]
     #[proptest(strategy = "few()")]
-    pub faults: Vec<Armed>,
+    pub faults: Vec<ScheduledFault>,
 }
 
-/// A fault, and when it happens.
+/// A fault and its moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub struct Armed {
-    /// Right before the driver calls the system for the n-th time, from 0.
+pub struct ScheduledFault {
+    /// Before the n-th call of the system by the driver, from 0.
     #[arbitrary(with = call)]
     #[proptest(strategy = "0u8..40")]
     pub call: u8,
-    /// What happens.
+    /// The fault.
     pub fault: Fault,
 }
 
-/// What is done.
+/// An action.
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Action {
-    /// The driver is loaded, if it is not.
+    /// Loads the driver, if it is not loaded.
     #[proptest(weight = 3)]
     Load,
-    /// It is unloaded, if it is loaded.
+    /// Unloads it, if it is loaded.
     Unload,
-    /// Windows is restarted without asking anybody.
+    /// Restarts Windows without an unload.
     Restart,
-    /// The service is deleted with all below its key, once the driver is
-    /// unloaded, and created anew under its own name or that of 2005.
+    /// Unloads the driver, deletes the service with its key, and creates it anew
+    /// under its own name or the name of 2005.
     Recreate,
-    /// Something goes wrong while nobody asks the driver for anything.
+    /// A fault between requests.
     Happens(Fault),
-    /// A program opens a device, relative to another file or by a longer name.
+    /// Opens a device.
     Open {
-        /// So it does.
+        /// Relative to another file, or by a longer name.
         relative: bool,
     },
-    /// A program asks for all about a limit.
+    /// Queries a limit.
     #[proptest(weight = 8)]
     Query(Module),
-    /// A program sets a limit.
+    /// Sets a limit.
     #[proptest(weight = 10)]
     Set {
-        /// Whose.
+        /// The module.
         module: Module,
-        /// The new one.
+        /// The new limit.
         #[proptest(strategy = "wanted()")]
         limit: Number,
-        /// The old one; 0 for what the driver thinks.
+        /// The expected limit; 0 leaves it to the driver.
         expected: Number,
     },
-    /// A program puts a limit back.
+    /// Resets a limit.
     #[proptest(weight = 2)]
     Reset {
-        /// Whose.
+        /// The module.
         module: Module,
         /// As in `Set`.
         expected: Number,
     },
-    /// A program of 2005 reads.
+    /// Reads the limit as programs of 2005 do.
     #[proptest(weight = 2)]
     LegacyGet(Output),
-    /// A program of 2005 sets.
+    /// Sets the limit as programs of 2005 do.
     #[proptest(weight = 2)]
     LegacySet(#[proptest(strategy = "wanted()")] Number, Output),
-    /// A program sends what it should not.
+    /// Sends an arbitrary request.
     #[proptest(weight = 4)]
-    Odd(Odd),
+    Raw(RawRequest),
 }
 
 impl Session {
-    /// A system in which nothing happens but that the driver is loaded.
-    pub fn of(system: Configuration) -> Session {
+    /// A session without faults and further steps.
+    pub fn new(system: Configuration) -> Session {
         Session {
             system,
             faults: Vec::new(),
@@ -134,27 +133,28 @@ impl From<Action> for Step {
     }
 }
 
-/// Runs a session in both worlds: whatever is broken is broken aloud, and what
-/// the driver says does not depend on where modules lie.
+/// Runs a session in both address layouts. Answers must not depend on where
+/// modules lie.
 pub fn check(session: &Session) {
-    let [first, second] = [World::First, World::Second].map(|world| match session.system.arch {
-        Arch::X86 => Run::<X86>::all(session, world),
-        Arch::X64 => Run::<X64>::all(session, world),
-    });
+    let [first, second] =
+        [AddressLayout::First, AddressLayout::Second].map(|layout| match session.system.arch {
+            Arch::X86 => Run::<X86>::session(session, layout),
+            Arch::X64 => Run::<X64>::session(session, layout),
+        });
     for (step, (first, second)) in first.iter().zip(&second).enumerate() {
         assert_eq!(first, second, "step {step} tells where modules lie");
     }
     assert_eq!(first.len(), second.len());
 }
 
-fn few() -> impl Strategy<Value = Vec<Armed>> {
+fn few() -> impl Strategy<Value = Vec<ScheduledFault>> {
     prop_oneof![
-        3 => collection::vec(any::<Armed>(), 0..1),
-        1 => collection::vec(any::<Armed>(), 1..4),
+        3 => collection::vec(any::<ScheduledFault>(), 0..1),
+        1 => collection::vec(any::<ScheduledFault>(), 1..4),
     ]
 }
 
-/// A limit that somebody sets: mostly another than the one that is there.
+/// A limit to set: mostly not the one in force.
 fn wanted() -> impl Strategy<Value = Number> {
     prop_oneof![
         1 => any::<Number>(),
@@ -162,7 +162,7 @@ fn wanted() -> impl Strategy<Value = Number> {
     ]
 }
 
-fn seldom(input: &mut Unstructured<'_>) -> arbitrary::Result<Vec<Armed>> {
+fn seldom(input: &mut Unstructured<'_>) -> arbitrary::Result<Vec<ScheduledFault>> {
     if input.ratio(1u8, 4u8)? {
         input.arbitrary()
     } else {

@@ -9,13 +9,14 @@ pub enum Arch {
     X64,
 }
 
-/// A register by its number in the instruction set. Any number can be held;
-/// [`Register::on`] makes it one that may be written.
+/// A register by its number in the instruction set. Any number is allowed;
+/// [`Register::on`] maps it to one that may be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct Register(pub u8);
 
 impl Register {
-    /// The register on `arch`: 0 to 7 or 0 to 15, never the stack pointer.
+    /// The register's number on `arch`: 0 to 7 or 0 to 15, never the stack
+    /// pointer.
     pub fn on(self, arch: Arch) -> u8 {
         let number = match arch {
             Arch::X86 => self.0 & 7,

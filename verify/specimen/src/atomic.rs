@@ -3,10 +3,10 @@
 //! counter itself (both).
 
 use super::arch::Arch;
-use super::code::{Code, Direct, Form, Proof, Symbol};
-use super::filler::Writer;
+use super::code::{Code, Direct, Form, MarkKind, Symbol};
+use super::filler_code::Writer;
 
-/// One update by 1, -1 or whatever the addend's register holds.
+/// One update by 1, by -1 or by the value of the addend's register.
 pub(super) fn update(writer: &mut Writer<'_>, code: &mut Code, counter: Symbol) {
     let (address, mut addend) = (writer.register(), writer.register());
     let through_register = writer.arch == Arch::X86 && writer.random.chance(800);
@@ -41,5 +41,5 @@ pub(super) fn update(writer: &mut Writer<'_>, code: &mut Code, counter: Symbol) 
             },
         );
     }
-    code.mark(Proof::Atomic, start);
+    code.mark(MarkKind::Atomic, start);
 }

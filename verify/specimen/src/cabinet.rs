@@ -1,14 +1,14 @@
-//! Cabinets from a description, with several folders and reserved bytes, laid
-//! out as [MS-CAB] has it. Independent of the code that they test.
+//! Cabinets built from a description, with several folders and reserved bytes,
+//! as in [MS-CAB]. Independent of the code that they test.
 
 use std::io::{Cursor, Write};
 
 use lzxc::{Encoder, MAX_CHUNK_SIZE, WindowSize};
 
-/// How a folder is compressed.
+/// The compression of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Not at all.
+    /// No compression.
     Stored,
     /// MSZIP.
     MsZip,
@@ -19,7 +19,7 @@ pub enum Method {
 /// Members compressed as one stream.
 #[derive(Clone, Debug)]
 pub struct Folder {
-    /// How.
+    /// The compression.
     pub method: Method,
     /// Names and contents.
     pub members: Vec<(String, Vec<u8>)>,
@@ -30,7 +30,7 @@ pub struct Folder {
 pub struct Cabinet {
     /// Its folders, in order.
     pub folders: Vec<Folder>,
-    /// What is reserved in its header.
+    /// Reserved bytes in the header.
     pub header_reserve: Vec<u8>,
     /// Bytes reserved in the entry of each folder.
     pub folder_reserve: u8,
@@ -66,7 +66,7 @@ impl Folder {
 /// The blocks of a stream in a cabinet that the crate `cab` makes.
 ///
 /// # Panics
-/// Where it makes none.
+/// If the crate `cab` can't make the cabinet.
 #[must_use]
 pub fn mszip(stream: &[u8]) -> Vec<Vec<u8>> {
     let mut builder = cab::CabinetBuilder::new();
@@ -100,10 +100,10 @@ impl Cabinet {
         }
     }
 
-    /// Builds it. Dates, attributes and reserved bytes are all different.
+    /// Builds the file. Dates, attributes and reserved bytes all differ.
     ///
     /// # Panics
-    /// Where a size does not fit into its field.
+    /// If a size does not fit into its field.
     #[must_use]
     pub fn build(&self) -> Vec<u8> {
         let is_reserved = self.header_reserve.len()
@@ -111,7 +111,7 @@ impl Cabinet {
             != 0;
         let mut header = b"MSCF".to_vec();
         let members: usize = self.folders.iter().map(|folder| folder.members.len()).sum();
-        // The places of members and end follow.
+        // The offsets of members and end are filled in later.
         header.extend([0; 20]);
         header.extend([3, 1]);
         header.extend(half(self.folders.len()));

@@ -2,8 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-/// The checksum as ImageHlp is documented to compute it, a word at a time: the
-/// carry brought round at once, the field at `field` left out.
+/// The checksum as documented for ImageHlp: the sum of all 16-bit words with
+/// each carry added back, without the field at `field`, plus the length.
 ///
 /// # Panics
 /// For files of more than 4 GiB.
@@ -20,16 +20,16 @@ pub fn checksum(file: &[u8], field: usize) -> u32 {
     sum + u32::try_from(file.len()).expect("a file of less than 4 GiB")
 }
 
-/// Where the checksum of a file stands: 64 bytes into the optional header, of
-/// either kind.
+/// The offset of a file's checksum: 64 bytes into the optional header, PE32 or
+/// PE32+.
 pub fn checksum_field(file: &[u8]) -> Option<usize> {
     let nt = u32::from_le_bytes(*file.get(0x3C..)?.first_chunk()?) as usize;
     let field = nt.checked_add(24 + 64)?;
     (field.is_multiple_of(2) && field.checked_add(4)? <= file.len()).then_some(field)
 }
 
-/// Gives a file the checksum that its bytes have.
-pub fn mend(file: &mut [u8]) {
+/// Writes the correct checksum into a file.
+pub fn update(file: &mut [u8]) {
     if let Some(field) = checksum_field(file) {
         let sum = checksum(file, field).to_le_bytes();
         file[field..field + 4].copy_from_slice(&sum);

@@ -1,5 +1,5 @@
-//! A small assembler: bytes, and the references that can be filled in only
-//! when every section has its address.
+//! A small assembler: bytes, and references that are filled in once every
+//! section has its address.
 
 use std::ops::Range;
 
@@ -10,14 +10,14 @@ use super::name::Name;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Label(pub(super) usize);
 
-/// What a reference refers to.
+/// The target of a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Symbol {
     Label(Label),
-    /// A function of the filler that the exception table has; numbers beyond the
-    /// last wrap around.
+    /// A filler function with an entry in the exception table; numbers beyond
+    /// the last wrap around.
     Function(u32),
-    /// One that it has not.
+    /// A filler function without one.
     Leaf(u32),
     /// An offset in a section.
     At(Name, u32),
@@ -25,7 +25,7 @@ pub(super) enum Symbol {
     Base,
 }
 
-/// How a reference is written.
+/// The encoding of a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// The pointer itself, 4 or 8 bytes, relocated.
@@ -44,9 +44,9 @@ pub(super) struct Fixup {
     pub(super) form: Form,
 }
 
-/// What a run of bytes proves.
+/// The kind of evidence that a range of bytes is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Proof {
+pub(super) enum MarkKind {
     Gate,
     QueueTest,
     Event,
@@ -54,18 +54,18 @@ pub(super) enum Proof {
     StartUp,
 }
 
-/// A run of bytes that is evidence.
+/// A range of bytes that is evidence.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark {
-    pub(super) proof: Proof,
+    pub(super) kind: MarkKind,
     pub(super) start: u32,
     pub(super) end: u32,
 }
 
-/// A short jump whose target is not known yet.
+/// A short jump whose target is not yet known.
 #[derive(Debug)]
 #[must_use]
-pub(super) struct Hole(usize);
+pub(super) struct ShortJump(usize);
 
 /// One instruction whose memory operand is a variable: absolute on x86,
 /// rip-relative on x64.
@@ -146,10 +146,10 @@ impl Code {
         self.labels.push((label, here));
     }
 
-    /// Says that the bytes since `start` are evidence.
-    pub(super) fn mark(&mut self, proof: Proof, start: u32) {
+    /// Marks the bytes since `start` as evidence.
+    pub(super) fn mark(&mut self, kind: MarkKind, start: u32) {
         let end = self.here();
-        self.marks.push(Mark { proof, start, end });
+        self.marks.push(Mark { kind, start, end });
     }
 
     /// A reference to be filled in.
@@ -200,7 +200,7 @@ impl Code {
         self.emit(instruction.immediate);
     }
 
-    /// `mov reg, [variable]`: `8B`, or `A1` where that exists and is asked for.
+    /// `mov reg, [variable]`: `8B`, or with `short` `A1` where that exists.
     pub(super) fn load(&mut self, reg: u8, symbol: Symbol, short: bool) {
         if short && reg == 0 && self.arch == Arch::X86 {
             self.emit(&[0xA1]);
@@ -259,20 +259,20 @@ impl Code {
         self.refer(Symbol::Label(target), Form::Relative { trailing: 0 });
     }
 
-    /// `jcc`, short, to where [`Code::land`] will say.
-    pub(super) fn jump_short(&mut self, condition: u8) -> Hole {
+    /// `jcc`, short; [`Code::land`] sets the target.
+    pub(super) fn jump_short(&mut self, condition: u8) -> ShortJump {
         self.emit(&[0x70 | condition, 0]);
-        Hole(self.bytes.len())
+        ShortJump(self.bytes.len())
     }
 
-    /// `jmp`, short, to where [`Code::land`] will say.
-    pub(super) fn jump_over(&mut self) -> Hole {
+    /// `jmp`, short; [`Code::land`] sets the target.
+    pub(super) fn jump_over(&mut self) -> ShortJump {
         self.emit(&[0xEB, 0]);
-        Hole(self.bytes.len())
+        ShortJump(self.bytes.len())
     }
 
-    /// Makes the short jump go here.
-    pub(super) fn land(&mut self, hole: &Hole) {
+    /// Sets the target of a short jump to here.
+    pub(super) fn land(&mut self, hole: &ShortJump) {
         let distance = self.bytes.len() - hole.0;
         let distance = i8::try_from(distance).expect("a short jump reaches 127 bytes");
         self.bytes[hole.0 - 1] = distance.cast_unsigned();

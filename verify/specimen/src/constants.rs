@@ -1,5 +1,5 @@
-//! What `.rdata` holds behind the import address table: strings, unwind data,
-//! and the variables of limiters that can't be the limiter there.
+//! The rest of `.rdata` behind the import address table: strings, unwind data,
+//! and the read-only variables of decoy limiters.
 
 use super::data::{Shape, Trio};
 use super::name::Name;
@@ -17,7 +17,7 @@ const STRINGS: [&str; 10] = [
     "TcpWindowSize",
 ];
 
-/// The layout and the bytes of what follows the import address table.
+/// The layout and the bytes behind the import address table.
 #[derive(Debug)]
 pub(super) struct Constants {
     /// Offsets of strings in the section.
@@ -26,12 +26,13 @@ pub(super) struct Constants {
     pub(super) unwind: u32,
     /// Limiters' variables.
     pub(super) trios: Vec<Trio>,
-    /// The bytes themselves.
+    /// The bytes.
     pub(super) bytes: Vec<u8>,
 }
 
 impl Constants {
-    /// Lays it out from offset `start` on, with room for `trios` limiters.
+    /// Lays out the section from offset `start` on, with room for `trios`
+    /// limiters.
     pub(super) fn plan(start: u32, trios: usize) -> Self {
         let mut constants = Self {
             strings: Vec::new(),

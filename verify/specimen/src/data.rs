@@ -1,10 +1,10 @@
-//! The variables in `.data`: the limiter's three, those of its imitations,
-//! and the many others among which they stand.
+//! The variables in `.data`: the limiter's three, those of decoy limiters, and
+//! the many others around them.
 
 use super::code::{Code, Form, Symbol};
 use super::name::Name;
 use super::random::Random;
-use super::spec::{Alignment, Place, Spec};
+use super::spec::{Alignment, DataPart, Spec};
 
 /// A limiter's variables, as offsets in their section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,14 +68,14 @@ enum Group {
     Trio(usize),
 }
 
-/// What `.data` holds.
+/// The layout of `.data`.
 #[derive(Debug)]
 pub(super) struct Data {
     /// Offsets of 32-bit variables that any code may use.
     pub(super) globals: Vec<u32>,
     /// Offsets of 8-byte slots that hold a pointer.
     pub(super) pointers: Vec<u32>,
-    /// One for every shape asked for, in that order.
+    /// One for each requested shape, in that order.
     pub(super) trios: Vec<Trio>,
     /// Bytes in the file, before alignment.
     pub(super) initialised: u32,
@@ -84,8 +84,9 @@ pub(super) struct Data {
 }
 
 impl Data {
-    /// Gives every variable its offset. The first shape is the true limiter's
-    /// and goes where the spec says; the others go anywhere.
+    /// Assigns an offset to every variable. The first shape is the true
+    /// limiter's and goes to the spec's part of `.data`; the others go
+    /// anywhere.
     pub(super) fn plan(spec: &Spec, random: &mut Random, shapes: &[Shape]) -> Self {
         let paged = spec.alignment == Alignment::Page;
         let many = usize::from(spec.text_kib / 2);
@@ -94,7 +95,7 @@ impl Data {
         let mut tail = vec![Group::Global; if paged { 40 + many } else { 0 }];
         for index in 0..shapes.len() {
             let in_tail = match index {
-                0 => spec.place == Place::ZeroTail,
+                0 => spec.data_part == DataPart::ZeroTail,
                 _ => paged && random.chance(500),
             };
             (if in_tail { &mut tail } else { &mut head }).push(Group::Trio(index));
@@ -126,7 +127,7 @@ impl Data {
             self.size += match group {
                 Group::Global => {
                     self.globals.push(at);
-                    // Others behind it are arrays, or parts of structures.
+                    // The dwords behind it are arrays, or parts of structures.
                     4 + 4 * random.below(12)
                 }
                 Group::Pointer => {

@@ -1,18 +1,18 @@
-//! Code and data that resemble the limiter but are not it: what real images
-//! have anyway, and limiters that lack one thing.
+//! Decoys: code and data that resemble the limiter. Real images have some;
+//! others are limiters that lack one fact.
 
 use super::arch::{Arch, Register};
 use super::atomic;
 use super::code::{Code, Direct, Form, Symbol};
 use super::data::Shape;
-use super::filler::Writer;
-use super::flaw::Flaw;
+use super::defect::Defect;
+use super::filler_code::Writer;
 use super::gate::{Compare, GateSpec, Jump, Loads, QueueForm, QueueTest, Reach, Sense};
 use super::limiter::{Fragment, anywhere};
 use super::name::Name;
 use super::spec::{Decoys, Spec};
 
-/// A limiter that is not the limiter.
+/// A decoy limiter.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Imitation {
     pub(super) shape: Shape,
@@ -21,7 +21,7 @@ pub(super) struct Imitation {
     /// The section of the gates.
     pub(super) gates: Name,
     pub(super) sense: Sense,
-    pub(super) flaw: Option<Flaw>,
+    pub(super) defect: Option<Defect>,
 }
 
 impl Imitation {
@@ -30,19 +30,19 @@ impl Imitation {
         data: Name::Data,
         gates: Name::Text,
         sense: Sense::Signed,
-        flaw: None,
+        defect: None,
     };
 }
 
 impl Decoys {
     fn imitations(&self) -> Vec<Imitation> {
         let complete = Imitation::COMPLETE;
-        let lacking = |flaw| Imitation {
-            flaw: Some(flaw),
+        let lacking = |defect| Imitation {
+            defect: Some(defect),
             ..complete
         };
         [
-            (self.single_gate, lacking(Flaw::OneGate)),
+            (self.single_gate, lacking(Defect::OneGate)),
             (
                 self.unsigned,
                 Imitation {
@@ -85,12 +85,12 @@ impl Decoys {
                     ..complete
                 },
             ),
-            (self.few_atomics, lacking(Flaw::FewAtomics)),
-            (self.no_queue_test, lacking(Flaw::NoQueueTest)),
-            (self.live_writer, lacking(Flaw::LiveWriter)),
-            (self.other_read, lacking(Flaw::OtherReadOfThreshold)),
-            (self.other_load, lacking(Flaw::OtherLoadOfCount)),
-            (self.atomic_threshold, lacking(Flaw::AtomicThreshold)),
+            (self.few_atomics, lacking(Defect::FewAtomics)),
+            (self.no_queue_test, lacking(Defect::NoQueueTest)),
+            (self.live_writer, lacking(Defect::LiveWriter)),
+            (self.other_read, lacking(Defect::OtherReadOfThreshold)),
+            (self.other_load, lacking(Defect::OtherLoadOfCount)),
+            (self.atomic_threshold, lacking(Defect::AtomicThreshold)),
             (
                 self.read_only,
                 Imitation {
@@ -104,7 +104,7 @@ impl Decoys {
         .collect()
     }
 
-    /// The smaller decoys' code.
+    /// The code of the smaller decoys.
     pub(super) fn fragments(&self, spec: &Spec, writer: &mut Writer<'_>) -> Vec<Fragment> {
         let mut fragments = Vec::new();
         if self.rivals {
@@ -118,7 +118,7 @@ impl Decoys {
             for _ in 0..8 {
                 let code = wrapped(writer, |writer, code| {
                     atomic::update(writer, code, counter);
-                    writer.run(code, 8);
+                    writer.statements(code, 8);
                     atomic::update(writer, code, counter);
                 });
                 fragments.push(anywhere(writer, Name::Text, code));
@@ -153,10 +153,10 @@ impl Decoys {
     }
 }
 
-/// Every imitation that the spec asks for, by decoys or as its flaw.
+/// All decoy limiters of the spec, including the one of its defect.
 pub(super) fn imitations(spec: &Spec) -> Vec<Imitation> {
     let mut imitations = spec.decoys.imitations();
-    if spec.flaw == Some(Flaw::SecondCandidate) {
+    if spec.defect == Some(Defect::SecondCandidate) {
         imitations.push(Imitation::COMPLETE);
     }
     imitations
@@ -192,11 +192,11 @@ pub(super) fn any_gates(writer: &mut Writer<'_>) -> [GateSpec; 2] {
 /// A function around `body`.
 fn wrapped<'a>(writer: &mut Writer<'a>, body: impl FnOnce(&mut Writer<'a>, &mut Code)) -> Code {
     let mut code = writer.code();
-    let frame = writer.open(&mut code);
-    writer.run(&mut code, 8);
+    let frame = writer.prologue(&mut code);
+    writer.statements(&mut code, 8);
     body(writer, &mut code);
-    writer.run(&mut code, 8);
-    writer.close(&mut code, frame);
+    writer.statements(&mut code, 8);
+    writer.epilogue(&mut code, frame);
     code
 }
 
@@ -205,7 +205,7 @@ fn rival(writer: &mut Writer<'_>, signed: bool) -> Code {
     let loaded = writer.data.any(&mut writer.random);
     let compared = loop {
         let other = writer.data.any(&mut writer.random);
-        if apart(loaded, other) {
+        if are_apart(loaded, other) {
             break other;
         }
     };
@@ -220,13 +220,13 @@ fn rival(writer: &mut Writer<'_>, signed: bool) -> Code {
         code.load(register, loaded, true);
         code.direct(compared, Direct::plain(&opcode, register));
         let hole = code.jump_short(condition);
-        writer.run(code, 8);
+        writer.statements(code, 8);
         code.land(&hole);
     })
 }
 
 /// Whether two variables are different and not neighbours.
-fn apart(first: Symbol, second: Symbol) -> bool {
+fn are_apart(first: Symbol, second: Symbol) -> bool {
     match (first, second) {
         (Symbol::At(_, first), Symbol::At(_, second)) => first.abs_diff(second) > 4,
         _ => false,
@@ -258,7 +258,7 @@ fn jump_table(writer: &mut Writer<'_>) -> Code {
         }
         for case in &cases {
             code.define(*case);
-            writer.run(code, 8);
+            writer.statements(code, 8);
         }
         code.define(end);
     });

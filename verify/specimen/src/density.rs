@@ -1,9 +1,9 @@
-//! How often each byte occurs in genuine code, and what is still wanting of
-//! each in the code under construction.
+//! How often each byte occurs in genuine code, and how many of each the code
+//! under construction still lacks.
 //!
-//! Speed and chance matches of a search depend on how common the bytes are that
-//! it looks for. So of several instructions the builder takes the one whose
-//! bytes are most wanting, and the whole comes out like the measured images.
+//! A search's speed and its chance matches depend on how common the searched
+//! bytes are. So of several instructions the builder takes the one whose bytes
+//! are most underrepresented, and the code resembles the measured images.
 
 use std::sync::LazyLock;
 
@@ -12,20 +12,20 @@ use super::code::{Code, Form};
 
 /// Counts in 10,000 bytes, by value: XP SP3 x86, Server 2003 SP2 x86, XP x64 SP2.
 const GENUINE: &str = include_str!("genuine_bytes.tsv");
-/// What the counts of one column add up to.
+/// The sum of the counts in one column.
 const WHOLE: i64 = 10_000;
-/// Places in a table of bytes to draw from.
+/// The number of entries in a table of bytes to draw from.
 const DRAWS: usize = 1 << 12;
 
 /// How common each byte is in genuine code for one machine.
 #[derive(Debug)]
 pub(super) struct Density {
     common: [i64; 256],
-    /// What one byte too few weighs: a rare one more than a common one.
+    /// The weight of one missing byte: higher for a rare one.
     weight: [i64; 256],
-    /// Each byte about as often as it is common.
+    /// Each byte about as often as in genuine code.
     any: [u8; DRAWS],
-    /// The same of the multiples of 4, as offsets in structures are.
+    /// The same for multiples of 4, like offsets in structures.
     offsets: [u8; DRAWS],
 }
 
@@ -34,7 +34,7 @@ static X86: LazyLock<Density> =
 static X64: LazyLock<Density> = LazyLock::new(|| Density::read(|[.., x64]| x64));
 
 impl Density {
-    pub(super) fn of(arch: Arch) -> &'static Self {
+    pub(super) fn for_arch(arch: Arch) -> &'static Self {
         match arch {
             Arch::X86 => &X86,
             Arch::X64 => &X64,
@@ -91,7 +91,7 @@ fn draws(common: &[i64; 256], wanted: impl Fn(u8) -> bool) -> [u8; DRAWS] {
     table
 }
 
-/// The bytes so far, beside how common they should be.
+/// Counts of the bytes so far, compared with genuine code.
 #[derive(Debug)]
 pub(super) struct Balance {
     pub(super) density: &'static Density,
@@ -102,29 +102,29 @@ pub(super) struct Balance {
 }
 
 impl Balance {
-    /// Nothing written yet; addresses will be near `address`.
+    /// An empty count; addresses will be near `address`.
     pub(super) fn new(arch: Arch, address: u32) -> Self {
         let [.., third, fourth] = address.to_le_bytes();
         Self {
-            density: Density::of(arch),
+            density: Density::for_arch(arch),
             counts: [0; 256],
             total: 0,
             high: [third, fourth],
         }
     }
 
-    /// How much these bytes are wanting, a byte.
-    pub(super) fn wanting(&self, bytes: &[u8]) -> i64 {
-        let wanting = bytes.iter().map(|&byte| {
+    /// The mean shortage of these bytes.
+    pub(super) fn shortage(&self, bytes: &[u8]) -> i64 {
+        let shortage = bytes.iter().map(|&byte| {
             let byte = usize::from(byte);
             let missing = self.total * self.density.common[byte] - WHOLE * self.counts[byte];
             missing * self.density.weight[byte]
         });
-        wanting.sum::<i64>() / i64::try_from(bytes.len().max(1)).expect("an instruction")
+        shortage.sum::<i64>() / i64::try_from(bytes.len().max(1)).expect("an instruction")
     }
 
-    /// Counts the bytes of `code` from `start` on, and of its references from
-    /// `fixup` on what they are likely to be.
+    /// Counts the bytes of `code` from `start` on; for references from `fixup`
+    /// on, their likely bytes.
     pub(super) fn count(&mut self, code: &Code, start: u32, fixup: usize) {
         let start = usize::try_from(start).expect("u32 fits usize");
         for &byte in &code.bytes[start..] {
@@ -135,7 +135,8 @@ impl Balance {
             let at = usize::try_from(fixup.at).expect("u32 fits usize");
             match (fixup.form, &code.bytes[..at]) {
                 (Form::Absolute, _) => self.high.into_iter().for_each(|byte| self.add(byte, 1)),
-                // Back from a cold part; a call to anywhere; else forward.
+                // A jump back from a cold part, a call to anywhere, otherwise a
+                // forward jump.
                 (Form::Relative { .. }, [.., 0xE9]) => self.add(0xFF, 2),
                 (Form::Relative { .. }, [.., 0xE8]) if at % 2 == 0 => self.add(0xFF, 2),
                 (Form::Relative { .. }, [.., 0xE8]) => self.add(0, 2),

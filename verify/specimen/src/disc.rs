@@ -1,32 +1,32 @@
-//! Disc images from a description: ISO 9660, with Joliet where asked for, laid
-//! out as ECMA-119 has it. Independent of the reader that they test.
+//! Disc images built from a description: ISO 9660 as in ECMA-119, optionally
+//! with Joliet. Independent of the reader that they test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes in a sector.
 pub const SECTOR: usize = 2048;
 
-/// What a disc has on it.
+/// The contents of a disc.
 #[derive(Clone, Debug, Default)]
 pub struct Disc {
-    /// Paths with `/`, and contents. What is equal to an earlier content shares
-    /// its sectors.
+    /// Paths with `/`, and contents. Equal contents share their sectors.
     pub files: Vec<(String, Vec<u8>)>,
-    /// A second tree, with the names as they are.
+    /// Whether there is a Joliet tree, with unshortened names.
     pub joliet: bool,
-    /// The volume recognition sequence of UDF; there is no such tree, though.
+    /// Whether there is the volume recognition sequence of UDF (without a UDF
+    /// tree).
     pub udf: bool,
 }
 
-/// A disc image, and where things are in it.
+/// A disc image, and the positions of its parts.
 #[derive(Clone, Debug)]
-pub struct Built {
+pub struct DiscImage {
     /// The image.
     pub image: Vec<u8>,
     /// The first sector of each file.
     pub sectors: BTreeMap<String, usize>,
-    /// Where the records of each file and directory lie, in bytes: in the
-    /// primary tree, and in that of Joliet.
+    /// The offsets of the directory records of each file and directory: in the
+    /// primary tree and in the Joliet tree.
     pub records: BTreeMap<String, Vec<usize>>,
     /// The sectors of the descriptors that state the volume's size.
     pub descriptors: Vec<usize>,
@@ -51,7 +51,7 @@ impl Disc {
 
     /// Builds the image.
     #[must_use]
-    pub fn build(&self) -> Built {
+    pub fn build(&self) -> DiscImage {
         let trees: &[bool] = if self.joliet {
             &[false, true]
         } else {
@@ -62,7 +62,7 @@ impl Disc {
             let ends = path.match_indices('/').map(|(at, _)| at);
             directories.extend(ends.map(|end| path[..end].to_owned()));
         }
-        // A parent comes before what is in it.
+        // A parent comes before its children.
         let directories: Vec<String> = directories.into_iter().collect();
         let descriptors: Vec<usize> = (16..16 + trees.len()).collect();
         let mut next = 16 + trees.len() + 1 + if self.udf { 3 } else { 0 };
@@ -141,7 +141,7 @@ impl Disc {
         for (path, content) in &self.files {
             put(&mut image, sectors[path] * SECTOR, content);
         }
-        Built {
+        DiscImage {
             image,
             sectors,
             records,
@@ -208,7 +208,7 @@ impl Disc {
     }
 }
 
-/// Where a record goes: none crosses into the next sector.
+/// The offset of a record: none crosses a sector boundary.
 fn fitting(at: usize, length: usize) -> usize {
     match at % SECTOR + length > SECTOR {
         true => at.next_multiple_of(SECTOR),
@@ -220,7 +220,7 @@ fn parent_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
-/// The last name of a path as it stands in a record.
+/// The last component of a path as encoded in a record.
 fn encoded(path: &str, joliet: bool, is_directory: bool) -> Vec<u8> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let name = match is_directory {

@@ -1,12 +1,12 @@
-//! The export directory, which says the module's own name (PE format, "The
+//! The export directory, which contains the module's name (PE format, "The
 //! .edata Section").
 
 use super::code::{Code, Form, Symbol};
-use super::filler::Writer;
+use super::filler_code::Writer;
 use super::import::string;
 use super::spec::Spec;
 
-/// What is exported, in the order of names that the format demands.
+/// The exports, in the order of names that the format demands.
 const EXPORTS: [&str; 4] = [
     "FreeIprBuff",
     "GetIFAndLink",

@@ -1,4 +1,4 @@
-//! How a gate and the queue test beside it are encoded.
+//! The encoding of a gate and of the queue test beside it.
 
 use super::arch::Register;
 
@@ -14,9 +14,9 @@ pub struct GateSpec {
     pub short_load: bool,
     /// The order of the compare's operands.
     pub compare: Compare,
-    /// What the jump does at the limit.
+    /// Whether the jump is taken at the limit or below it.
     pub jump: Jump,
-    /// How far the jump's encoding reaches.
+    /// The size of the jump's encoding.
     pub reach: Reach,
     /// The queue test beside the gate.
     pub queue: QueueTest,
@@ -40,7 +40,7 @@ pub enum Compare {
     MemoryFirst,
 }
 
-/// What a gate's jump does.
+/// When a gate's jump is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Jump {
     /// Taken at the limit: jge, or jle where the limit comes first.
@@ -49,7 +49,7 @@ pub enum Jump {
     BelowLimit,
 }
 
-/// How far a jump's encoding reaches.
+/// The size of a jump's encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Reach {
     /// `7x rel8`.
@@ -58,14 +58,14 @@ pub enum Reach {
     Near,
 }
 
-/// Where the queue test stands.
+/// The position of the queue test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum QueueTest {
-    /// Not at this gate.
+    /// No queue test at this gate.
     None,
     /// Right after the gate's jump.
     FallThrough(QueueForm),
-    /// Right before the place that the gate's jump goes to.
+    /// Right before the target of the gate's jump.
     BeforeTarget(QueueForm),
 }
 
@@ -75,7 +75,7 @@ impl Default for QueueTest {
     }
 }
 
-/// How the queue length is compared with 0.
+/// The instructions that compare the queue length with 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum QueueForm {
     /// `xor r, r; cmp [queue], r` (`39 /r`).
@@ -92,12 +92,12 @@ pub enum QueueForm {
     LoadAndTest,
 }
 
-/// What a gate's jump means, for decoys that get it wrong.
+/// The signedness and operand order of a gate's jump; decoys have wrong ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sense {
     Signed,
     Unsigned,
-    /// Signed, but as if the compare's operands stood in the other order.
+    /// Signed, as if the compare's operands were in the other order.
     Swapped,
 }
 

@@ -3,7 +3,7 @@
 
 use super::arch::Arch;
 use super::code::{Code, Label};
-use super::section::Placed;
+use super::section::PlacedSection;
 use super::spec::{Alignment, Checksum};
 
 /// `push cs; pop ds; mov dx, 0Eh; mov ah, 9; int 21h; mov ax, 4C01h; int 21h`
@@ -26,7 +26,7 @@ pub(super) enum Directory {
     ImportAddresses = 12,
 }
 
-/// What the headers say beside the section table.
+/// The contents of the headers besides the section table.
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) arch: Arch,
@@ -47,7 +47,7 @@ fn optional_size(arch: Arch) -> u16 {
     }
 }
 
-/// SizeOfHeaders for so many sections.
+/// SizeOfHeaders for this number of sections.
 pub(super) fn size(arch: Arch, alignment: Alignment, sections: usize) -> u32 {
     let sections = u32::try_from(sections).expect("sections are few");
     let end =
@@ -73,7 +73,7 @@ impl Header {
     }
 
     /// The headers' bytes, padded, with a checksum of 0.
-    pub(super) fn bytes(&self, sections: &[Placed]) -> Vec<u8> {
+    pub(super) fn bytes(&self, sections: &[PlacedSection]) -> Vec<u8> {
         let mut out = Code::new(self.arch);
         dos(&mut out);
         self.coff(&mut out, sections);
@@ -95,7 +95,7 @@ impl Header {
         out.bytes
     }
 
-    fn coff(&self, out: &mut Code, sections: &[Placed]) {
+    fn coff(&self, out: &mut Code, sections: &[PlacedSection]) {
         out.emit(b"PE\0\0");
         out.word(match self.arch {
             Arch::X86 => 0x14C,
@@ -114,7 +114,7 @@ impl Header {
         out.word(characteristics | u16::from(self.stripped));
     }
 
-    fn optional(&self, out: &mut Code, sections: &[Placed]) {
+    fn optional(&self, out: &mut Code, sections: &[PlacedSection]) {
         let raw = |bit: u32| -> u32 {
             let with = sections.iter().filter(|section| section.flags & bit != 0);
             with.map(|section| section.raw_size).sum()
@@ -187,7 +187,7 @@ fn field(in_optional: u32) -> usize {
 }
 
 /// Writes CheckSum: the sum of the file's 16-bit words with every carry added
-/// back, plus the file's length (as IMAGHELP's CheckSumMappedFile has it).
+/// back, plus the file's length (like IMAGEHLP's CheckSumMappedFile).
 pub(super) fn set_checksum(file: &mut [u8], checksum: Checksum) {
     let place = field(64)..field(68);
     let sum = file.chunks(2).fold(0u32, |sum, word| {
@@ -205,7 +205,7 @@ pub(super) fn set_checksum(file: &mut [u8], checksum: Checksum) {
     file[place].copy_from_slice(&value.to_le_bytes());
 }
 
-/// A place whose RVA the headers give.
+/// An address and size for the headers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub(super) label: Label,

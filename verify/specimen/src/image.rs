@@ -1,15 +1,14 @@
-//! Linking: sections get their places, references their values, and all of it
-//! becomes a file.
+//! Linking: places the sections, fills in the references, and writes the file.
 
 use super::code::{Fixup, Form, Label, Symbol, pointer_size};
-use super::flaw::Flaw;
+use super::defect::Defect;
 use super::header::{self, Directory, Entry, Header};
 use super::name::Name;
 use super::relocation;
-use super::section::{Placed, Section};
+use super::section::{PlacedSection, Section};
 use super::spec::Spec;
 
-/// What is linked.
+/// The input of the linker.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) sections: Vec<Section>,
@@ -20,12 +19,12 @@ pub(super) struct Parts {
     pub(super) time_stamp: u32,
 }
 
-/// What calls and pointers to code go to, in `.text`.
+/// The functions in `.text` that calls and pointers refer to.
 #[derive(Debug, Default)]
 pub(super) struct Functions {
-    /// Those that the exception table has.
+    /// Functions with an entry in the exception table.
     pub(super) framed: Vec<Label>,
-    /// Those that need no entry there.
+    /// Functions without one.
     pub(super) leaves: Vec<Label>,
 }
 
@@ -43,11 +42,11 @@ pub(super) struct Reference {
 #[derive(Debug)]
 pub(super) struct Image {
     pub(super) file: Vec<u8>,
-    pub(super) placed: Vec<Placed>,
+    pub(super) placed: Vec<PlacedSection>,
     pub(super) names: Vec<Name>,
     pub(super) headers: u32,
     pub(super) size: u32,
-    /// What the header says; the code may be linked for another.
+    /// The header's ImageBase; the code may be linked for another.
     pub(super) image_base: u32,
     pub(super) references: Vec<Reference>,
 }
@@ -59,13 +58,23 @@ impl Parts {
         let headers = header::size(spec.arch, spec.alignment, count);
         let mut placed = Vec::new();
         for section in &self.sections {
-            placed.push(Placed::after(&placed, headers, spec.alignment, section));
+            placed.push(PlacedSection::after(
+                &placed,
+                headers,
+                spec.alignment,
+                section,
+            ));
         }
         let references = self.resolve(&placed, spec);
         if spec.extras.relocations {
             let pointers: Vec<u32> = pointers(&references).collect();
             let section = Section::new(Name::Reloc, relocation::blocks(spec, &pointers));
-            placed.push(Placed::after(&placed, headers, spec.alignment, &section));
+            placed.push(PlacedSection::after(
+                &placed,
+                headers,
+                spec.alignment,
+                &section,
+            ));
             self.sections.push(section);
         }
         let header = self.header(spec, &placed);
@@ -87,13 +96,13 @@ impl Parts {
         }
     }
 
-    fn resolve(&mut self, placed: &[Placed], spec: &Spec) -> Vec<Reference> {
+    fn resolve(&mut self, placed: &[PlacedSection], spec: &Spec) -> Vec<Reference> {
         let base = spec.image_base.address();
         let addresses = Addresses::new(&self.sections, placed, &self.functions);
         let mut references = Vec::new();
         for (section, place) in self.sections.iter_mut().zip(placed) {
             for &Fixup { at, symbol, form } in &section.code.fixups {
-                let target = addresses.of(symbol);
+                let target = addresses.address(symbol);
                 let reference = Reference {
                     at: place.rva + at,
                     target,
@@ -113,14 +122,14 @@ impl Parts {
         references
     }
 
-    fn header(&self, spec: &Spec, placed: &[Placed]) -> Header {
+    fn header(&self, spec: &Spec, placed: &[PlacedSection]) -> Header {
         let addresses = Addresses::new(&self.sections, placed, &self.functions);
         let mut header = Header::new(spec.arch, spec.alignment);
         header.time_stamp = self.time_stamp;
         header.image_base = spec.image_base.address();
         header.stripped = !spec.extras.relocations;
-        header.entry = addresses.of(Symbol::Label(self.entry));
-        if spec.flaw == Some(Flaw::SwappedBase) {
+        header.entry = addresses.address(Symbol::Label(self.entry));
+        if spec.defect == Some(Defect::SwappedBase) {
             header.image_base ^= 0x1_0000 << (spec.seed % 12);
         }
         for (section, place) in self.sections.iter().zip(placed) {
@@ -129,7 +138,7 @@ impl Parts {
                 Name::Edata => Directory::Export,
                 Name::Rsrc => Directory::Resource,
                 Name::Reloc => Directory::Relocation,
-                Name::Rdata if spec.flaw != Some(Flaw::NoAnchor) => {
+                Name::Rdata if spec.defect != Some(Defect::NoAnchor) => {
                     header.set(Directory::ImportAddresses, place.rva, self.import_addresses);
                     continue;
                 }
@@ -138,7 +147,11 @@ impl Parts {
             header.set(directory, place.rva, place.virtual_size);
         }
         let Entry { label, size } = self.descriptors;
-        header.set(Directory::Import, addresses.of(Symbol::Label(label)), size);
+        header.set(
+            Directory::Import,
+            addresses.address(Symbol::Label(label)),
+            size,
+        );
         header
     }
 }
@@ -149,12 +162,12 @@ impl Image {
         self.place(name).rva + offset
     }
 
-    pub(super) fn place(&self, name: Name) -> &Placed {
+    pub(super) fn place(&self, name: Name) -> &PlacedSection {
         let index = self.names.iter().position(|&other| other == name);
         &self.placed[index.expect("the section is there")]
     }
 
-    /// RVAs of everything that is relocated.
+    /// RVAs of all relocated fields.
     pub(super) fn pointers(&self) -> Vec<u32> {
         pointers(&self.references).collect()
     }
@@ -168,7 +181,7 @@ fn pointers(references: &[Reference]) -> impl Iterator<Item = u32> {
 }
 
 impl Reference {
-    /// The bytes that say it; the first 4 unless it is an 8-byte pointer.
+    /// The encoded bytes; the first 4 unless it is an 8-byte pointer.
     fn bytes(&self, base: u32) -> [u8; 8] {
         let value = match self.form {
             Form::Absolute => base + self.target,
@@ -182,7 +195,7 @@ impl Reference {
     }
 }
 
-/// Where every label is.
+/// The addresses of all labels.
 struct Addresses<'a> {
     labels: Vec<u32>,
     placed: Vec<(Name, u32)>,
@@ -190,7 +203,7 @@ struct Addresses<'a> {
 }
 
 impl<'a> Addresses<'a> {
-    fn new(sections: &[Section], placed: &[Placed], functions: &'a Functions) -> Self {
+    fn new(sections: &[Section], placed: &[PlacedSection], functions: &'a Functions) -> Self {
         let mut labels = Vec::new();
         for (section, place) in sections.iter().zip(placed) {
             for &(Label(label), at) in &section.code.labels {
@@ -211,7 +224,7 @@ impl<'a> Addresses<'a> {
         }
     }
 
-    fn of(&self, symbol: Symbol) -> u32 {
+    fn address(&self, symbol: Symbol) -> u32 {
         let one_of = |functions: &[Label], number| {
             let Label(label) = functions[index(number) % functions.len()];
             self.labels[label]

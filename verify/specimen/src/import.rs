@@ -3,10 +3,10 @@
 
 use super::arch::Arch;
 use super::code::{Code, Form, Label, Symbol, pointer_size};
-use super::filler::Writer;
+use super::filler_code::Writer;
 use super::name::Name;
 
-/// What is imported, by library.
+/// The imports, by library.
 const LIBRARIES: [(&str, &[&str]); 4] = [
     (
         "ntoskrnl.exe",
@@ -77,8 +77,8 @@ impl Imports {
         imports
     }
 
-    /// Writes the address table, as it is before binding, to `.rdata`, and
-    /// all else to INIT. Gives the label and the size of the descriptors.
+    /// Writes the unbound address table to `.rdata` and everything else to
+    /// INIT. Returns the label and the size of the descriptors.
     pub(super) fn write(
         &self,
         writer: &mut Writer<'_>,

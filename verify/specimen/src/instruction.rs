@@ -1,15 +1,15 @@
-//! Instructions that touch neither variables nor other code: most of any
-//! driver. By how common they are in compilers' work, and of several the one
-//! whose bytes are most wanting.
+//! Instructions that use neither variables nor other code: most of any driver.
+//! They are drawn by their frequency in compiled code; of several, the one
+//! whose bytes are most underrepresented is taken.
 
 use super::arch::Arch;
 use super::density::{Balance, Density};
 use super::random::Random;
 
-/// Of so many instructions the best is taken.
+/// The number of candidates of which the best is taken.
 const CHOICE: usize = 3;
 
-/// Where the operands are.
+/// The kind of operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operands {
     None,
@@ -30,10 +30,10 @@ enum Operands {
 /// One form of instruction.
 #[derive(Debug, Clone, Copy)]
 struct Encoding {
-    /// How many of a thousand plain instructions have it, about.
+    /// Its approximate share of plain instructions, in thousandths.
     share: u16,
     opcode: &'static [u8],
-    /// Which one of the opcode's instructions: instead of a register.
+    /// The opcode extension in ModRM, instead of a register.
     extension: Option<u8>,
     operands: Operands,
     /// Bytes of an immediate.
@@ -213,7 +213,7 @@ const ONLY_X64: &[Encoding] = &[
 struct Table([Encoding; 1 << 10]);
 
 impl Table {
-    fn of(arch: Arch) -> &'static Self {
+    fn for_arch(arch: Arch) -> &'static Self {
         use std::sync::LazyLock;
         static X86: LazyLock<Table> = LazyLock::new(|| Table::new(ONLY_X86));
         static X64: LazyLock<Table> = LazyLock::new(|| Table::new(ONLY_X64));
@@ -244,21 +244,22 @@ pub(super) struct Instruction {
     length: usize,
 }
 
-/// The one whose bytes are most wanting, of several.
+/// Draws several instructions and returns the one whose bytes are most
+/// underrepresented.
 pub(super) fn choose(arch: Arch, random: &mut Random, balance: &Balance) -> Instruction {
-    let table = Table::of(arch);
+    let table = Table::for_arch(arch);
     let mut draw = || {
         let (bits, values) = (random.next(), random.next());
         let encoding = &table.0[usize::try_from(bits >> 54).expect("ten bits")];
         encoding.encode(arch, bits, Values(values), balance.density)
     };
     let first = draw();
-    let mut best = (balance.wanting(first.bytes()), first);
+    let mut best = (balance.shortage(first.bytes()), first);
     for _ in 1..CHOICE {
         let other = draw();
-        let wanting = balance.wanting(other.bytes());
-        if wanting > best.0 {
-            best = (wanting, other);
+        let shortage = balance.shortage(other.bytes());
+        if shortage > best.0 {
+            best = (shortage, other);
         }
     }
     best.1
@@ -277,7 +278,7 @@ impl Values {
 }
 
 impl Encoding {
-    /// The instruction: `bits` decide on the registers.
+    /// Encodes the instruction; `bits` select the registers.
     fn encode(&self, arch: Arch, bits: u64, mut values: Values, density: &Density) -> Instruction {
         let x64 = arch == Arch::X64;
         let (first, second) = registers(arch, bits);
@@ -297,7 +298,7 @@ impl Encoding {
             (None, Operands::Frame) => (first, 0),
             (None, _) => (first, second),
         };
-        let sized = self.operands != Operands::None
+        let can_be_wide = self.operands != Operands::None
             && self.operands != Operands::InOpcode
             && !matches!(
                 self.opcode,
@@ -308,7 +309,7 @@ impl Encoding {
             && !matches!(self.opcode, [0x0F, 0x94..=0x95])
             && !(matches!(self.opcode, [0xFF]) && self.extension >= Some(2));
         if x64 {
-            let wide = sized && (bits >> 20) % 8 < 5 || self.opcode == [0x8D];
+            let wide = can_be_wide && (bits >> 20) % 8 < 5 || self.opcode == [0x8D];
             let rex = 0x40 | u8::from(wide) << 3 | (reg >> 3) << 2 | rm >> 3;
             if rex != 0x40 {
                 instruction.push(rex);
@@ -365,7 +366,7 @@ impl Encoding {
                     6 => [a, 0, 0, 0xC0],
                     _ => [a, 0xFF, 0xFF, 0xFF],
                 };
-                // A store of 10 is a decoy, to be asked for.
+                // A store of 10 is a decoy, added only on request.
                 let bytes = if bytes == [10, 0, 0, 0] {
                     [11, 0, 0, 0]
                 } else {
@@ -379,14 +380,15 @@ impl Encoding {
     }
 }
 
-/// Two registers: neither the stack's, nor one that would need another form.
+/// Two registers, neither the stack pointer nor one that needs another
+/// encoding.
 fn registers(arch: Arch, bits: u64) -> (u8, u8) {
     const LOW: [u8; 8] = [0, 0, 1, 1, 2, 3, 6, 7];
     let pick = |bits: u64| {
         let low = LOW[usize::try_from(bits & 7).expect("three bits")];
         match arch {
             Arch::X86 => low,
-            // Some of the upper eight, as genuine code has them.
+            // Some of the upper eight, as in genuine code.
             Arch::X64 if bits & 0x38 == 0 => 8 + low,
             Arch::X64 if bits & 0x38 == 8 => 11 - low % 2,
             Arch::X64 => low,

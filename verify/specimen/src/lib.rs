@@ -1,17 +1,17 @@
-//! Specimens: complete driver images, made from a plain description, with the
+//! Specimens: complete driver images, built from a description, with the ground
 //! truth about them.
 //!
 //! A specimen has the shape of Microsoft's tcpip.sys and tcpip6.sys as measured
-//! on genuine images (sections, alignments, idioms, how often code touches
+//! on genuine images (sections, alignments, idioms, frequency of references to
 //! variables) and not a byte of them. The same [`Spec`] always gives the same
 //! bytes, on every machine. Every value of [`Spec`] can be built, so fuzzing
 //! and properties share the type.
 //!
-//! What drivers come in is made likewise: cabinets ([`cabinet`]) and disc images
-//! ([`disc`]).
+//! The containers of drivers are built likewise: cabinets ([`cabinet`]) and
+//! disc images ([`disc`]).
 //!
-//! Nothing here knows the locator or its PE reader: what they agree on, they
-//! agree on independently.
+//! This crate does not use the locator or its PE reader, so their agreement is
+//! independent evidence.
 //!
 //! ```
 //! use specimen::Spec;
@@ -21,66 +21,66 @@
 //! assert_eq!(loaded.dword(specimen.truth.threshold), Some(10));
 //! ```
 
-mod accident;
 mod arch;
 mod atomic;
 pub mod cabinet;
+mod chance_reference;
 pub mod checksum;
 mod code;
 mod constants;
 mod data;
 mod decoy;
+mod defect;
 mod density;
 pub mod disc;
 mod export;
-mod filler;
-mod flaw;
+mod filler_code;
 mod gate;
+mod ground_truth;
 mod header;
 mod image;
 mod import;
 mod instruction;
-mod kind;
 mod limiter;
 mod loaded;
 mod name;
+mod presets;
 mod program;
 mod random;
 mod relocation;
 mod section;
 mod spec;
-mod truth;
 mod version;
 
 use code::Mark;
+use ground_truth::Variables;
 use import::Imports;
 use name::Name;
-use truth::Variables;
 
 pub use arch::{Arch, Register};
-pub use flaw::Flaw;
+pub use defect::Defect;
 pub use gate::{Compare, GateSpec, Jump, Loads, QueueForm, QueueTest, Reach};
+pub use ground_truth::GroundTruth;
 pub use loaded::{Loaded, LoadedSection};
-pub use section::Placed;
-pub use spec::{Alignment, Checksum, Decoys, EventForm, Extras, ImageBase, Module, Place, Spec};
-pub use truth::Truth;
+pub use section::PlacedSection;
+pub use spec::{Alignment, Checksum, DataPart, Decoys, EventForm, Extras, ImageBase, Module, Spec};
 
 /// A built image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Specimen {
     /// The file's bytes.
     pub file: Vec<u8>,
-    /// What it contains.
-    pub truth: Truth,
-    /// What was built: the spec in its normal form.
+    /// The ground truth.
+    pub truth: GroundTruth,
+    /// The normalized spec that was built.
     pub spec: Spec,
     /// The section table.
-    pub sections: Vec<Placed>,
+    pub sections: Vec<PlacedSection>,
     /// SizeOfImage.
     pub size_of_image: u32,
     /// The header's ImageBase.
     pub image_base: u32,
-    /// RVAs of everything that is relocated, ascending.
+    /// RVAs of all relocated fields, ascending.
     pub pointers: Vec<u32>,
     /// RVAs of the import address table's slots.
     pub slots: Vec<u32>,
@@ -91,15 +91,15 @@ pub struct Specimen {
 impl Spec {
     /// Builds the specimen.
     pub fn build(&self) -> Specimen {
-        let spec = self.normal();
+        let spec = self.normalized();
         (0..)
             .find_map(|attempt| attempt_build(&spec, attempt))
             .expect("some filler will do")
     }
 }
 
-/// The specimen, unless its filler names the limiter's variables by accident or
-/// calls too little around a gate.
+/// Builds a specimen; `None` if its filler refers to the limiter's variables by
+/// chance or has too few calls around a gate.
 fn attempt_build(spec: &Spec, attempt: u64) -> Option<Specimen> {
     let program = program::write(spec, attempt);
     let marks: Vec<(Name, Vec<Mark>)> = program
@@ -108,12 +108,12 @@ fn attempt_build(spec: &Spec, attempt: u64) -> Option<Specimen> {
         .iter()
         .map(|section| (section.name, section.code.marks.clone()))
         .collect();
-    let (trio, rivals, stores) = (program.trio, program.rivals, program.stores);
+    let (trio, decoy_limiters, stores) = (program.trio, program.decoy_limiters, program.stores);
     let image = program.parts.link(spec);
-    let variables = Variables::of(trio, &rivals, &image);
-    let truth = Truth::read(&marks, &variables, &image);
-    if accident::happened(spec, &image, &truth, &variables)
-        || accident::few_calls(spec, &image, &truth)
+    let variables = Variables::new(trio, &decoy_limiters, &image);
+    let truth = GroundTruth::read(&marks, &variables, &image);
+    if chance_reference::exists(spec, &image, &truth, &variables)
+        || chance_reference::few_calls(spec, &image, &truth)
     {
         return None;
     }
@@ -139,8 +139,8 @@ fn attempt_build(spec: &Spec, attempt: u64) -> Option<Specimen> {
 }
 
 impl Specimen {
-    /// Where the value of the start-up store stands in the file: the last four
-    /// bytes of the instruction.
+    /// The file offset of the start-up store's value: the last four bytes of
+    /// the instruction.
     ///
     /// # Panics
     /// Without a start-up store.

@@ -1,12 +1,12 @@
-//! The limiter's own code: gates, queue tests, event, atomic updates, and the
-//! start-up store. The true one and its imitations are written alike.
+//! The limiter's code: gates, queue tests, event, atomic updates, and the
+//! start-up store. The true limiter and decoy limiters are written alike.
 
 use super::arch::Arch;
 use super::atomic;
-use super::code::{Code, Direct, Hole, Label, Proof};
+use super::code::{Code, Direct, Label, MarkKind, ShortJump};
 use super::data::Trio;
-use super::filler::{Frame, Writer};
-use super::flaw::Flaw;
+use super::defect::Defect;
+use super::filler_code::{Frame, Writer};
 use super::gate::{Compare, GateSpec, Loads, QueueForm, QueueTest, Reach, Sense};
 use super::name::Name;
 use super::spec::EventForm;
@@ -14,11 +14,11 @@ use super::spec::EventForm;
 /// The event's identifier: EVENT_TCPIP_TCP_CONNECT_LIMIT_REACHED, 4226.
 pub(super) const EVENT_ID: u32 = 0x8000_1082;
 
-/// A function or part of one, and where it goes.
+/// A function or part of one, and its position.
 #[derive(Debug)]
 pub(super) struct Fragment {
     pub(super) section: Name,
-    /// How far into the section, in thousandths.
+    /// The position in the section, in thousandths.
     pub(super) position: u32,
     pub(super) code: Code,
 }
@@ -33,14 +33,14 @@ pub(super) struct Limiter {
     pub(super) sense: Sense,
     pub(super) atomics: u8,
     pub(super) start_up: u32,
-    pub(super) flaw: Option<Flaw>,
+    pub(super) defect: Option<Defect>,
     pub(super) event: Option<EventForm>,
     pub(super) profile_split: bool,
     pub(super) gates_together: bool,
 }
 
 impl Limiter {
-    /// All its code.
+    /// All code of the limiter.
     pub(super) fn fragments(&self, writer: &mut Writer<'_>) -> Vec<Fragment> {
         let mut fragments = Vec::new();
         let mut places = [90, 500, 910];
@@ -57,7 +57,7 @@ impl Limiter {
                 QueueTest::BeforeTarget(_) => None,
                 _ => far.then(|| writer.label()),
             };
-            let code = if index == 1 && self.flaw == Some(Flaw::OneGate) {
+            let code = if index == 1 && self.defect == Some(Defect::OneGate) {
                 self.plain(writer, event)
             } else {
                 self.gate(writer, gate, event, cold)
@@ -86,7 +86,7 @@ impl Limiter {
         }
         self.atomic_updates(writer, &mut fragments);
         let changes = self.queue_changes(writer);
-        for code in [Some(changes), self.flaw_code(writer)]
+        for code in [Some(changes), self.defect_code(writer)]
             .into_iter()
             .flatten()
         {
@@ -103,7 +103,7 @@ impl Limiter {
         }
     }
 
-    /// `mov [T], imm32`, as start-up code has it.
+    /// `mov [T], imm32`, as in start-up code.
     pub(super) fn start_up_store(&self, code: &mut Code) {
         let start = code.here();
         let immediate = self.start_up.to_le_bytes();
@@ -112,17 +112,17 @@ impl Limiter {
             ..Direct::plain(&[0xC7], 0)
         };
         code.direct(self.trio.threshold(), store);
-        code.mark(Proof::StartUp, start);
+        code.mark(MarkKind::StartUp, start);
     }
 
     /// A function with no gate.
     fn plain(&self, writer: &mut Writer<'_>, event: Option<EventForm>) -> Code {
         let mut code = writer.code();
-        let frame = writer.open(&mut code);
-        writer.run(&mut code, 0x20);
+        let frame = writer.prologue(&mut code);
+        writer.statements(&mut code, 0x20);
         emit_event(&mut code, event);
-        writer.run(&mut code, 0x30);
-        writer.close(&mut code, frame);
+        writer.statements(&mut code, 0x30);
+        writer.epilogue(&mut code, frame);
         code
     }
 
@@ -134,35 +134,35 @@ impl Limiter {
         cold: Option<Label>,
     ) -> Code {
         let mut code = writer.code();
-        let frame = writer.open(&mut code);
-        writer.run(&mut code, 8);
+        let frame = writer.prologue(&mut code);
+        writer.statements(&mut code, 8);
         if event.is_some() {
             emit_event(&mut code, event);
-            writer.run(&mut code, 0x3C);
+            writer.statements(&mut code, 0x3C);
         }
         let start = code.here();
         self.load_and_compare(&mut code, gate);
-        let jump = Onward::jump(writer, &mut code, gate, self.sense, cold);
-        code.mark(Proof::Gate, start);
-        let (after, before) = match (self.flaw, gate.queue) {
-            (Some(Flaw::NoQueueTest), _) | (_, QueueTest::None) => (None, None),
+        let jump = GateJump::jump(writer, &mut code, gate, self.sense, cold);
+        code.mark(MarkKind::Gate, start);
+        let (after, before) = match (self.defect, gate.queue) {
+            (Some(Defect::NoQueueTest), _) | (_, QueueTest::None) => (None, None),
             (_, QueueTest::FallThrough(form)) => (Some(form), None),
             (_, QueueTest::BeforeTarget(form)) => (None, Some(form)),
         };
         if let Some(form) = after {
             let hole = self.queue_test(writer, &mut code, form);
-            writer.run(&mut code, 4);
+            writer.statements(&mut code, 4);
             code.land(&hole);
         }
-        writer.run(&mut code, 0x18);
+        writer.statements(&mut code, 0x18);
         if let Some(form) = before {
             let hole = self.queue_test(writer, &mut code, form);
             code.emit(&[0x90; 2]);
             code.land(&hole);
         }
         jump.land(&mut code);
-        writer.run(&mut code, 0x20);
-        writer.close(&mut code, frame);
+        writer.statements(&mut code, 0x20);
+        writer.epilogue(&mut code, frame);
         code
     }
 
@@ -180,8 +180,8 @@ impl Limiter {
         code.direct(compared, Direct::plain(&opcode, register));
     }
 
-    /// Compares the queue length with 0 and jumps if anything waits.
-    fn queue_test(&self, writer: &mut Writer<'_>, code: &mut Code, form: QueueForm) -> Hole {
+    /// Compares the queue length with 0 and jumps if the queue is not empty.
+    fn queue_test(&self, writer: &mut Writer<'_>, code: &mut Code, form: QueueForm) -> ShortJump {
         let register = writer.register();
         match form {
             QueueForm::MemoryFirst | QueueForm::RegisterFirst => {
@@ -222,13 +222,13 @@ impl Limiter {
                 code.registers(false, &[0x85], register, register);
             }
         }
-        code.mark(Proof::QueueTest, start);
+        code.mark(MarkKind::QueueTest, start);
         code.jump_short(5)
     }
 
     /// The atomic updates of the count, up to three in a function.
     fn atomic_updates(&self, writer: &mut Writer<'_>, fragments: &mut Vec<Fragment>) {
-        let mut left = if self.flaw == Some(Flaw::FewAtomics) {
+        let mut left = if self.defect == Some(Defect::FewAtomics) {
             2
         } else {
             self.atomics
@@ -237,26 +237,26 @@ impl Limiter {
             let here = (1 + writer.random.small(3)).min(left);
             left -= here;
             let mut code = writer.code();
-            let frame = writer.open(&mut code);
+            let frame = writer.prologue(&mut code);
             for _ in 0..here {
-                writer.run(&mut code, 0x10);
+                writer.statements(&mut code, 0x10);
                 atomic::update(writer, &mut code, self.trio.count());
             }
-            writer.run(&mut code, 8);
-            writer.close(&mut code, frame);
+            writer.statements(&mut code, 8);
+            writer.epilogue(&mut code, frame);
             fragments.push(anywhere(writer, Name::Text, code));
         }
     }
 
-    /// What is queued and taken from the queue.
+    /// Code that adds to and takes from the queue.
     fn queue_changes(&self, writer: &mut Writer<'_>) -> Code {
         let queue = self.trio.queue();
         let mut code = writer.code();
-        let frame = writer.open(&mut code);
-        writer.run(&mut code, 0x10);
+        let frame = writer.prologue(&mut code);
+        writer.statements(&mut code, 0x10);
         code.direct(queue, Direct::plain(&[0xFF], 0));
-        writer.run(&mut code, 0x20);
-        // The last two are x64's.
+        writer.statements(&mut code, 0x20);
+        // The last two occur on x64 only.
         match writer
             .random
             .below(if writer.arch == Arch::X64 { 3 } else { 1 })
@@ -276,42 +276,43 @@ impl Limiter {
                 code.direct(queue, Direct::plain(&[0x89], 1));
             }
         }
-        writer.close(&mut code, frame);
+        writer.epilogue(&mut code, frame);
         code
     }
 
     /// The code that breaks a rule.
-    fn flaw_code(&self, writer: &mut Writer<'_>) -> Option<Code> {
+    fn defect_code(&self, writer: &mut Writer<'_>) -> Option<Code> {
         let (threshold, count) = (self.trio.threshold(), self.trio.count());
         let mut code = writer.code();
-        let frame = writer.open(&mut code);
-        writer.run(&mut code, 0x10);
+        let frame = writer.prologue(&mut code);
+        writer.statements(&mut code, 0x10);
         let register = writer.register();
         let add = Direct {
             lock: true,
             ..Direct::plain(&[0xFF], 0)
         };
-        match self.flaw? {
-            Flaw::OtherReadOfThreshold => code.load(register, threshold, true),
-            Flaw::OtherLoadOfCount => code.load(register, count, true),
-            Flaw::LiveWriter => code.direct(threshold, Direct::plain(&[0x89], register)),
-            Flaw::AtomicThreshold => code.direct(threshold, add),
+        match self.defect? {
+            Defect::OtherReadOfThreshold => code.load(register, threshold, true),
+            Defect::OtherLoadOfCount => code.load(register, count, true),
+            Defect::LiveWriter => code.direct(threshold, Direct::plain(&[0x89], register)),
+            Defect::AtomicThreshold => code.direct(threshold, add),
             _ => return None,
         }
-        writer.run(&mut code, 0x10);
-        writer.close(&mut code, frame);
+        writer.statements(&mut code, 0x10);
+        writer.epilogue(&mut code, frame);
         Some(code)
     }
 }
 
-/// The jump of a gate: to a place a little ahead, or to another function half.
-enum Onward {
-    Short(Hole),
+/// The jump of a gate: a short distance ahead, or to the cold half of the
+/// function.
+enum GateJump {
+    Short(ShortJump),
     Near(Label),
     Far,
 }
 
-impl Onward {
+impl GateJump {
     fn jump(
         writer: &mut Writer<'_>,
         code: &mut Code,
@@ -343,16 +344,16 @@ impl Onward {
     }
 }
 
-/// The half of a function that stands far away.
+/// The cold half of a function, far from the rest.
 fn cold_half(writer: &mut Writer<'_>, section: Name, label: Label) -> Fragment {
     let mut code = writer.code();
     code.define(label);
-    writer.run(&mut code, 0x20);
-    writer.close(&mut code, Frame { saved: false });
+    writer.statements(&mut code, 0x20);
+    writer.epilogue(&mut code, Frame { saved: false });
     anywhere(writer, section, code)
 }
 
-/// A fragment at a place of the seed's choosing.
+/// A fragment at a random position.
 pub(super) fn anywhere(writer: &mut Writer<'_>, section: Name, code: Code) -> Fragment {
     Fragment {
         section,
@@ -376,5 +377,5 @@ pub(super) fn emit_event(code: &mut Code, form: Option<EventForm>) {
             code.dword(EVENT_ID);
         }
     }
-    code.mark(Proof::Event, start);
+    code.mark(MarkKind::Event, start);
 }

@@ -8,13 +8,13 @@ use super::header::image_base_field;
 use super::image::index;
 use super::random::Random;
 
-/// What the kernel has of a driver while it runs.
+/// A driver's image in memory while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
     /// The address of the image's first byte.
     pub base: u64,
     /// The headers: SizeOfHeaders bytes. Their ImageBase is the preferred or
-    /// the actual one, as loaders differ in that.
+    /// the actual one: loaders differ.
     pub headers: Vec<u8>,
     /// SizeOfImage.
     pub size: u32,
@@ -25,7 +25,7 @@ pub struct Loaded {
 /// A section in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadedSection {
-    /// Where it starts.
+    /// The RVA of the section.
     pub rva: u32,
     /// The name, padded with zeros.
     pub name: [u8; 8],
@@ -39,7 +39,7 @@ pub struct LoadedSection {
 const LIVE_CODE: u32 = 0x2000_0000 | 0x0800_0000;
 
 impl Arch {
-    /// Two addresses to load a specimen at, as the systems of the time do.
+    /// Two typical load addresses of the systems of the time.
     #[must_use]
     pub fn bases(self) -> [u64; 2] {
         match self {
@@ -50,8 +50,8 @@ impl Arch {
 }
 
 impl Loaded {
-    /// What a driver may hand to the locator, by RVA: code that stays in memory,
-    /// and on x64 the exception table.
+    /// The sections that a driver may pass to the locator, by RVA: resident
+    /// code, and on x64 the exception table.
     #[must_use]
     pub fn live_code(&self) -> Vec<(u32, &[u8])> {
         let is_handed_over = |section: &&LoadedSection| {
@@ -104,9 +104,9 @@ impl LoadedSection {
 }
 
 impl Specimen {
-    /// The image as it runs at `base`. On x86 only the low 32 bits count.
-    /// Relocation follows the builder's own list of pointers and, like a real
-    /// loader, the difference to what the header says.
+    /// Loads the image at `base`. On x86 only the low 32 bits count. Relocation
+    /// follows the builder's own list of pointers and, like a real loader, the
+    /// difference from the header's ImageBase.
     pub fn load(&self, base: u64) -> Loaded {
         let base = match self.spec.arch {
             Arch::X86 => base & 0xFFFF_FFFF,

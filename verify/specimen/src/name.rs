@@ -1,6 +1,6 @@
 //! The names and rights of sections.
 
-/// The sections that a driver of this family has, in image order.
+/// The sections of a driver of this family, in image order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Name {
     Text,
@@ -34,7 +34,7 @@ impl Name {
         }
     }
 
-    /// The characteristics that every measured build gives the section.
+    /// The section's characteristics, the same in every measured build.
     pub(super) fn flags(self) -> u32 {
         match self {
             Self::Text => 0x6800_0020,

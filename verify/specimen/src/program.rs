@@ -1,13 +1,13 @@
-//! The whole program: which code and data a spec asks for, section by section.
+//! The whole program: the code and data of a spec, section by section.
 
 use super::arch::Arch;
 use super::code::{Code, Fixup, Form, Label, Symbol};
 use super::constants::Constants;
 use super::data::{Data, Shape, Trio};
 use super::decoy::{Imitation, any_gates, imitations};
+use super::defect::Defect;
 use super::export;
-use super::filler::{IMPORT_CALLS, Writer};
-use super::flaw::Flaw;
+use super::filler_code::{IMPORT_CALLS, Writer};
 use super::gate::Sense;
 use super::header::Entry;
 use super::image::{Functions, Parts};
@@ -25,13 +25,13 @@ pub(super) struct Program {
     pub(super) parts: Parts,
     /// The true limiter's variables.
     pub(super) trio: Trio,
-    /// Thresholds of imitations.
-    pub(super) rivals: Vec<Trio>,
-    /// What start-up code stores in limiters' thresholds.
+    /// The variables of decoy limiters.
+    pub(super) decoy_limiters: Vec<Trio>,
+    /// The values that start-up code stores in limiters' thresholds.
     pub(super) stores: Vec<(Trio, u32)>,
 }
 
-/// Writes all of a normal spec's code and data. `attempt` varies the filler.
+/// Writes all code and data of a normalized spec. `attempt` varies the filler.
 pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
     let mut random = Random::new(spec.seed ^ attempt.wrapping_mul(0xD6E8_FEB8_6659_FD93));
     let imitations = imitations(spec);
@@ -47,7 +47,7 @@ pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
     let data = Data::plan(spec, &mut random, &shapes);
     let data_bytes = data.bytes(spec, &mut random);
     let time_stamp = 0x4100_0000 + random.below(0x0800_0000);
-    // Near where data will be.
+    // The approximate address of data.
     let address = spec.image_base.address() + u32::from(spec.text_kib) * 1100 + 0x1000;
     let mut writer = Writer::new(
         spec.arch,
@@ -62,7 +62,7 @@ pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
     let trio = trios.next().expect("the first shape is the true limiter's");
     let mut read_only = constants.trios.iter().copied();
     let genuine = genuine(spec, trio);
-    let rivals: Vec<Limiter> = imitations
+    let decoy_limiters: Vec<Limiter> = imitations
         .iter()
         .filter_map(|imitation| {
             let own = if imitation.data == Name::Rdata {
@@ -74,11 +74,11 @@ pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
         })
         .map(|(imitation, trio)| imitate(imitation, trio, &mut writer))
         .collect();
-    let fragments = fragments(spec, &genuine, &rivals, &mut writer);
+    let fragments = fragments(spec, &genuine, &decoy_limiters, &mut writer);
 
     let (text, functions) = text(spec, &mut writer, &fragments);
     let mut rdata = writer.code();
-    let (mut init, entry) = init(&mut writer, &genuine, &rivals, &fragments);
+    let (mut init, entry) = init(&mut writer, &genuine, &decoy_limiters, &fragments);
     let (label, size) = imports.write(&mut writer, &mut rdata, &mut init);
     rdata.emit(&constants.bytes);
 
@@ -88,7 +88,7 @@ pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
     ];
     let mut variables = Section::new(Name::Data, data_bytes);
     variables.virtual_size = data.size;
-    if spec.flaw == Some(Flaw::ReadOnlyData) {
+    if spec.defect == Some(Defect::ReadOnlyData) {
         variables.flags &= !0x8000_0000;
     }
     sections.push(variables);
@@ -116,13 +116,13 @@ pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
     if spec.extras.version {
         sections.push(Section::new(Name::Rsrc, version::resource(spec)));
     }
-    let stores = [&genuine].into_iter().chain(&rivals);
+    let stores = [&genuine].into_iter().chain(&decoy_limiters);
     Program {
         trio,
         stores: stores
             .map(|limiter| (limiter.trio, limiter.start_up))
             .collect(),
-        rivals: rivals.iter().map(|limiter| limiter.trio).collect(),
+        decoy_limiters: decoy_limiters.iter().map(|limiter| limiter.trio).collect(),
         parts: Parts {
             sections,
             functions,
@@ -135,7 +135,7 @@ pub(super) fn write(spec: &Spec, attempt: u64) -> Program {
 }
 
 fn true_shape(spec: &Spec) -> Shape {
-    if spec.flaw == Some(Flaw::NotAdjacent) {
+    if spec.defect == Some(Defect::NotAdjacent) {
         Shape::Spread
     } else {
         Shape::Regular
@@ -143,23 +143,23 @@ fn true_shape(spec: &Spec) -> Shape {
 }
 
 fn genuine(spec: &Spec, trio: Trio) -> Limiter {
-    let event = (spec.module == Module::Tcpip) != (spec.flaw == Some(Flaw::NoEventId));
+    let event = (spec.module == Module::Tcpip) != (spec.defect == Some(Defect::NoEventId));
     Limiter {
         trio,
         gates: spec.gates,
-        section: if spec.flaw == Some(Flaw::GatesPageable) {
+        section: if spec.defect == Some(Defect::GatesPageable) {
             Name::Page
         } else {
             Name::Text
         },
-        sense: if spec.flaw == Some(Flaw::UnsignedJumps) {
+        sense: if spec.defect == Some(Defect::UnsignedJumps) {
             Sense::Unsigned
         } else {
             Sense::Signed
         },
         atomics: spec.atomics,
         start_up: spec.start_up,
-        flaw: spec.flaw,
+        defect: spec.defect,
         event: event.then_some(spec.event),
         profile_split: spec.profile_split,
         gates_together: spec.gates_together,
@@ -174,7 +174,7 @@ fn imitate(imitation: &Imitation, trio: Trio, writer: &mut Writer<'_>) -> Limite
         sense: imitation.sense,
         atomics: 4 + writer.random.small(3),
         start_up: 10,
-        flaw: imitation.flaw,
+        defect: imitation.defect,
         event: None,
         profile_split: false,
         gates_together: false,
@@ -185,12 +185,12 @@ fn imitate(imitation: &Imitation, trio: Trio, writer: &mut Writer<'_>) -> Limite
 fn fragments(
     spec: &Spec,
     genuine: &Limiter,
-    rivals: &[Limiter],
+    decoy_limiters: &[Limiter],
     writer: &mut Writer<'_>,
 ) -> Vec<Fragment> {
     let mut fragments = genuine.fragments(writer);
-    for rival in rivals {
-        let mut code = rival.fragments(writer);
+    for limiter in decoy_limiters {
+        let mut code = limiter.fragments(writer);
         code.iter_mut()
             .for_each(|fragment| fragment.code.marks.clear());
         fragments.append(&mut code);
@@ -200,14 +200,14 @@ fn fragments(
     fragments
 }
 
-/// Functions between which their cold parts are.
-const TOGETHER: usize = 8;
-/// Of so many direct calls one goes to a function without an entry in the
+/// The number of functions whose cold parts are grouped.
+const FUNCTIONS_PER_COLD_BLOCK: usize = 8;
+/// One in so many direct calls goes to a function without an entry in the
 /// exception table.
-const TO_LEAF: u32 = 5;
+const CALLS_PER_LEAF_CALL: u32 = 5;
 
-/// `.text`: functions until there is enough of them, and the fragments at
-/// their places.
+/// `.text`: functions up to the requested size, with the fragments at their
+/// positions.
 fn text(spec: &Spec, writer: &mut Writer<'_>, fragments: &[Fragment]) -> (Code, Functions) {
     let enough = u32::from(spec.text_kib) * 1024;
     let (mut bytes, mut pieces, mut functions) = (0, Vec::new(), Functions::default());
@@ -217,13 +217,17 @@ fn text(spec: &Spec, writer: &mut Writer<'_>, fragments: &[Fragment]) -> (Code, 
         functions.framed.push(start);
         bytes += code.here();
         pieces.push(code);
-        if functions.framed.len() % TO_LEAF as usize == 1 {
+        if functions.framed.len() % CALLS_PER_LEAF_CALL as usize == 1 {
             let (start, code) = writer.leaf();
             functions.leaves.push(start);
             bytes += code.here();
             pieces.push(code);
         }
-        if functions.framed.len().is_multiple_of(TOGETHER) {
+        if functions
+            .framed
+            .len()
+            .is_multiple_of(FUNCTIONS_PER_COLD_BLOCK)
+        {
             let cold = cold(writer);
             bytes += cold.here();
             pieces.push(cold);
@@ -235,7 +239,7 @@ fn text(spec: &Spec, writer: &mut Writer<'_>, fragments: &[Fragment]) -> (Code, 
     (code, functions)
 }
 
-/// The parts of functions that stand apart from them.
+/// The cold parts of the functions so far.
 fn cold(writer: &mut Writer<'_>) -> Code {
     let mut parts = std::mem::take(&mut writer.cold);
     writer.random.shuffle(&mut parts);
@@ -244,10 +248,10 @@ fn cold(writer: &mut Writer<'_>) -> Code {
     code
 }
 
-/// Gives every so manieth call another kind of target, in the order of their
-/// addresses: so the shares are the same around every place.
+/// Gives every nth call another kind of target, in the order of addresses, so
+/// that the shares are the same everywhere.
 fn share_calls(spec: &Spec, writer: &mut Writer<'_>, code: &mut Code) {
-    // Calls through pointers of which one lies in `.data`.
+    // One in so many calls through a pointer uses one in `.data`.
     let through_data = match (spec.module, spec.arch) {
         (Module::Tcpip, Arch::X86) => 8,
         (Module::Tcpip, Arch::X64) => 18,
@@ -260,7 +264,7 @@ fn share_calls(spec: &Spec, writer: &mut Writer<'_>, code: &mut Code) {
         match (&bytes[..at], *symbol) {
             ([.., 0xE8], Symbol::Function(number)) => {
                 direct += 1;
-                if direct.is_multiple_of(TO_LEAF) {
+                if direct.is_multiple_of(CALLS_PER_LEAF_CALL) {
                     *symbol = Symbol::Leaf(number);
                 }
             }
@@ -313,18 +317,18 @@ fn weave(writer: &Writer<'_>, name: Name, functions: &[Code], fragments: &[Fragm
     code
 }
 
-/// INIT's code: the entry point with the true start-up store, and functions
-/// with those of the imitations.
+/// The code of INIT: the entry point with the true start-up store, and
+/// functions with those of the decoy limiters.
 fn init(
     writer: &mut Writer<'_>,
     genuine: &Limiter,
-    rivals: &[Limiter],
+    decoy_limiters: &[Limiter],
     fragments: &[Fragment],
 ) -> (Code, Label) {
     let mut functions = Vec::new();
-    for rival in rivals {
+    for limiter in decoy_limiters {
         let (_, mut code) = writer.function();
-        rival.start_up_store(&mut code);
+        limiter.start_up_store(&mut code);
         code.marks.clear();
         code.emit(&[0xC3]);
         functions.push(code);
@@ -332,11 +336,11 @@ fn init(
     let entry = writer.label();
     let mut code = writer.code();
     code.define(entry);
-    let frame = writer.open(&mut code);
-    writer.run(&mut code, 0x40);
+    let frame = writer.prologue(&mut code);
+    writer.statements(&mut code, 0x40);
     genuine.start_up_store(&mut code);
-    writer.run(&mut code, 0x40);
-    writer.close(&mut code, frame);
+    writer.statements(&mut code, 0x40);
+    writer.epilogue(&mut code, frame);
     functions.push(code);
     let (_, last) = writer.function();
     functions.push(last);

@@ -1,5 +1,5 @@
-//! The builder's only source of variety: SplitMix64 (Steele, Lea and Flood,
-//! 2014), so that a seed means the same bytes on every machine and release.
+//! The builder's only random source: SplitMix64 (Steele, Lea and Flood, 2014),
+//! so that a seed gives the same bytes on every machine and release.
 
 /// A stream of numbers that is a pure function of its seed.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ impl Random {
         choices[index]
     }
 
-    /// Puts `items` in an order of its own (Fisher and Yates).
+    /// Shuffles `items` (Fisher and Yates).
     pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let bound = u32::try_from(last + 1).expect("items are few");

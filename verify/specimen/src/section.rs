@@ -1,4 +1,4 @@
-//! Sections, and where they stand in file and memory.
+//! Sections, and their positions in file and memory.
 
 use super::code::Code;
 use super::name::Name;
@@ -26,16 +26,16 @@ impl Section {
     }
 }
 
-/// Where a section stands, as the section table says.
+/// A section's position, as in the section table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Placed {
+pub struct PlacedSection {
     /// The name, padded with zeros.
     pub name: [u8; 8],
     /// The characteristics.
     pub flags: u32,
     /// VirtualAddress.
     pub rva: u32,
-    /// VirtualSize: what the section really needs.
+    /// VirtualSize, unrounded.
     pub virtual_size: u32,
     /// PointerToRawData.
     pub offset: u32,
@@ -43,15 +43,15 @@ pub struct Placed {
     pub raw_size: u32,
 }
 
-impl Placed {
+impl PlacedSection {
     /// The file offset of an RVA in the section's raw data.
     pub fn file_offset(&self, rva: u32) -> Option<u32> {
         let inside = rva.checked_sub(self.rva)?;
         (inside < self.raw_size).then(|| self.offset + inside)
     }
 
-    /// Where a section of `len` bytes in the file comes after `headers` bytes
-    /// of headers and the sections in `before`: both file and memory tile.
+    /// Places a section behind `headers` bytes of headers and the sections in
+    /// `before`, without gaps in file or memory.
     pub(super) fn after(
         before: &[Self],
         headers: u32,

@@ -1,17 +1,17 @@
-//! The plain description of a specimen. Every value of [`Spec`] can be built:
-//! what contradicts itself is settled by [`Spec::normal`].
+//! The description of a specimen. Every value of [`Spec`] can be built: [`Spec::normalized`]
+//! resolves contradictions.
 
 use arbitrary::Unstructured;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 use super::arch::{Arch, Register};
-use super::flaw::Flaw;
+use super::defect::Defect;
 use super::gate::{GateSpec, QueueTest};
 
 /// Everything that decides a specimen's bytes.
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct Spec {
-    /// Decides filler code and data, and where things stand.
+    /// The seed of filler code, data and positions.
     pub seed: u64,
     /// Which machine the driver is for.
     pub arch: Arch,
@@ -19,23 +19,23 @@ pub struct Spec {
     pub module: Module,
     /// How sections are aligned, in memory and in the file.
     pub alignment: Alignment,
-    /// Where the image prefers to be loaded.
+    /// The preferred base.
     pub image_base: ImageBase,
     /// Filler code in `.text`, in KiB; 1 to 2048, generated specs 4 to 16.
     #[arbitrary(with = small_text)]
     #[proptest(strategy = "4u16..=16")]
     pub text_kib: u16,
     /// Which part of `.data` holds the three variables.
-    pub place: Place,
+    pub data_part: DataPart,
     /// The two gates. At least one gets a queue test.
     pub gates: [GateSpec; 2],
-    /// Laid out by profile: gates, their jump targets and the event constant
-    /// far apart. Otherwise the event constant is a little before gate 2.
+    /// Laid out by profile: gates, their jump targets and the event constant are far apart.
+    /// Otherwise the event constant is shortly before gate 2.
     pub profile_split: bool,
-    /// Both gates near each other, whatever else stands apart. Otherwise they
-    /// may be anywhere, in large specimens mostly more than 64 KiB apart.
+    /// Both gates near each other. Otherwise they may be anywhere, in large specimens mostly more
+    /// than 64 KiB apart.
     pub gates_together: bool,
-    /// How the event constant 80001082h is used (tcpip.sys only).
+    /// The use of the event constant 80001082h (tcpip.sys only).
     pub event: EventForm,
     /// Atomic updates of the count; 3 to 24.
     #[arbitrary(with = atomics)]
@@ -47,23 +47,22 @@ pub struct Spec {
     pub start_up: u32,
     /// Code and data that resemble the limiter.
     pub decoys: Decoys,
-    /// What surrounds code and data in the file.
+    /// Parts of the file besides code and data.
     pub extras: Extras,
-    /// One required fact removed. Never in generated specs.
+    /// A required fact to remove. `None` in generated specs.
     #[arbitrary(value = None)]
     #[proptest(value = "None")]
-    pub flaw: Option<Flaw>,
+    pub defect: Option<Defect>,
 }
 
-/// What else the image has, beside plain code and the limiter itself. The
-/// ones from `single_gate` on are whole limiters that lack the one thing
-/// named; each has variables of its own.
+/// Code and data that resemble the limiter. Those from `single_gate` on are whole limiters that
+/// lack the one fact named; each has its own variables.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary,
 )]
 pub struct Decoys {
-    /// Eight loads and compares of other variables: six with unsigned jumps,
-    /// two with signed ones on variables that are not neighbours.
+    /// Eight loads and compares of other variables: six with unsigned jumps, two with signed ones
+    /// on variables that are not adjacent.
     pub rivals: bool,
     /// Another counter with 16 atomic updates.
     pub counter: bool,
@@ -91,9 +90,9 @@ pub struct Decoys {
     pub no_queue_test: bool,
     /// Live code writes T.
     pub live_writer: bool,
-    /// Live code reads T beside the gates.
+    /// Live code outside the gates reads T.
     pub other_read: bool,
-    /// Live code loads the count beside the gates.
+    /// Live code outside the gates loads the count.
     pub other_load: bool,
     /// Live code updates T atomically.
     pub atomic_threshold: bool,
@@ -102,7 +101,7 @@ pub struct Decoys {
 }
 
 impl Decoys {
-    /// None of them: plain code and the limiter.
+    /// No decoys.
     pub const NONE: Self = Self {
         rivals: false,
         counter: false,
@@ -124,7 +123,7 @@ impl Decoys {
         read_only: false,
     };
 
-    /// What the measured images have.
+    /// The decoys of the measured images.
     pub const REAL: Self = Self {
         rivals: true,
         counter: true,
@@ -133,7 +132,7 @@ impl Decoys {
         ..Self::NONE
     };
 
-    /// All of them.
+    /// All decoys.
     pub const ALL: Self = Self {
         single_gate: true,
         unsigned: true,
@@ -163,7 +162,7 @@ pub enum Module {
 }
 
 impl Module {
-    /// The file's own name, as export directory and version resource give it.
+    /// The file name in the export directory and the version resource.
     pub fn file_name(self) -> &'static str {
         match self {
             Self::Tcpip => "tcpip.sys",
@@ -203,19 +202,18 @@ impl Alignment {
     }
 }
 
-/// An image of less than 4 MiB that begins here has addresses of which the upper
-/// half is 15FFh. In memory that is FF 15, the opcode of a call through a pointer:
-/// each address would count as a call that lands nowhere.
+/// Units of 64 KiB at which an image of less than 4 MiB has addresses with the upper half 15FFh. In
+/// memory that is FF 15, the opcode of a call through a pointer: each address would count as a call
+/// outside the import table.
 const READ_AS_CALLS: std::ops::RangeInclusive<u16> = 0x15C0..=0x15FF;
 
-/// A preferred load address in units of 64 KiB. Any number can be held;
-/// [`ImageBase::address`] keeps it above 0, the image below 4 GiB, and its
-/// addresses from being read as calls.
+/// A preferred load address in units of 64 KiB. Any number is allowed; [`ImageBase::address`] keeps
+/// it above 0, the image below 4 GiB, and addresses from reading as calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct ImageBase(pub u16);
 
 impl ImageBase {
-    /// The address itself.
+    /// The address in bytes.
     pub fn address(self) -> u32 {
         let units = match self.0 {
             units if READ_AS_CALLS.contains(&units) => *READ_AS_CALLS.start() - 1,
@@ -233,15 +231,15 @@ impl Default for ImageBase {
 
 /// Which part of `.data` holds the three variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub enum Place {
-    /// The part that has bytes in the file.
+pub enum DataPart {
+    /// The part with bytes in the file.
     RawData,
-    /// The zero-filled tail. With sub-page alignment there is none, and this
-    /// means [`Place::RawData`].
+    /// The zero-filled tail. With sub-page alignment there is none; then this means
+    /// [`DataPart::RawData`].
     ZeroTail,
 }
 
-/// How the event constant is used.
+/// The instruction that uses the event constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum EventForm {
     /// `push imm32`.
@@ -252,16 +250,16 @@ pub enum EventForm {
     Stack,
 }
 
-/// What surrounds code and data.
+/// Parts of the file besides code and data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct Extras {
     /// An export directory, with the module's name, in `.edata`.
     pub export: bool,
     /// A version resource in `.rsrc`.
     pub version: bool,
-    /// What the header's CheckSum says.
+    /// The header's CheckSum.
     pub checksum: Checksum,
-    /// A `.reloc` section. Without it the header says so.
+    /// A `.reloc` section. Without it the header sets IMAGE_FILE_RELOCS_STRIPPED.
     pub relocations: bool,
 }
 
@@ -276,12 +274,12 @@ impl Default for Extras {
     }
 }
 
-/// What the header's CheckSum says.
+/// The header's CheckSum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Checksum {
     /// The file's checksum.
     Correct,
-    /// 0: none was computed.
+    /// 0: not computed.
     Zero,
     /// Some other value.
     Wrong,
@@ -290,29 +288,29 @@ pub enum Checksum {
 impl Spec {
     /// The same specimen with `text_kib` KiB of filler code.
     #[must_use]
-    pub fn sized(self, text_kib: u16) -> Self {
+    pub fn with_text_kib(self, text_kib: u16) -> Self {
         Self { text_kib, ..self }
     }
 
-    /// The spec that is really built: bounds kept, contradictions settled.
+    /// The spec that is built: values clamped, contradictions resolved.
     #[must_use]
-    pub fn normal(&self) -> Self {
+    pub fn normalized(&self) -> Self {
         let mut spec = self.clone();
         spec.text_kib = spec.text_kib.clamp(1, 2048);
         spec.atomics = spec.atomics.clamp(3, 24);
         if spec.alignment != Alignment::Page {
-            spec.place = Place::RawData;
+            spec.data_part = DataPart::RawData;
         }
-        // Where else the count is loaded was measured for tcpip.sys only; in
-        // tcpip6.sys it is no flaw, and no imitation lacks anything by it.
+        // Other loads of the count were measured for tcpip.sys only; in tcpip6.sys one is no
+        // defect, and a decoy limiter with one lacks nothing.
         if spec.module == Module::Tcpip6 {
             spec.decoys.other_load = false;
-            if spec.flaw == Some(Flaw::OtherLoadOfCount) {
-                spec.flaw = Some(Flaw::OtherReadOfThreshold);
+            if spec.defect == Some(Defect::OtherLoadOfCount) {
+                spec.defect = Some(Defect::OtherReadOfThreshold);
             }
         }
-        if spec.arch == Arch::X64 && spec.flaw == Some(Flaw::SwappedBase) {
-            spec.flaw = Some(Flaw::NoAnchor);
+        if spec.arch == Arch::X64 && spec.defect == Some(Defect::SwappedBase) {
+            spec.defect = Some(Defect::NoAnchor);
         }
         let [first, second] = &mut spec.gates;
         let needed = QueueTest::None;
@@ -322,8 +320,8 @@ impl Spec {
                 ..*first
             };
         }
-        // The gate that stays brings the queue test, or two facts would be gone.
-        if spec.flaw == Some(Flaw::OneGate) && first.queue == needed {
+        // The remaining gate gets the queue test, or two facts would be missing.
+        if spec.defect == Some(Defect::OneGate) && first.queue == needed {
             first.queue = second.queue;
         }
         spec
@@ -338,7 +336,7 @@ fn atomics(input: &mut Unstructured<'_>) -> arbitrary::Result<u8> {
     input.int_in_range(3..=24)
 }
 
-/// Values of real images, pristine and patched (facts of the field), first.
+/// Values found in real images, pristine and patched.
 const START_UPS: [u32; 6] = [10, 50, 100, 1000, 16_777_214, 16_777_215];
 
 fn start_up(input: &mut Unstructured<'_>) -> arbitrary::Result<u32> {

@@ -11,7 +11,7 @@ const PATH: [u32; 3] = [16, 1, 0x409];
 const DIRECTORY: u32 = 16 + 8;
 const SUBDIRECTORY: u32 = 0x8000_0000;
 
-/// File version of the measured image that the spec is nearest to.
+/// The file version of the measured image nearest to the spec.
 fn version(spec: &Spec) -> [u16; 4] {
     match (spec.arch, spec.alignment) {
         (Arch::X86, Alignment::Sub80 | Alignment::Sub40) => [5, 1, 2600, 5512],

@@ -1,4 +1,4 @@
-//! Large cabinets: whatever is in them, and whatever happens while one is
+//! Cabinets of several files: any contents, and any fault while one is
 //! rewritten.
 
 use std::path::Path;
@@ -7,35 +7,35 @@ use proptest::prelude::*;
 use specimen::cabinet::Method;
 use tcplimit::patch::job::{Outcome, Task};
 use tcplimit::patch::replace::Keep;
-use verify::brittle::{Brittle, Fault};
+use verify::faulty_disk::{Fault, FaultyDisk};
 use verify::rewriting::{
-    FILE, METHODS, PATCH, RESTORE, cabinet, members, only_drivers_differ, right_or_refused, run,
-    sound,
+    FILE, METHODS, PATCH, RESTORE, assert_only_drivers_differ, cabinet, members, right_or_refused,
+    run, sound,
 };
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
-    fn what_is_patched_differs_in_drivers_only_and_is_restored_to_the_byte(
+    fn patch_changes_only_drivers_and_restore_returns_every_byte(
         methods in prop::array::uniform3(prop::sample::select(&METHODS[..])),
         reserve in 0..24_u8,
         apart in any::<bool>(),
         limit in 11..=0xFF_FFFF_u32,
     ) {
         let old = cabinet(methods, reserve, apart).build();
-        let disk = Brittle::with(&[(FILE, &old)]);
+        let disk = FaultyDisk::with(&[(FILE, &old)]);
         let done = run(&disk, Task::Patch { limit });
         prop_assert!(matches!(done.outcome, Outcome::Changed), "{done:?}");
         prop_assert_eq!(done.facts.len(), 2);
         let new = disk.content(FILE).unwrap();
-        only_drivers_differ(&old, &new, limit);
+        assert_only_drivers_differ(&old, &new, limit);
         let again = run(&disk, Task::Patch { limit });
         prop_assert!(matches!(again.outcome, Outcome::Unchanged), "{again:?}");
-        // Without the backup the members come back, if not the bytes.
-        let alone = Brittle::with(&[(FILE, &new)]);
+        // Without the backup the members are restored, but not every byte.
+        let alone = FaultyDisk::with(&[(FILE, &new)]);
         prop_assert!(matches!(run(&alone, RESTORE).outcome, Outcome::Changed));
-        only_drivers_differ(&new, &alone.content(FILE).unwrap(), 10);
+        assert_only_drivers_differ(&new, &alone.content(FILE).unwrap(), 10);
         prop_assert_eq!(members(&alone.content(FILE).unwrap()), members(&old));
         prop_assert!(matches!(run(&disk, RESTORE).outcome, Outcome::Changed));
         prop_assert_eq!(disk.content(FILE), Some(old));
@@ -43,7 +43,7 @@ proptest! {
 }
 
 #[test]
-fn whatever_byte_is_damaged_the_result_is_right_or_refused() {
+fn each_damaged_byte_gives_the_right_result_or_a_refusal() {
     for no_checksums in [false, true] {
         let sound = sound(no_checksums);
         let (mut written, mut refused) = (0, 0);
@@ -63,9 +63,9 @@ fn whatever_byte_is_damaged_the_result_is_right_or_refused() {
 /// Patched, and restored from the backup, with some faults at every step, and
 /// each at some.
 #[test]
-fn a_cabinet_is_old_or_new_whatever_happens_and_the_next_run_succeeds() {
+fn after_any_fault_a_cabinet_is_old_or_new_and_the_next_run_succeeds() {
     let old = cabinet([Method::Lzx; 3], 4, false).build();
-    let disk = Brittle::with(&[(FILE, &old)]);
+    let disk = FaultyDisk::with(&[(FILE, &old)]);
     let patched = disk.after();
     assert!(matches!(run(&patched, PATCH).outcome, Outcome::Changed));
     let new = patched.content(FILE).unwrap();

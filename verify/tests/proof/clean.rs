@@ -1,5 +1,5 @@
-//! Removing what runs have left, on a file system that fails, fills up or stops
-//! at any step: no build is ever lost, and the next run removes the rest.
+//! `clean` on a file system that fails, fills up or stops at any step: no build
+//! is ever lost, and the next run removes the rest.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use tcplimit::patch::journal::{self, recover, replace_all};
 use tcplimit::patch::leftover::{Leftover, LeftoverKind, Removal, clean, leftovers};
 use tcplimit::patch::lock::Locks;
 use tcplimit::patch::replace::{Failure, Keep, Replacement};
-use verify::brittle::interleaving::{KILLED, Seat, every_order};
-use verify::brittle::{Brittle, Fault};
+use verify::faulty_disk::interleaving::{KILLED, RunDisk, every_order};
+use verify::faulty_disk::{Fault, FaultyDisk};
 
 const HOME: &str = "/disc/WINDOWS";
 const CACHE: &str = "/disc/WINDOWS/cache/tcpip.sys";
@@ -25,7 +25,7 @@ fn specimen(build: u64, value: u32) -> Vec<u8> {
     let spec = Spec {
         start_up: value,
         seed: build,
-        ..Spec::xp_sp3().sized(1)
+        ..Spec::xp_sp3().with_text_kib(1)
     };
     spec.build().file
 }
@@ -52,15 +52,15 @@ fn cleaned(disk: &impl FileSystem) -> Result<Vec<(Leftover, Removal)>, Failure> 
     clean(disk, Path::new(HOME), &folders(), &|| true)
 }
 
-/// What a clean run has not removed.
-fn useless(disk: &Brittle) -> Vec<Leftover> {
+/// The leftovers that `clean` would remove.
+fn useless(disk: &FaultyDisk) -> Vec<Leftover> {
     let mut left = leftovers(disk, Path::new(HOME), &folders(), None).expect("it is readable");
     left.retain(|left| left.is_removable);
     left
 }
 
-/// The builds that whole files on a disk are of, and the unpatched ones.
-fn builds(disk: &Brittle) -> BTreeSet<(u64, bool)> {
+/// The builds of the complete files on a disk, and whether they are unpatched.
+fn builds(disk: &FaultyDisk) -> BTreeSet<(u64, bool)> {
     static KNOWN: LazyLock<Vec<(u64, bool, Vec<u8>)>> = LazyLock::new(|| {
         let all = BUILDS
             .into_iter()
@@ -73,7 +73,7 @@ fn builds(disk: &Brittle) -> BTreeSet<(u64, bool)> {
         let content = disk.content(&path);
         let is = |(.., known): &&(u64, bool, Vec<u8>)| Some(known) == content.as_ref();
         if let Some((build, is_pristine, _)) = KNOWN.iter().find(is) {
-            // An unpatched one is a copy of its build too.
+            // An unpatched file is also a copy of its build.
             found.insert((*build, false));
             found.insert((*build, *is_pristine));
         }
@@ -82,30 +82,30 @@ fn builds(disk: &Brittle) -> BTreeSet<(u64, bool)> {
 }
 
 /// Every file, with its content.
-fn all(disk: &Brittle) -> Vec<(String, Option<Vec<u8>>)> {
+fn all(disk: &FaultyDisk) -> Vec<(String, Option<Vec<u8>>)> {
     let paths = disk.paths().into_iter();
     paths
         .map(|path| (path.clone(), disk.content(&path)))
         .collect()
 }
 
-/// Something of everything, and what stays of it.
-fn disk() -> (Brittle, Vec<String>) {
+/// A disk with every kind of file, and the paths that stay.
+fn disk() -> (FaultyDisk, Vec<String>) {
     let [old, new, between] = [10, 100, 50].map(|value| specimen(1, value));
     let [cached, other] = [2, 3].map(|build| specimen(build, 10));
-    // Whole, but nothing that this program could have made.
+    // Complete, but not made by this program.
     let odd = specimen(1, 0);
     let torn = &new[..new.len() / 2];
     let in_cache = backup(CACHE, &cached);
     let stays = [
         (CACHE.to_owned(), cached.as_slice()),
         (DRIVER.to_owned(), &new),
-        // The way back.
+        // The backup of a patched file.
         (backup(DRIVER, &old), &old),
         // The only copy of another build.
         (staged(DRIVER, 2), &other),
         (staged(DRIVER, 4), &odd),
-        // Not what its name says.
+        // A backup whose name does not match its content.
         (format!("{DRIVER}.0123456789abcdef.orig"), b"mine"),
         (format!("{DRIVER}.0123456789abcdef.damaged"), torn),
         (
@@ -128,11 +128,11 @@ fn disk() -> (Brittle, Vec<String>) {
         .collect();
     let mut kept: Vec<String> = stays.iter().map(|(path, _)| path.clone()).collect();
     kept.sort();
-    (Brittle::with(&files), kept)
+    (FaultyDisk::with(&files), kept)
 }
 
 #[test]
-fn what_is_of_no_use_goes_and_all_else_stays() {
+fn clean_removes_only_useless_files() {
     let (disk, stays) = disk();
     let before = builds(&disk);
     assert_eq!(before.len(), 6, "{before:?}");
@@ -160,21 +160,21 @@ fn what_is_of_no_use_goes_and_all_else_stays() {
 fn an_unpatched_driver_stays_where_its_build_is_patched_everywhere_else() {
     let left = staged(DRIVER, 1);
     for (content, stays) in [(specimen(1, 10), true), (specimen(1, 50), false)] {
-        let disk = Brittle::with(&[(DRIVER, &specimen(1, 100)), (&left, &content)]);
+        let disk = FaultyDisk::with(&[(DRIVER, &specimen(1, 100)), (&left, &content)]);
         cleaned(&disk).unwrap();
         assert_eq!(disk.content(&left).is_some(), stays);
     }
 }
 
 #[test]
-fn no_build_is_lost_whatever_happens_and_the_next_run_removes_the_rest() {
+fn after_any_fault_no_build_is_lost_and_the_next_run_removes_the_rest() {
     let (disk, stays) = disk();
     let before = builds(&disk);
     let counted = disk.after();
     cleaned(&counted).unwrap();
     let mut seen = BTreeSet::new();
     for step in 0..counted.steps() {
-        // Of what a power failure may leave a fifth at each step, all in turn.
+        // A fifth of the power losses at each step, in turn.
         let faults = (step..).zip(Fault::at(step));
         let faults = faults.filter(|(turn, fault)| {
             turn.is_multiple_of(5) || !matches!(fault, Fault::PowerLoss(..))
@@ -188,7 +188,7 @@ fn no_build_is_lost_whatever_happens_and_the_next_run_removes_the_rest() {
                 assert_eq!(after.content(path), disk.content(path), "{fault:?}: {path}");
             }
             if !fault.ends() {
-                // What is said is what is so.
+                // The result matches the disk.
                 for (left, outcome) in done.iter().flatten() {
                     let there = after.content(&left.path.display().to_string());
                     let removed = matches!(outcome, Removal::Removed);
@@ -196,7 +196,7 @@ fn no_build_is_lost_whatever_happens_and_the_next_run_removes_the_rest() {
                     assert!(is_lock || removed == there.is_none(), "{fault:?}: {left:?}");
                 }
             }
-            // Between steps that only read nothing else is left.
+            // Steps that only read leave the same disk.
             if !seen.insert(all(&after)) {
                 continue;
             }
@@ -206,12 +206,12 @@ fn no_build_is_lost_whatever_happens_and_the_next_run_removes_the_rest() {
     }
 }
 
-/// Somebody has copied the file back, and the system has not written it yet.
+/// A user copied the file back, and the system has not flushed it yet.
 #[test]
-fn a_backup_stays_until_the_file_with_its_content_is_on_the_medium() {
+fn a_backup_stays_until_the_file_with_its_content_is_flushed() {
     let old = specimen(1, 10);
     let backup = backup(DRIVER, &old);
-    let disk = Brittle::with(&[(&backup, &old)]);
+    let disk = FaultyDisk::with(&[(&backup, &old)]);
     disk.create(Path::new(DRIVER), &old).unwrap();
     let disk = disk.after();
     let counted = disk.after();
@@ -232,14 +232,14 @@ fn a_backup_stays_until_the_file_with_its_content_is_on_the_medium() {
 fn a_backup_stays_when_the_file_changes_at_the_last_moment() {
     let (old, new) = (specimen(1, 10), specimen(1, 50));
     let backup = backup(DRIVER, &old);
-    let disk = Brittle::with(&[(DRIVER, &old), (&backup, &old)]);
+    let disk = FaultyDisk::with(&[(DRIVER, &old), (&backup, &old)]);
     let counted = disk.clone();
     cleaned(&counted).unwrap();
     assert_eq!(counted.paths(), [DRIVER]);
-    // Between two looks the file becomes another one. The last of five looks is
-    // right before the backup goes.
+    // The file changes between two reads. The last of five reads is right
+    // before the removal of the backup.
     for seen in 1..5 {
-        let disk = disk.clone().changing(DRIVER, &new, seen);
+        let disk = disk.clone().with_foreign_write(DRIVER, &new, seen);
         drop(cleaned(&disk));
         assert_eq!(disk.content(DRIVER).as_ref(), Some(&new), "{seen}");
         assert_eq!(disk.content(&backup).as_ref(), Some(&old), "{seen}");
@@ -248,13 +248,13 @@ fn a_backup_stays_when_the_file_changes_at_the_last_moment() {
 
 const COPIES: [&str; 2] = ["cache/tcpip.sys", "drivers/tcpip.sys"];
 
-fn locks(disk: &Brittle) -> Result<Locks<'_, Brittle>, Failure> {
-    let folders = journal::folders(disk, Path::new(HOME), COPIES.map(Path::new))?;
+fn locks(disk: &FaultyDisk) -> Result<Locks<'_, FaultyDisk>, Failure> {
+    let folders = journal::folders_to_lock(disk, Path::new(HOME), COPIES.map(Path::new))?;
     Locks::acquire(disk, folders.iter().map(PathBuf::as_path), "patch")
 }
 
 /// Patches both copies, which are of different builds.
-fn patch_all(disk: &Brittle) -> Result<(), Failure> {
+fn patch_all(disk: &FaultyDisk) -> Result<(), Failure> {
     let files: Vec<Replacement> = COPIES
         .iter()
         .zip(BUILDS)
@@ -271,11 +271,11 @@ fn patch_all(disk: &Brittle) -> Result<(), Failure> {
     replace_all(&locks, Path::new(HOME), &files, &|| true, &|_, _| Ok(())).map(|_| ())
 }
 
-/// A run over both copies was killed at any step, and then this one is, too.
+/// A run over both copies is killed at any step, and then `clean` is, too.
 #[test]
-fn what_a_killed_run_left_goes_only_where_nothing_must_be_put_back() {
+fn files_of_a_killed_run_are_removed_only_without_a_pending_rollback() {
     let pair = [(CACHE, specimen(1, 10)), (DRIVER, specimen(2, 10))];
-    let disk = Brittle::with(&[(CACHE, &pair[0].1), (DRIVER, &pair[1].1)]);
+    let disk = FaultyDisk::with(&[(CACHE, &pair[0].1), (DRIVER, &pair[1].1)]);
     let counted = disk.after();
     patch_all(&counted).unwrap();
     let (mut seen, mut mixed, mut finished) = (BTreeSet::new(), 0, 0);
@@ -287,7 +287,7 @@ fn what_a_killed_run_left_goes_only_where_nothing_must_be_put_back() {
             continue;
         }
         let before = builds(&stopped);
-        let patched = |disk: &Brittle| {
+        let patched = |disk: &FaultyDisk| {
             let is = |(path, old): &&(&str, Vec<u8>)| disk.content(path).as_ref() != Some(old);
             pair.iter().filter(is).count()
         };
@@ -309,7 +309,7 @@ fn what_a_killed_run_left_goes_only_where_nothing_must_be_put_back() {
             let pending = journal::is_pending(&again, Path::new(HOME)).unwrap();
             assert_eq!(pending, was == 1, "{step}, {second}");
             match pending {
-                // All that is needed to go back is there.
+                // Everything needed for the rollback is there.
                 true => {
                     assert_eq!(all(&again), found, "{step}, {second}");
                     mixed += 1;
@@ -325,19 +325,19 @@ fn what_a_killed_run_left_goes_only_where_nothing_must_be_put_back() {
     assert!(mixed > 0 && finished > 100, "{mixed}, {finished}");
 }
 
-/// What became of a run.
+/// The result of a run.
 #[derive(Debug)]
-enum Did {
+enum RunResult {
     Patched(Outcome),
     Cleaned(Result<Vec<(Leftover, Removal)>, Failure>),
 }
 
 #[test]
-fn beside_a_run_that_patches_nothing_of_its_own_is_removed() {
+fn clean_removes_no_file_of_a_running_patch() {
     let (old, new) = (specimen(1, 10), specimen(1, 100));
     let kept = backup(DRIVER, &old);
     let left = staged(DRIVER, 1);
-    let disk = Brittle::with(&[(DRIVER, &old), (&kept, &old), (&left, &new)]);
+    let disk = FaultyDisk::with(&[(DRIVER, &old), (&kept, &old), (&left, &new)]);
     let job = Job {
         task: Task::Patch { limit: 100 },
         target: Target::InPlace,
@@ -346,9 +346,9 @@ fn beside_a_run_that_patches_nothing_of_its_own_is_removed() {
         running: Vec::new(),
         cabinets: false,
     };
-    let runs: [&dyn Fn(&Seat<'_>) -> Did; 2] = [
-        &|disk| Did::Patched(job.run(disk, Path::new(DRIVER)).outcome),
-        &|disk| Did::Cleaned(cleaned(disk)),
+    let runs: [&dyn Fn(&RunDisk<'_>) -> RunResult; 2] = [
+        &|disk| RunResult::Patched(job.run(disk, Path::new(DRIVER)).outcome),
+        &|disk| RunResult::Cleaned(cleaned(disk)),
     ];
     let (mut changed, mut removed, mut killed) = (0, 0, 0);
     every_order(&disk, true, runs, |disk, did| {
@@ -356,7 +356,7 @@ fn beside_a_run_that_patches_nothing_of_its_own_is_removed() {
         assert!(content == old || content == new, "{did:?}");
         let is_kept = disk.content(&kept).as_ref() == Some(&old);
         assert!(is_kept || content == old, "{did:?}");
-        let [Did::Patched(patched), Did::Cleaned(cleaned)] = did else {
+        let [RunResult::Patched(patched), RunResult::Cleaned(cleaned)] = did else {
             panic!("{did:?}");
         };
         match patched {

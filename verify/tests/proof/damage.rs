@@ -1,11 +1,11 @@
-//! Damaged images: the right answer or a refusal, never another address.
+//! Damaged images give the right answer or a refusal, never another address.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use specimen::{Spec, Specimen};
 use verify::property;
 
-/// One, two or sixteen bytes, anywhere.
+/// Flips of one, two or sixteen bytes, anywhere.
 fn flips() -> impl Strategy<Value = Vec<(usize, u8)>> {
     let flip = || (any::<usize>(), 1_u8..);
     prop_oneof![
@@ -43,15 +43,16 @@ proptest! {
     fn cut_anywhere_it_is_right_or_refused(spec: Spec, length: prop::sample::Index) {
         let specimen = spec.build();
         let file = &specimen.file[..length.index(specimen.file.len())];
-        let verdict = property::of_file(file, property::module(spec.module));
+        let verdict = property::file_verdict(file, property::module(spec.module));
         if let Some(threshold) = verdict.threshold() {
             prop_assert_eq!(threshold, specimen.truth.threshold);
         }
     }
 }
 
-/// Every other value of every one of these bytes of the file; of a byte that nobody
-/// reads, as far as eleven values show, only these if `skips_unread`.
+/// Tries every other value of each of these bytes of the file; with
+/// `skips_unread` only eleven values of a byte that is unread as far as these
+/// show.
 fn every_value(
     specimen: &Specimen,
     places: impl Iterator<Item = usize>,
@@ -65,7 +66,7 @@ fn every_value(
         let mut is_located = |value: u8| {
             file[place] = value;
             tried += 1;
-            let threshold = property::of_file(&file, module).threshold();
+            let threshold = property::file_verdict(&file, module).threshold();
             if let Some(threshold) = threshold {
                 located += 1;
                 let at = format!("byte {place:X}h = {value:02X}h");
@@ -75,7 +76,7 @@ fn every_value(
         };
         let bits = (0..8).map(|bit| pristine ^ 1 << bit);
         let few: Vec<u8> = bits.chain([0, 0xFF, !pristine]).collect();
-        // All of them, not only those up to the first that is refused.
+        // All values, not only those up to the first refused one.
         let is_unread = few.iter().filter(|value| is_located(**value)).count() == few.len();
         if !(is_unread && skips_unread) {
             let others = (0..=u8::MAX).filter(|value| *value != pristine && !few.contains(value));
@@ -90,7 +91,7 @@ fn every_value(
 
 #[test]
 fn no_single_byte_of_the_headers_moves_the_answer() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let specimen = spec.build();
         let (tried, located) = every_value(&specimen, specimen.truth.headers.clone(), true);
         println!("{name}: {tried} mutations, {located} located as built");
@@ -100,7 +101,7 @@ fn no_single_byte_of_the_headers_moves_the_answer() {
 
 #[test]
 fn no_single_byte_of_the_evidence_moves_the_answer() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         let specimen = spec.build();
         let evidence = specimen.truth.evidence.clone();
         let (tried, located) = every_value(&specimen, evidence.into_iter().flatten(), false);

@@ -1,5 +1,4 @@
-//! Disc images: whatever their tables are, and whatever happens while a changed
-//! one is written.
+//! Disc images: any tables, and any fault while a changed image is written.
 
 use std::path::{Path, PathBuf};
 
@@ -12,22 +11,22 @@ use tcplimit::patch::filesystem::FileSystem;
 use tcplimit::patch::job::{Job, Outcome, Target, Task};
 use tcplimit::patch::patch_disc;
 use tcplimit::probe::{self, Options};
-use verify::brittle::{Brittle, Fault};
+use verify::faulty_disk::{Fault, FaultyDisk};
 use verify::probing::any_disc_tables;
 
 const OLD: &str = "/images/XP.ISO";
 const NEW: &str = "/images/NEW.ISO";
 
 fn image() -> Vec<u8> {
-    let driver = Spec::xp_sp3().sized(4).build().file;
+    let driver = Spec::xp_sp3().with_text_kib(4).build().file;
     Disc::new(&[("I386/TCPIP.SYS", &driver), ("A.TXT", b"a")])
         .build()
         .image
 }
 
-/// The same with a driver in a cabinet of two files as well.
+/// The same image with another driver in a cabinet of two files.
 fn image_with_cabinet() -> Vec<u8> {
-    let driver = Spec::xp_sp3().sized(4).build().file;
+    let driver = Spec::xp_sp3().with_text_kib(4).build().file;
     let members: [(&str, &[u8]); 2] = [("a.txt", b"a"), ("TCPIP.SYS", &driver)];
     let cabinet = Cabinet::new(vec![Folder::new(Method::MsZip, &members)]).build();
     Disc::new(&[("I386/TCPIP.SYS", &driver), ("I386/SP3.CAB", &cabinet)])
@@ -46,7 +45,7 @@ fn job(task: Task, output: &str) -> Job {
     }
 }
 
-fn run(disk: &Brittle, task: Task, from: &str, to: &str) -> Vec<Outcome> {
+fn run(disk: &FaultyDisk, task: Task, from: &str, to: &str) -> Vec<Outcome> {
     let done = patch_disc(&job(task, to), disk, Path::new(from), &|_, _| true);
     done.copies.into_iter().map(|done| done.outcome).collect()
 }
@@ -55,9 +54,9 @@ const PATCH: Task = Task::Patch { limit: 100 };
 const RESTORE: Task = Task::Restore { use_backup: true };
 
 #[test]
-fn whatever_happens_the_old_image_stays_and_the_new_one_is_whole_or_not_there() {
+fn after_any_fault_the_old_image_stays_and_the_new_one_is_complete_or_absent() {
     let old = image();
-    let disk = Brittle::with(&[(OLD, &old)]);
+    let disk = FaultyDisk::with(&[(OLD, &old)]);
     let sound = disk.after();
     assert!(matches!(
         run(&sound, PATCH, OLD, NEW)[..],
@@ -88,8 +87,8 @@ fn whatever_happens_the_old_image_stays_and_the_new_one_is_whole_or_not_there() 
 }
 
 #[test]
-fn whoever_says_stop_gets_nothing_under_the_name() {
-    let disk = Brittle::with(&[(OLD, &image())]);
+fn after_ctrl_c_no_output_file_remains() {
+    let disk = FaultyDisk::with(&[(OLD, &image())]);
     let asked = std::cell::Cell::new(0);
     for stop in 0.. {
         asked.set(0);
@@ -118,7 +117,7 @@ fn values(image: &[u8]) -> Vec<u32> {
 }
 
 #[test]
-fn whatever_sector_is_lost_or_damaged_the_result_is_right_or_refused() {
+fn each_lost_or_damaged_sector_gives_the_right_result_or_a_refusal() {
     for sound in [image(), image_with_cabinet()] {
         lose_and_damage_each_sector(&sound);
     }
@@ -138,7 +137,7 @@ fn lose_and_damage_each_sector(sound: &[u8]) {
             if image == sound {
                 continue;
             }
-            let disk = Brittle::with(&[(OLD, &image)]);
+            let disk = FaultyDisk::with(&[(OLD, &image)]);
             let verdicts = run(&disk, PATCH, OLD, NEW);
             let Some(new) = disk.content(NEW) else {
                 let is_changed = |outcome| matches!(outcome, &Outcome::Changed);
@@ -163,7 +162,7 @@ fn lose_and_damage_each_sector(sound: &[u8]) {
 fn an_image_cut_anywhere_is_refused() {
     let sound = image();
     for length in (0..sound.len()).step_by(SECTOR / 2) {
-        let disk = Brittle::with(&[(OLD, &sound[..length])]);
+        let disk = FaultyDisk::with(&[(OLD, &sound[..length])]);
         let verdicts = run(&disk, PATCH, OLD, NEW);
         assert!(
             matches!(verdicts[..], [Outcome::Failed(_)]),
@@ -177,13 +176,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn damaged_tables_get_a_report_and_make_no_other_limit(
+    fn damaged_tables_are_reported_and_never_yield_another_limit(
         edits in prop::collection::vec(any::<[u8; 6]>(), 0..4),
     ) {
         any_disc_tables(&edits.concat());
     }
 
-    /// Any files, any order, whatever the file has behind the volume.
+    /// Any files in any order, and any bytes behind the volume.
     #[test]
     fn patch_then_restore_is_the_identity(
         names in prop::collection::btree_set("[A-Z]{1,8}(/[A-Z]{1,8}){0,3}", 0..12),
@@ -192,8 +191,8 @@ proptest! {
         behind in 0_usize..5000,
         limit in 11_u32..0x0100_0000,
     ) {
-        let driver = Spec::xp_sp3().sized(4).build().file;
-        let x64 = Spec::xp_x64().sized(4).build().file;
+        let driver = Spec::xp_sp3().with_text_kib(4).build().file;
+        let x64 = Spec::xp_x64().with_text_kib(4).build().file;
         let mut files: Vec<(String, Vec<u8>)> = names
             .iter()
             .map(|name| (format!("{name}.TXT"), name.repeat(300).into_bytes()))
@@ -203,7 +202,7 @@ proptest! {
         let disc = Disc { files, joliet, udf: false };
         let mut image = disc.build().image;
         image.resize(image.len() + behind, 7);
-        let disk = Brittle::with(&[(OLD, &image)]);
+        let disk = FaultyDisk::with(&[(OLD, &image)]);
         for outcome in run(&disk, Task::Patch { limit }, OLD, NEW) {
             prop_assert!(matches!(outcome, Outcome::Changed), "{outcome:?}");
         }

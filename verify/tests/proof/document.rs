@@ -1,4 +1,4 @@
-//! The pages in docs/ and the source agree.
+//! The pages in docs/ agree with the source.
 
 mod documented;
 mod generated;

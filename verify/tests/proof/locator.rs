@@ -1,11 +1,11 @@
-//! The locator against built specimens: found exactly where built, refused
-//! for the one fact that is missing, and of one mind with the oracle.
+//! The locator on specimens: it finds the limit exactly where it was built,
+//! names a missing fact, and agrees with the oracle.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use specimen::{
-    Alignment, Arch, Compare, Decoys, EventForm, Extras, Flaw, GateSpec, ImageBase, Jump, Loads,
-    Module, Place, QueueForm, QueueTest, Reach, Register, Spec,
+    Alignment, Arch, Compare, DataPart, Decoys, Defect, EventForm, Extras, GateSpec, ImageBase,
+    Jump, Loads, Module, QueueForm, QueueTest, Reach, Register, Spec,
 };
 use verify::agreement;
 use verify::property::{self, Verdict};
@@ -14,19 +14,19 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn what_is_built_is_found_exactly_there(spec: Spec) {
+    fn a_built_limit_is_found_exactly_there(spec: Spec) {
         property::found_as_built(&spec);
     }
 
     #[test]
-    fn without_one_required_fact_it_is_refused_by_name(spec: Spec, flaw: Flaw) {
+    fn without_one_required_fact_it_is_refused_by_name(spec: Spec, defect: Defect) {
         let spec = Spec { decoys: Decoys::NONE, ..spec };
-        property::refused_without(&spec, flaw);
+        property::refused_without(&spec, defect);
     }
 
     #[test]
-    fn the_oracle_agrees_on_what_is_built(spec: Spec, flaw: Option<Flaw>) {
-        agreement::oracle_agrees(&Spec { flaw, ..spec }.build());
+    fn the_oracle_agrees_on_what_is_built(spec: Spec, defect: Option<Defect>) {
+        agreement::oracle_agrees(&Spec { defect, ..spec }.build());
     }
 
     #[test]
@@ -36,7 +36,7 @@ proptest! {
             Arch::X86 => page << 12,
             Arch::X64 => 0xFFFF_F800_0000_0000 | page << 12,
         };
-        let verdict = property::of_loaded(&specimen.load(base), property::module(spec.module));
+        let verdict = property::loaded_verdict(&specimen.load(base), property::module(spec.module));
         prop_assert_eq!(verdict, property::truth(&specimen));
     }
 }
@@ -50,7 +50,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_behind_sound_signatures_do(
+    fn any_bytes_behind_valid_signatures_give_an_answer_or_a_reason(
         bytes in vec(any::<u8>(), 0x200..2048),
         x64: bool,
     ) {
@@ -70,25 +70,25 @@ proptest! {
 }
 
 #[test]
-fn each_kind_is_found_and_without_any_one_required_fact_refused() {
-    for (name, spec) in Spec::kinds() {
+fn each_preset_is_located_and_with_any_defect_refused() {
+    for (name, spec) in Spec::presets() {
         println!("{name}");
         property::found_as_built(&spec);
         agreement::oracle_agrees(&spec.build());
         for decoys in [Decoys::NONE, Decoys::REAL] {
-            for flaw in Flaw::ALL {
+            for defect in Defect::ALL {
                 let spec = Spec {
                     decoys,
                     ..spec.clone()
                 };
-                property::refused_without(&spec, flaw);
+                property::refused_without(&spec, defect);
             }
         }
     }
 }
 
 #[test]
-fn a_kind_as_large_as_the_measured_image_is_found() {
+fn a_preset_as_large_as_the_measured_image_is_located() {
     for (spec, kib) in [
         (Spec::xp_sp3(), 250),
         (Spec::server_2003(), 310),
@@ -96,7 +96,7 @@ fn a_kind_as_large_as_the_measured_image_is_found() {
     ] {
         let spec = Spec {
             decoys: Decoys::ALL,
-            ..spec.sized(kib)
+            ..spec.with_text_kib(kib)
         };
         property::found_as_built(&spec);
     }
@@ -104,14 +104,14 @@ fn a_kind_as_large_as_the_measured_image_is_found() {
 
 #[test]
 fn in_memory_the_base_in_the_header_does_not_matter() {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let specimen = spec.build();
         let mut loaded = specimen.load(spec.arch.bases()[0]);
         let e_lfanew = u32::from_le_bytes(loaded.headers[0x3C..0x40].try_into().unwrap()) as usize;
         let image_base = e_lfanew + 24 + if spec.arch == Arch::X86 { 28 } else { 24 };
         for byte in [0x00, 0x55, 0xFF] {
             loaded.headers[image_base..image_base + 4].fill(byte);
-            let verdict = property::of_loaded(&loaded, property::module(spec.module));
+            let verdict = property::loaded_verdict(&loaded, property::module(spec.module));
             assert_eq!(verdict, property::truth(&specimen));
         }
     }
@@ -120,7 +120,7 @@ fn in_memory_the_base_in_the_header_does_not_matter() {
 #[test]
 fn a_patched_start_up_value_changes_nothing() {
     for value in [1, 50, 100, 1000, 16_777_214, 16_777_215, u32::MAX] {
-        for (_, spec) in Spec::kinds() {
+        for (_, spec) in Spec::presets() {
             property::found_as_built(&Spec {
                 start_up: value,
                 ..spec
@@ -130,8 +130,8 @@ fn a_patched_start_up_value_changes_nothing() {
 }
 
 #[test]
-fn what_is_in_the_variables_changes_nothing() {
-    for (_, spec) in Spec::kinds() {
+fn the_values_of_the_variables_change_nothing() {
+    for (_, spec) in Spec::presets() {
         let specimen = spec.build();
         let mut loaded = specimen.load(spec.arch.bases()[0]);
         for section in &mut loaded.sections {
@@ -139,16 +139,17 @@ fn what_is_in_the_variables_changes_nothing() {
                 section.bytes.fill(0xEE);
             }
         }
-        let verdict = property::of_loaded(&loaded, property::module(spec.module));
+        let verdict = property::loaded_verdict(&loaded, property::module(spec.module));
         assert!(matches!(verdict, Verdict::Located(_)), "{verdict:?}");
         assert_eq!(verdict, property::truth(&specimen));
     }
 }
 
-/// The first filler that is tried for this one has too few direct calls around a
-/// gate: without a second one the locator refuses it. One seed in some 60,000.
+/// The first filler for this seed has too few direct calls around a gate:
+/// without a second attempt the locator refuses the specimen. About one seed in
+/// 60,000.
 #[test]
-fn direct_calls_around_each_gate_are_as_many_as_it_takes() {
+fn enough_direct_calls_surround_each_gate() {
     let usual = GateSpec {
         loads: Loads::Count,
         register: Register(0),
@@ -164,7 +165,7 @@ fn direct_calls_around_each_gate_are_as_many_as_it_takes() {
         alignment: Alignment::Page,
         image_base: ImageBase(0),
         text_kib: 10,
-        place: Place::ZeroTail,
+        data_part: DataPart::ZeroTail,
         gates: [
             usual,
             GateSpec {

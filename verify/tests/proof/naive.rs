@@ -1,4 +1,4 @@
-//! Where the published heuristics go wrong and the locator does not.
+//! Cases in which the published heuristics fail and the locator does not.
 
 use oracle::naive;
 use specimen::{Arch, Decoys, Loaded, Spec};
@@ -18,7 +18,7 @@ fn first_load_compare(loaded: &Loaded) -> Option<u32> {
 }
 
 #[test]
-fn the_first_pair_that_holds_ten_is_another_where_there_are_rivals() {
+fn the_first_pair_that_holds_ten_is_wrong_among_rivals() {
     let spec = Spec {
         decoys: Decoys::ALL,
         ..Spec::xp_sp3()
@@ -38,7 +38,7 @@ fn the_first_pair_that_holds_ten_is_another_where_there_are_rivals() {
         let found = first_load_compare(&loaded);
         wrong += usize::from(found.is_some_and(|rva| rva != specimen.truth.threshold));
         assert_eq!(
-            property::of_loaded(&loaded, property::module(spec.module)),
+            property::loaded_verdict(&loaded, property::module(spec.module)),
             property::truth(specimen)
         );
     }
@@ -49,8 +49,8 @@ fn the_first_pair_that_holds_ten_is_another_where_there_are_rivals() {
 }
 
 #[test]
-fn the_store_of_ten_is_not_alone_and_is_gone_from_patched_files() {
-    for (_, spec) in Spec::kinds() {
+fn a_store_of_ten_is_ambiguous_and_absent_from_patched_files() {
+    for (_, spec) in Spec::presets() {
         let decoys = Decoys {
             stores_of_ten: true,
             ..Decoys::NONE

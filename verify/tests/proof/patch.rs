@@ -1,17 +1,16 @@
-//! `tcplimit patch` on specimens: what it changes, and every reason why it
-//! changes nothing.
+//! `tcplimit patch` on specimens: its changes, and every reason for a refusal.
 
 use std::slice::from_ref;
 
 use proptest::prelude::*;
 use scanner_core::{Module, RelocationCoverage, Rva};
-use specimen::checksum::{checksum_field, mend};
-use specimen::{Arch, Checksum, Extras, Flaw, Spec, Specimen};
+use specimen::checksum::{checksum_field, update};
+use specimen::{Arch, Checksum, Defect, Extras, Spec, Specimen};
 use tcplimit::patch::{Field, Refusal, apply, plan};
-use verify::patching::{self, plan_of};
+use verify::patching::{self, plan_patch};
 use verify::property::damageable;
 
-/// Limits at the edges, and any.
+/// Limits at the bounds, and arbitrary ones.
 fn limit() -> impl Strategy<Value = u32> {
     prop_oneof![
         prop::sample::select(vec![0, 1, 10, 50, 0xFF_FFFF, 0x100_0000, u32::MAX]),
@@ -25,7 +24,7 @@ proptest! {
     #[test]
     fn a_sound_driver_is_patched_and_back_and_any_other_refused(spec: Spec, limit in limit()) {
         patching::patched_as_built(&spec, limit);
-        // Most specs lack something.
+        // Most specs are refused.
         let sound = Spec {
             start_up: 10,
             extras: Extras { checksum: Checksum::Correct, relocations: true, ..spec.extras },
@@ -45,7 +44,7 @@ proptest! {
             ..damageable(&spec, flips.len())
         };
         let specimen = spec.build();
-        // Half of them in what matters: headers, evidence and start-up code.
+        // Half of them in relevant bytes: headers, evidence and start-up code.
         let places: Vec<usize> = match near {
             false => (0..specimen.file.len()).collect(),
             true => {
@@ -63,16 +62,16 @@ proptest! {
 
 #[test]
 fn every_byte_of_the_start_up_store_matters() {
-    for (name, spec) in Spec::kinds() {
-        let specimen = spec.sized(4).build();
+    for (name, spec) in Spec::presets() {
+        let specimen = spec.with_text_kib(4).build();
         let value = specimen.value_offset();
         for at in value - 6..value + 4 {
             for bit in 0..8 {
                 let mut damaged = specimen.clone();
                 damaged.file[at] ^= 1 << bit;
-                mend(&mut damaged.file);
-                let planned = plan_of(&damaged, 77);
-                // In the value itself only the upper byte may not be anything.
+                update(&mut damaged.file);
+                let planned = plan_patch(&damaged, 77);
+                // In the value only the upper byte is restricted.
                 let is_value = (value..value + 3).contains(&at);
                 assert_eq!(
                     planned.is_ok(),
@@ -86,22 +85,22 @@ fn every_byte_of_the_start_up_store_matters() {
 
 fn driver(arch: Arch) -> Specimen {
     match arch {
-        Arch::X86 => Spec::server_2003().sized(4).build(),
-        Arch::X64 => Spec::xp_x64().sized(4).build(),
+        Arch::X86 => Spec::server_2003().with_text_kib(4).build(),
+        Arch::X64 => Spec::xp_x64().with_text_kib(4).build(),
     }
 }
 
 const BOTH: [Arch; 2] = [Arch::X86, Arch::X64];
 
-/// The refusal of a driver after a change, its checksum mended.
+/// The refusal of a driver after a change, with a corrected checksum.
 fn refusal(mut driver: Specimen, change: impl FnOnce(&mut Specimen)) -> Refusal {
     assert!(
-        plan_of(&driver, 77).is_ok(),
+        plan_patch(&driver, 77).is_ok(),
         "it is sound before the change"
     );
     change(&mut driver);
-    mend(&mut driver.file);
-    plan_of(&driver, 77).expect_err("it is refused")
+    update(&mut driver.file);
+    plan_patch(&driver, 77).expect_err("it is refused")
 }
 
 /// The file offset of the header of a section.
@@ -114,11 +113,11 @@ fn header(driver: &Specimen, name: &[u8]) -> usize {
 #[test]
 fn no_limit_outside_the_drivers_own_range_is_written() {
     for limit in [0, 0x100_0000, u32::MAX] {
-        let refused = plan_of(&driver(Arch::X86), limit);
+        let refused = plan_patch(&driver(Arch::X86), limit);
         assert_eq!(refused, Err(Refusal::LimitOutOfRange(limit)));
     }
     for limit in [1, 0xFF_FFFF] {
-        assert!(plan_of(&driver(Arch::X86), limit).is_ok());
+        assert!(plan_patch(&driver(Arch::X86), limit).is_ok());
     }
 }
 
@@ -133,9 +132,9 @@ fn no_value_outside_that_range_is_taken_for_a_limit() {
     ] {
         let spec = Spec {
             start_up: value,
-            ..Spec::xp_sp3().sized(4)
+            ..Spec::xp_sp3().with_text_kib(4)
         };
-        let planned = plan_of(&spec.build(), 77);
+        let planned = plan_patch(&spec.build(), 77);
         match is_limit {
             true => assert_eq!(planned.map(|plan| plan.before), Ok(value)),
             false => assert_eq!(planned, Err(Refusal::ImplausibleValue(value))),
@@ -156,14 +155,14 @@ fn an_embedded_signature_is_never_broken() {
 }
 
 #[test]
-fn a_checksum_that_is_missing_or_wrong_is_not_made_right() {
+fn a_missing_or_wrong_checksum_is_not_corrected() {
     let with = |checksum| {
-        let spec = Spec::xp_sp3().sized(4);
+        let spec = Spec::xp_sp3().with_text_kib(4);
         let extras = Extras {
             checksum,
             ..spec.extras
         };
-        plan_of(&Spec { extras, ..spec }.build(), 77)
+        plan_patch(&Spec { extras, ..spec }.build(), 77)
     };
     assert_eq!(with(Checksum::Zero), Err(Refusal::NoChecksum));
     assert!(matches!(
@@ -213,9 +212,9 @@ fn a_store_in_another_section_than_init_is_refused() {
     }
 }
 
-/// Takes the relocation of an RVA out of the table of an x86 driver.
+/// Removes the relocation of an RVA from the table of an x86 driver.
 fn without_relocation(driver: &mut Specimen, rva: u32) {
-    let named = |section: &&specimen::Placed| section.name.starts_with(b".reloc");
+    let named = |section: &&specimen::PlacedSection| section.name.starts_with(b".reloc");
     let table = *driver.sections.iter().find(named).unwrap();
     let (mut at, end) = (
         table.offset as usize,
@@ -268,23 +267,23 @@ fn a_gate_that_the_loader_would_not_adjust_is_refused() {
 #[test]
 fn without_any_one_required_fact_nothing_is_patched() {
     for kind in [Spec::server_2003(), Spec::xp_x64(), Spec::tcpip6_x86()] {
-        for flaw in Flaw::ALL {
+        for defect in Defect::ALL {
             let spec = Spec {
-                flaw: Some(flaw),
+                defect: Some(defect),
                 decoys: specimen::Decoys::NONE,
-                ..kind.clone().sized(4)
+                ..kind.clone().with_text_kib(4)
             };
-            let refused = plan_of(&spec.build(), 77);
+            let refused = plan_patch(&spec.build(), 77);
             assert!(
                 matches!(refused, Err(Refusal::Unusable { .. })),
-                "{flaw:?}: {refused:?}"
+                "{defect:?}: {refused:?}"
             );
         }
     }
 }
 
 #[test]
-fn names_must_say_the_module_unless_it_is_told() {
+fn the_file_name_must_name_the_module_unless_module_is_given() {
     let file = driver(Arch::X86).file;
     let named = |name: &str, module| plan(name, &file, module, 77).map(|plan| plan.module);
     for name in ["tcpip.sys", "C:\\x\\TCPIP.SYS", "/x/Tcpip.sy_"] {
@@ -307,7 +306,7 @@ fn names_must_say_the_module_unless_it_is_told() {
         );
     }
     assert!(named("tcpip6.sys", None).is_err());
-    // Told wrongly, the event constant is against it.
+    // With the wrong module, the event constant contradicts it.
     assert!(named("tcpip.sys", Some(Module::Tcpip6)).is_err());
 
     let nameless = Spec {
@@ -316,7 +315,7 @@ fn names_must_say_the_module_unless_it_is_told() {
             version: false,
             ..Extras::default()
         },
-        ..Spec::server_2003().sized(4)
+        ..Spec::server_2003().with_text_kib(4)
     };
     let file = nameless.build().file;
     assert_eq!(plan("a.sys", &file, None, 77), Err(Refusal::Unidentified));
@@ -324,12 +323,12 @@ fn names_must_say_the_module_unless_it_is_told() {
 }
 
 #[test]
-fn a_plan_is_for_one_image_only() {
-    let (one, other) = (driver(Arch::X86), Spec::xp_sp3().sized(4).build());
-    let planned = plan_of(&one, 77).unwrap();
+fn a_plan_applies_to_one_image_only() {
+    let (one, other) = (driver(Arch::X86), Spec::xp_sp3().with_text_kib(4).build());
+    let planned = plan_patch(&one, 77).unwrap();
     let refused = apply("tcpip.sys", &planned, &other.file);
     assert_eq!(refused, Err(Refusal::VerificationFailed));
-    // The same bytes in the same places, but not the same store.
+    // Equal bytes at equal offsets, but another store.
     let mut shifted = planned.clone();
     shifted.store = Rva(planned.store.0 + 1);
     let refused = apply("tcpip.sys", &shifted, &one.file);
@@ -337,26 +336,26 @@ fn a_plan_is_for_one_image_only() {
 }
 
 #[test]
-fn nothing_changes_where_the_value_is_there() {
-    for (name, spec) in Spec::kinds() {
-        let planned = plan_of(&spec.sized(4).build(), 10).unwrap();
+fn a_value_that_is_already_set_changes_nothing() {
+    for (name, spec) in Spec::presets() {
+        let planned = plan_patch(&spec.with_text_kib(4).build(), 10).unwrap();
         assert!(planned.changes.is_empty(), "{name}");
     }
 }
 
 #[test]
 fn values_with_the_same_sum_leave_the_checksum_alone() {
-    // The words of one are those of the other, in another order.
+    // The words of one value are those of the other, in another order.
     let (one, other) = (0x0001_0002, 0x0002_0001);
     let changed = (0..8).find_map(|seed| {
         let spec = Spec {
             seed,
             start_up: one,
-            ..Spec::xp_sp3().sized(4)
+            ..Spec::xp_sp3().with_text_kib(4)
         };
         let specimen = spec.build();
         let even = specimen.value_offset().is_multiple_of(2);
-        even.then(|| (plan_of(&specimen, other).unwrap(), specimen))
+        even.then(|| (plan_patch(&specimen, other).unwrap(), specimen))
     });
     let (planned, specimen) = changed.expect("a store at an even place");
     let fields: Vec<Field> = planned.changes.iter().map(|change| change.field).collect();
@@ -369,7 +368,7 @@ fn values_with_the_same_sum_leave_the_checksum_alone() {
 }
 
 #[test]
-fn every_refusal_has_a_text_and_a_word_of_its_own() {
+fn every_refusal_has_its_own_text_and_code() {
     let all = [
         Refusal::LimitOutOfRange(0),
         Refusal::Unidentified,
@@ -409,7 +408,7 @@ fn every_refusal_has_a_text_and_a_word_of_its_own() {
         Refusal::ChangedMeanwhile("x".to_owned()),
         Refusal::SeveralBackups(Vec::new()),
     ];
-    // Of a cabinet it is that of the first driver which is refused.
+    // For a cabinet it is the refusal of its first refused driver.
     let sound = ("x.sys".to_owned(), None);
     let inside = ("y.sys".to_owned(), Some(Refusal::NoChecksum));
     let in_cabinet = Refusal::InCabinet(vec![sound, inside]);
@@ -418,17 +417,18 @@ fn every_refusal_has_a_text_and_a_word_of_its_own() {
     assert!(!in_cabinet.is_bad_input());
     let texts: std::collections::BTreeSet<String> = all.iter().map(ToString::to_string).collect();
     let words: std::collections::BTreeSet<&str> = all.iter().map(Refusal::name).collect();
-    // One has two texts.
+    // One refusal has two texts.
     assert_eq!((texts.len(), words.len()), (all.len(), all.len() - 1));
-    // A file that may be damaged must not be loaded: the driver is no way out.
-    // (What is in use, has other names, or has changed was found sound.)
+    // A possibly damaged file must not be loaded, so its refusal must not
+    // suggest the driver. (Files in use, with several names, or changed were
+    // found sound.)
     for refusal in all.iter().filter(|it| !matches!(it, Refusal::InUse(_))) {
         let text = refusal.to_string();
         assert!(!text.contains("tcplimit.sys"), "{text}");
     }
 }
 
-/// Fills a few places with what stands elsewhere, and mends the checksum.
+/// Fills a few places with bytes from elsewhere, and corrects the checksum.
 fn mixed(first: &[u8], second: &[u8], parts: &[std::ops::Range<usize>]) -> Vec<u8> {
     let mut file = first.to_vec();
     for part in parts {
@@ -436,7 +436,7 @@ fn mixed(first: &[u8], second: &[u8], parts: &[std::ops::Range<usize>]) -> Vec<u
         let part = part.start.min(end)..end;
         file[part.clone()].copy_from_slice(&second[part]);
     }
-    mend(&mut file);
+    update(&mut file);
     file
 }
 
@@ -445,7 +445,7 @@ fn a_file_of_two_builds_is_never_patched() {
     let build = |seed, base: &Spec| {
         Spec {
             seed,
-            ..base.clone().sized(16)
+            ..base.clone().with_text_kib(16)
         }
         .build()
     };
@@ -480,13 +480,13 @@ fn a_file_of_two_builds_is_never_patched() {
 }
 
 #[test]
-fn a_relocation_of_what_is_no_address_is_refused() {
+fn a_relocation_of_a_field_that_is_no_address_is_refused() {
     for arch in BOTH {
         let sound = driver(arch);
         let image = scanner_core::Image::from_file(&sound.file).unwrap();
         let gates = sound.truth.gates.iter().chain(&sound.truth.start_up_store);
         let is_far = |at: &Rva| gates.clone().all(|place| at.0.abs_diff(*place) > 0x40);
-        // Not one of the first two of a page: the locator looks at those itself.
+        // Not one of the first two of a page: the locator checks those itself.
         let relocated: Vec<Rva> = scanner_core::Relocations::new(&image)
             .map(|(at, _)| at)
             .collect();
@@ -510,7 +510,7 @@ fn a_relocation_of_what_is_no_address_is_refused() {
 #[test]
 fn a_relocation_table_that_ends_early_is_refused() {
     let refused = refusal(driver(Arch::X86), |driver| {
-        let named = |section: &&specimen::Placed| section.name.starts_with(b".reloc");
+        let named = |section: &&specimen::PlacedSection| section.name.starts_with(b".reloc");
         let table = *driver.sections.iter().find(named).unwrap();
         let (mut at, mut last) = (table.offset as usize, 0);
         let end = (table.offset + table.virtual_size) as usize;
@@ -518,7 +518,7 @@ fn a_relocation_table_that_ends_early_is_refused() {
             last = at;
             at += u32::from_le_bytes(driver.file[at + 4..at + 8].try_into().unwrap()) as usize;
         }
-        // A size of one byte more: no pair of bytes is an entry.
+        // A size of one byte more, so that no pair of bytes is an entry.
         driver.file[last + 4] += 1;
     });
     assert!(
@@ -533,7 +533,7 @@ fn a_relocation_table_that_ends_early_is_refused() {
 #[test]
 fn a_header_of_a_known_build_over_another_is_refused() {
     // The time stamp of XP SP3's tcpip.sys, from corpus/builds.toml.
-    let refused = refusal(Spec::xp_sp3().sized(4).build(), |driver| {
+    let refused = refusal(Spec::xp_sp3().with_text_kib(4).build(), |driver| {
         let nt = u32::from_le_bytes(driver.file[0x3C..0x40].try_into().unwrap()) as usize;
         driver.file[nt + 8..nt + 12].copy_from_slice(&0x4802_5CEC_u32.to_le_bytes());
     });
@@ -545,21 +545,21 @@ fn a_header_of_a_known_build_over_another_is_refused() {
 }
 
 #[test]
-fn what_another_tool_patched_is_patched_again() {
-    for (name, spec) in Spec::kinds() {
+fn a_file_patched_by_another_tool_is_patched_again() {
+    for (name, spec) in Spec::presets() {
         let spec = Spec {
             start_up: 16_777_214,
-            ..spec.sized(4)
+            ..spec.with_text_kib(4)
         };
-        let planned = plan_of(&spec.build(), 77);
+        let planned = plan_patch(&spec.build(), 77);
         assert_eq!(planned.map(|plan| plan.before), Ok(16_777_214), "{name}");
     }
 }
 
 #[test]
-fn any_content_is_patched_or_left_to_the_byte() {
-    for (_, spec) in Spec::kinds() {
-        let specimen = spec.sized(4).build();
+fn any_content_is_patched_or_left_unchanged() {
+    for (_, spec) in Spec::presets() {
+        let specimen = spec.with_text_kib(4).build();
         patching::any_content(&specimen.file);
         patching::any_content(&specimen.file[..specimen.file.len() / 2]);
     }

@@ -1,4 +1,4 @@
-//! How the locator reads instructions, against iced-x86.
+//! The locator's decoding of instructions, compared with iced-x86.
 
 use std::sync::LazyLock;
 
@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use scanner_core::Image;
 use specimen::Spec;
 use verify::agreement;
-use verify::planted::Planted;
+use verify::injected_code::InjectedCode;
 
-/// Bytes that gates are made of come more often than others.
+/// Random code in which the bytes of gates are frequent.
 fn gate_like() -> impl Strategy<Value = Vec<u8>> {
     let bytes = [
         0xA1, 0x8B, 0x3B, 0x39, 0x05, 0x0D, 0x15, 0x1D, 0x3D, 0x7C, 0x7D, 0x7E, 0x7F, 0x72, 0x0F,
@@ -21,7 +21,7 @@ fn gate_like() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// A gate, or nearly one: each part right or a little wrong.
+/// A gate in which each part is right or slightly wrong.
 fn nearly_a_gate(base: u32) -> impl Strategy<Value = Vec<u8>> {
     let operand = move || {
         prop_oneof![
@@ -80,14 +80,15 @@ fn nearly_a_gate(base: u32) -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// One for each architecture, whose variables code may name.
+/// Compares code in an image of each architecture, whose variables it may refer
+/// to.
 static FILES: LazyLock<[Vec<u8>; 2]> =
     LazyLock::new(|| [Spec::xp_sp3(), Spec::xp_x64()].map(|spec| spec.build().file));
 
 fn on_both(code: &[u8]) {
     for file in FILES.iter() {
         let image = Image::from_file(file).unwrap();
-        agreement::gates_as_iced_reads_them(&image, code, 0x1000);
+        agreement::gates_match_iced(&image, code, 0x1000);
     }
 }
 
@@ -115,12 +116,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8192))]
 
     #[test]
-    fn whatever_code_does_with_the_variables_the_oracle_reads_it_alike(
+    fn locator_and_oracle_agree_on_any_code_that_uses_the_variables(
         spec: Spec,
-        planted in vec(any::<Planted>(), 1..3),
+        injected_code in vec(any::<InjectedCode>(), 1..3),
     ) {
         let spec = Spec { text_kib: 4, ..spec };
-        agreement::oracle_reads_alike(&spec, &planted);
+        agreement::oracle_agrees_on_injected_code(&spec, &injected_code);
     }
 }
 
@@ -128,7 +129,7 @@ proptest! {
 fn gates_are_read_as_iced_reads_them_where_both_variables_are_one() {
     let variable = 0x1_4000_u32.to_le_bytes();
     on_both(&[&[0xA1][..], &variable, &[0x3B, 0x05], &variable, &[0x7D, 0]].concat());
-    // On x64 the second distance counts from six bytes further.
+    // On x64 the second distance counts from six bytes later.
     let [first, second] = [0x1006_u32, 0x1000].map(u32::to_le_bytes);
     on_both(
         &[
@@ -144,18 +145,18 @@ fn gates_are_read_as_iced_reads_them_where_both_variables_are_one() {
 
 #[test]
 fn gates_are_read_as_iced_reads_them_in_specimens_and_in_this_program() {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         let specimen = spec.build();
         let image = Image::from_file(&specimen.file).unwrap();
         let text = &specimen.sections[0];
         let code = &specimen.file[text.offset as usize..][..text.raw_size as usize];
-        agreement::gates_as_iced_reads_them(&image, code, text.rva);
+        agreement::gates_match_iced(&image, code, text.rva);
     }
-    // Real code, such as there is on any machine: this test's own.
+    // Real code that every machine has: this test program.
     let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     let file = Spec::xp_x64().build().file;
     let image = Image::from_file(&file).unwrap();
     for code in own.chunks(0x1_0000).take(32) {
-        agreement::gates_as_iced_reads_them(&image, code, 0x1000);
+        agreement::gates_match_iced(&image, code, 0x1000);
     }
 }

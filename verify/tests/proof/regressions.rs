@@ -1,11 +1,12 @@
-//! Inputs that once failed under a fuzzer: they hold now, and stay.
+//! Regressions: inputs that once failed under a fuzzer.
 
 use std::fs;
 use std::path::Path;
 
 use verify::{patching, probing, property};
 
-/// Calls the property with each file of a folder of `corpus/`; says how many.
+/// Calls the property with each file of a folder of `corpus/`; returns the
+/// number of files.
 fn replay(folder: &str, property: fn(&[u8])) -> usize {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../corpus")

@@ -1,4 +1,5 @@
-//! NT's structures from mingw-w64's headers, by the names of Microsoft's wdk-sys.
+//! NT's structures from mingw-w64's headers, under the names of Microsoft's
+//! wdk-sys.
 
 #![no_std]
 #![allow(

@@ -1,4 +1,4 @@
-//! Archives: zip for Windows XP, whose Explorer opens it, and tar.gz.
+//! Archives: zip, which Windows XP's Explorer opens, and tar.gz.
 
 use std::fs;
 use std::io::{self, Seek, Write};
@@ -9,19 +9,19 @@ use tar::{EntryType, Header};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use crate::files::{File, below};
+use crate::files::{File, list_files};
 
-/// The first second that a zip can tell: 1980-01-01, as seconds since 1970.
+/// The earliest time of the zip format: 1980-01-01, in seconds since 1970.
 const TIME: u64 = 315_532_800;
 
-/// Packs the folder. A zip holds what is in the folder, since XP's Explorer
-/// unpacks into a folder of the archive's name; a tar.gz holds the folder.
+/// Packs a folder. A zip contains the folder's contents, since XP's Explorer
+/// unpacks into a folder named like the archive; a tar.gz contains the folder.
 ///
 /// # Errors
-/// When a file can't be read or the archive can't be written, or when its name
-/// ends otherwise.
+/// A file can't be read, the archive can't be written, or its name has another
+/// ending.
 pub(crate) fn write(out: &Path, folder: &Path) -> io::Result<()> {
-    let files = below(folder)?;
+    let files = list_files(folder)?;
     let name = |path: &Path| path.file_name().map(|name| name.display().to_string());
     let archive = fs::File::create(out)?;
     match name(out) {
@@ -32,14 +32,14 @@ pub(crate) fn write(out: &Path, folder: &Path) -> io::Result<()> {
         }
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "neither .zip nor .tar.gz",
+            "the archive's name must end with .zip or .tar.gz",
         )),
     }
 }
 
-/// The rights of a file: anyone may read it, its owner write.
+/// Mode of a file: readable by all, writable by its owner.
 fn mode(file: &File) -> u32 {
-    if file.runs { 0o755 } else { 0o644 }
+    if file.is_executable { 0o755 } else { 0o644 }
 }
 
 fn zip(archive: impl Write + Seek, files: &[File]) -> io::Result<()> {
@@ -56,7 +56,7 @@ fn zip(archive: impl Write + Seek, files: &[File]) -> io::Result<()> {
 }
 
 fn tar_gz(archive: impl Write, top: &str, files: &[File]) -> io::Result<()> {
-    // Without a name, a time or a system in its header.
+    // The header has no name, time or system.
     let compressed = GzBuilder::new().write(archive, Compression::best());
     let mut archive = tar::Builder::new(compressed);
     for file in files {
@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    /// The same files, made in another order and at another time.
+    /// Folders of the same files, created in another order and at another time.
     fn folders() -> [(tempfile::TempDir, PathBuf); 2] {
         let orders: [&[&str]; 2] = [&["b.txt", "a/c.txt", "run"], &["run", "a/c.txt", "b.txt"]];
         orders.map(|order| {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_files_give_the_same_bytes_whenever_they_were_made() {
+    fn the_same_files_give_the_same_bytes_at_any_time() {
         for name in ["one.zip", "one.tar.gz"] {
             let [one, other] = folders().map(|(outside, folder)| {
                 let out = outside.path().join(name);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zip_holds_what_is_in_the_folder_in_the_order_of_names() {
+    fn a_zip_holds_the_folders_contents_in_the_order_of_names() {
         let [(outside, folder), _] = folders();
         let out = outside.path().join("one.zip");
         write(&out, &folder).unwrap();
@@ -142,7 +142,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_tar_holds_the_folder_and_knows_what_can_be_run() {
+    fn a_tar_holds_the_folder_and_marks_programs_as_executable() {
         let [(outside, folder), _] = folders();
         let out = outside.path().join("one.tar.gz");
         write(&out, &folder).unwrap();

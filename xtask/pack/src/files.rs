@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 /// One file.
 #[derive(Debug)]
 pub(crate) struct File {
-    /// Where it is.
+    /// Path on this machine.
     pub(crate) path: PathBuf,
-    /// Its name from the folder on, with `/` on every system.
+    /// Path from the folder on, with `/` on every system.
     pub(crate) name: String,
-    /// Whether it can be run.
-    pub(crate) runs: bool,
+    /// Whether it is executable.
+    pub(crate) is_executable: bool,
 }
 
-/// All of them.
+/// All files below a folder.
 ///
 /// # Errors
-/// When one can't be looked at, is neither file nor folder, or has a name that
-/// is no Unicode.
-pub(crate) fn below(folder: &Path) -> io::Result<Vec<File>> {
+/// An entry can't be read, is neither a file nor a folder, or has a name that is not
+/// Unicode.
+pub(crate) fn list_files(folder: &Path) -> io::Result<Vec<File>> {
     let mut files = Vec::new();
     add(folder, "", &mut files)?;
     files.sort_by(|one, other| one.name.cmp(&other.name));
@@ -32,32 +32,36 @@ fn add(folder: &Path, prefix: &str, files: &mut Vec<File>) -> io::Result<()> {
         let entry = entry?;
         let path = entry.path();
         let name = entry.file_name().into_string().map_err(|name| {
-            let what = format!("{}: no Unicode", name.display());
-            io::Error::new(io::ErrorKind::InvalidInput, what)
+            let message = format!("{}: the name is not Unicode", name.display());
+            io::Error::new(io::ErrorKind::InvalidInput, message)
         })?;
         let name = format!("{prefix}{name}");
-        // Not followed: what a link leads to is not in the folder.
+        // Links are not followed: their targets are not in the folder.
         let metadata = fs::symlink_metadata(&path)?;
         if metadata.is_dir() {
             add(&path, &format!("{name}/"), files)?;
         } else if metadata.is_file() {
-            let runs = runs(&name, &metadata);
-            files.push(File { path, name, runs });
+            let is_executable = is_executable(&name, &metadata);
+            files.push(File {
+                path,
+                name,
+                is_executable,
+            });
         } else {
-            let what = format!("{name}: neither file nor folder");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+            let message = format!("{name}: neither a file nor a folder");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
     }
     Ok(())
 }
 
 #[cfg(unix)]
-fn runs(_name: &str, metadata: &Metadata) -> bool {
+fn is_executable(_name: &str, metadata: &Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt;
     metadata.permissions().mode() & 0o100 != 0
 }
 
 #[cfg(not(unix))]
-fn runs(name: &str, _metadata: &Metadata) -> bool {
+fn is_executable(name: &str, _metadata: &Metadata) -> bool {
     name.ends_with(".exe")
 }

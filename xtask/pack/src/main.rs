@@ -1,13 +1,13 @@
-//! Packs a folder into an archive, and writes lists of SHA-256 sums. The bytes
-//! depend on the files' names, their contents and whether they can be run: not
-//! on times, owners, other rights, or the order in which a folder tells them.
+//! Packs a folder into an archive, and writes lists of SHA-256 sums. The output
+//! depends on the files' names, contents and execute rights only: not on times,
+//! owners, other rights, or the order of directory entries.
 //!
 //! ```text
 //! pack archive OUT.zip|OUT.tar.gz FOLDER
 //! pack sums OUT FOLDER
 //! ```
 //!
-//! `cargo xtask dist` calls it.
+//! `cargo xtask dist` runs it.
 
 mod archive;
 mod files;
@@ -21,11 +21,11 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = env::args_os().skip(1).collect();
-    let [verb, out, folder] = words.as_slice() else {
+    let [command, out, folder] = words.as_slice() else {
         return usage();
     };
     let (out, folder) = (Path::new(out), Path::new(folder));
-    let done = match verb.to_str() {
+    let done = match command.to_str() {
         Some("archive") => archive::write(out, folder),
         Some("sums") => sums::write(out, folder),
         _ => return usage(),

@@ -7,14 +7,13 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::files::below;
+use crate::files::list_files;
 
-/// Writes the sums of all files of the folder, but for the list itself. A list
-/// with the ending `.txt` is for Windows: its lines end as Notepad wants them,
-/// and `sha256sum` reads it all the same.
+/// Writes the sums of all files below a folder except the list itself. The lines of a
+/// list with the ending `.txt` end with CR LF, for Notepad; `sha256sum` reads both.
 ///
 /// # Errors
-/// When a file can't be read, or the list can't be written.
+/// A file can't be read, or the list can't be written.
 pub(crate) fn write(out: &Path, folder: &Path) -> io::Result<()> {
     let end = if out.extension().is_some_and(|kind| kind == "txt") {
         "\r\n"
@@ -22,7 +21,7 @@ pub(crate) fn write(out: &Path, folder: &Path) -> io::Result<()> {
         "\n"
     };
     let mut list = String::new();
-    for file in below(folder)? {
+    for file in list_files(folder)? {
         if file.path != out {
             let sum = hexadecimal(&Sha256::digest(fs::read(&file.path)?));
             list += &format!("{sum}  {}{end}", file.name);

@@ -2,43 +2,43 @@
 
 use std::path::PathBuf;
 
-use crate::driver::Kind;
+use crate::driver::ProductKind;
 
 /// A program in an archive.
 #[derive(Debug)]
 pub(super) struct Program {
-    /// Its name there.
+    /// Its name in the archive.
     pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    /// The package that it is built from, and for which target.
+    pub(super) kind: ProductKind,
+    /// Its package and target.
     pub(super) package: &'static str,
     pub(super) target: String,
-    /// The compiler, as it names itself.
+    /// The compiler's version.
     pub(super) compiler: String,
-    /// Where it is now.
+    /// Path of the built program.
     pub(super) path: PathBuf,
 }
 
-/// Whom an archive is for.
+/// The audience of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reader {
-    /// The owner of a machine with this processor, who has Notepad.
+    /// The owner of an XP machine with this processor, who reads texts in Notepad.
     Xp { arch: &'static str },
-    /// An engineer.
+    /// An engineer who uses the tool for files.
     Workbench,
 }
 
-/// An archive to be.
+/// An archive.
 #[derive(Debug)]
 pub(super) struct Archive {
-    /// Without its ending.
+    /// Its name without ending.
     pub(super) name: String,
     pub(super) reader: Reader,
     pub(super) programs: Vec<Program>,
 }
 
 impl Archive {
-    /// The name of the file.
+    /// File name.
     pub(super) fn file(&self) -> String {
         let ending = match self.reader {
             Reader::Xp { .. } => "zip",
@@ -47,7 +47,7 @@ impl Archive {
         format!("{}.{ending}", self.name)
     }
 
-    /// The name of the list of sums inside.
+    /// Name of its list of sums.
     pub(super) fn sums(&self) -> &'static str {
         match self.reader {
             Reader::Xp { .. } => "SHA256SUMS.txt",

@@ -1,4 +1,4 @@
-//! What a program is made of: what cargo links into it, the lists that say so
+//! Components of programs: the crates that cargo links, lists of them
 //! (CycloneDX 1.5), and the licences' texts.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -9,39 +9,39 @@ use serde_json::{Value, json};
 
 use super::archive::{Archive, Program};
 use crate::command::{self, Failure};
-use crate::dependencies::each;
-use crate::driver::Kind;
-use crate::filesystem::text;
+use crate::dependencies::array_elements;
+use crate::driver::ProductKind;
+use crate::filesystem::read_text;
 use crate::workspace::Workspace;
 
-/// A crate that something is linked from.
+/// A linked crate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Component {
     name: String,
     version: String,
     /// An SPDX expression.
     licence: String,
-    /// SHA-256 of its package; none for a crate of this workspace.
+    /// SHA-256 of its package; `None` for a crate of this workspace.
     checksum: Option<String>,
     folder: PathBuf,
 }
 
-/// The programs of an archive, and of what each is made.
+/// The programs of an archive with their components.
 pub(super) type Parts = Vec<(&'static str, BTreeSet<Component>)>;
 
-/// Every crate that cargo knows of here.
+/// All crates of cargo's metadata, by name and version.
 #[derive(Debug)]
 pub(super) struct Catalog(BTreeMap<(String, String), Component>);
 
 impl Catalog {
     pub(super) fn read(workspace: &Workspace) -> Result<Self, Failure> {
         let mut metadata = workspace.cargo(&["metadata", "--locked", "--format-version=1"]);
-        let said = command::listen(&mut metadata)?.success("cargo metadata")?;
-        let metadata: Value = serde_json::from_str(&said)
+        let output = command::capture(&mut metadata)?.success("cargo metadata")?;
+        let metadata: Value = serde_json::from_str(&output)
             .map_err(|error| Failure(format!("cargo metadata: {error}")))?;
-        let checksums = checksums(&text(&workspace.path("Cargo.lock"))?);
+        let checksums = checksums(&read_text(&workspace.path("Cargo.lock"))?);
         Ok(Self(
-            each(&metadata["packages"])
+            array_elements(&metadata["packages"])
                 .filter_map(|package| component(package, &checksums))
                 .map(|component| {
                     (
@@ -53,20 +53,24 @@ impl Catalog {
         ))
     }
 
-    /// What the archive's programs are made of.
+    /// The components of the archive's programs.
     pub(super) fn parts(&self, workspace: &Workspace, archive: &Archive) -> Result<Parts, Failure> {
-        let of = |program: &Program| Ok((program.name, self.of(workspace, program)?));
+        let of = |program: &Program| Ok((program.name, self.linked_crates(workspace, program)?));
         archive.programs.iter().map(of).collect()
     }
 
-    /// What cargo links into a program for its target: no build scripts, no
-    /// plug-ins of the compiler, nothing for tests.
-    fn of(&self, workspace: &Workspace, program: &Program) -> Result<BTreeSet<Component>, Failure> {
+    /// The crates that cargo links into a program for its target: without build scripts,
+    /// procedural macros and test dependencies.
+    fn linked_crates(
+        &self,
+        workspace: &Workspace,
+        program: &Program,
+    ) -> Result<BTreeSet<Component>, Failure> {
         let mut tree = workspace.cargo(&["tree", "--locked", "--package", program.package]);
         tree.args(["--target", &program.target, "--prefix", "none"])
             .args(["--edges", "normal,no-proc-macro", "--format", "{p}"]);
-        let said = command::listen(&mut tree)?.success("cargo tree")?;
-        let found: BTreeSet<Component> = said
+        let output = command::capture(&mut tree)?.success("cargo tree")?;
+        let found: BTreeSet<Component> = output
             .lines()
             .map(|line| {
                 let known = crate_and_version(line).and_then(|key| self.0.get(&key));
@@ -76,13 +80,13 @@ impl Catalog {
             })
             .collect::<Result<_, _>>()?;
         if found.is_empty() {
-            return Err(Failure(format!("{}: made of nothing", program.name)));
+            return Err(Failure(format!("{}: no components", program.name)));
         }
         Ok(found)
     }
 }
 
-/// `flate2 v1.1.11 (*)` in two words.
+/// Name and version of `flate2 v1.1.11 (*)`.
 fn crate_and_version(line: &str) -> Option<(String, String)> {
     let mut words = line.split(' ');
     let name = words.next()?;
@@ -94,7 +98,7 @@ fn component(package: &Value, checksums: &BTreeMap<(String, String), String>) ->
     let name = package["name"].as_str()?.to_string();
     let version = package["version"].as_str()?.to_string();
     let manifest = Path::new(package["manifest_path"].as_str()?);
-    // The older way to write OR.
+    // The older form of OR.
     let licence = package["license"].as_str()?.replace('/', " OR ");
     Some(Component {
         checksum: checksums.get(&(name.clone(), version.clone())).cloned(),
@@ -105,7 +109,7 @@ fn component(package: &Value, checksums: &BTreeMap<(String, String), String>) ->
     })
 }
 
-/// The sums in a Cargo.lock: for each package name, version, and then the sum.
+/// The sums in a Cargo.lock by package name and version.
 fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
     let mut found = BTreeMap::new();
     for package in lock.split("[[package]]") {
@@ -127,16 +131,16 @@ fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
     found
 }
 
-/// The list of components of an archive, as CycloneDX. `sums` is the list of
-/// sums inside the archive. Without a time or a number of its own: the same
-/// archive has the same list.
-pub(super) fn bill(
+/// The list of components of an archive, as CycloneDX. `sums` is the path of the
+/// archive's list of sums. The list has no time or serial number, so it is
+/// reproducible.
+pub(super) fn component_list(
     archive: &Archive,
     version: &str,
     parts: &Parts,
     sums: &Path,
 ) -> Result<Value, Failure> {
-    let sums = text(sums)?;
+    let sums = read_text(sums)?;
     let reference = archive.file();
     let mut components = Vec::new();
     let mut dependencies = vec![json!({
@@ -154,8 +158,8 @@ pub(super) fn bill(
         names.push(library);
         components.push(json!({
             "type": match program.kind {
-                Kind::Driver => "device-driver",
-                Kind::Program | Kind::Window => "application",
+                ProductKind::Driver => "device-driver",
+                ProductKind::Program | ProductKind::Window => "application",
             },
             "bom-ref": program.name,
             "name": program.name,
@@ -178,7 +182,7 @@ pub(super) fn bill(
         )
         .collect();
     components.extend(libraries.into_values());
-    let bill = json!({
+    let component_list = json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "version": 1,
@@ -192,29 +196,28 @@ pub(super) fn bill(
         "components": components,
         "dependencies": dependencies,
     });
-    if let Some(wrong) = loose(&bill) {
-        return Err(Failure(format!("the list of components: {wrong}")));
+    if let Some(reference) = unresolved_reference(&component_list) {
+        return Err(Failure(format!("the list of components: {reference}")));
     }
-    Ok(bill)
+    Ok(component_list)
 }
 
-/// A name in a list that is there twice, or that something depends on and that
-/// nothing has.
-fn loose(bill: &Value) -> Option<&Value> {
-    let archive = [&bill["metadata"]["component"]["bom-ref"]];
-    let components = each(&bill["components"]).map(|one| &one["bom-ref"]);
+/// A reference that is defined twice, or used and not defined.
+fn unresolved_reference(component_list: &Value) -> Option<&Value> {
+    let archive = [&component_list["metadata"]["component"]["bom-ref"]];
+    let components = array_elements(&component_list["components"]).map(|one| &one["bom-ref"]);
     let mut names = HashSet::new();
     for name in archive.into_iter().chain(components) {
         if !names.insert(name) {
             return Some(name);
         }
     }
-    each(&bill["dependencies"])
-        .flat_map(|one| each(&one["dependsOn"]).chain([&one["ref"]]))
+    array_elements(&component_list["dependencies"])
+        .flat_map(|one| array_elements(&one["dependsOn"]).chain([&one["ref"]]))
         .find(|end| !names.contains(end))
 }
 
-/// A file's sum in a list of sums.
+/// The sum of a file in a list of sums.
 fn sum<'a>(sums: &'a str, name: &str) -> Result<&'a str, Failure> {
     sums.lines()
         .find_map(|line| {
@@ -225,7 +228,7 @@ fn sum<'a>(sums: &'a str, name: &str) -> Result<&'a str, Failure> {
 }
 
 impl Program {
-    /// The part of Rust's library that is linked in, which no package brings.
+    /// The linked part of Rust's standard library, which is in no package.
     fn library(&self) -> String {
         format!("{}, {}", self.library_name(), self.compiler)
     }
@@ -233,8 +236,8 @@ impl Program {
     fn library_name(&self) -> &'static str {
         match self.kind {
             _ if !self.target.ends_with("-uefi") => "rust std",
-            Kind::Driver => "rust core",
-            Kind::Program | Kind::Window => "rust core and alloc",
+            ProductKind::Driver => "rust core",
+            ProductKind::Program | ProductKind::Window => "rust core and alloc",
         }
     }
 
@@ -270,8 +273,8 @@ impl Component {
     }
 }
 
-/// What an archive must say of other people's work: who, by what licence, and
-/// the licence's text, each text once.
+/// The notices on third-party components: name, licence, and the licence's text, each
+/// text once.
 pub(super) fn notices(parts: &Parts) -> Result<String, Failure> {
     let others: BTreeSet<&Component> = parts
         .iter()
@@ -300,7 +303,7 @@ pub(super) fn notices(parts: &Parts) -> Result<String, Failure> {
     }
     list += "\nThe texts of MIT and Apache-2.0 that Rust's library is under are those of\n\
              tcplimit itself, but for the names.\n";
-    // In the order of the names, not of the texts.
+    // In the order of the names.
     let mut texts: Vec<(Vec<String>, String)> = texts
         .into_iter()
         .map(|(text, names)| (names, text))
@@ -317,7 +320,7 @@ pub(super) fn notices(parts: &Parts) -> Result<String, Failure> {
     Ok(list)
 }
 
-/// The files of a package that its licence asks to pass on.
+/// The licence and notice files of a package.
 fn licences(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
     const BEGINNINGS: [&str; 5] = ["LICENSE", "LICENCE", "COPY", "NOTICE", "UNLICENSE"];
     let mut found = Vec::new();
@@ -362,8 +365,8 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_there_twice_or_not_at_all_is_noticed() {
-        let bill = |names: &[&str], needs: &[&str]| {
+    fn a_duplicate_or_undefined_reference_is_noticed() {
+        let component_list = |names: &[&str], needs: &[&str]| {
             let components: Vec<Value> = names
                 .iter()
                 .map(|name| json!({ "bom-ref": name }))
@@ -374,9 +377,12 @@ mod tests {
                 "dependencies": [{ "ref": "a.zip", "dependsOn": needs }],
             })
         };
-        assert_eq!(loose(&bill(&["a", "b"], &["a", "b"])), None);
-        assert!(loose(&bill(&["a", "a"], &["a"])).is_some());
-        assert!(loose(&bill(&["a"], &["b"])).is_some());
+        assert_eq!(
+            unresolved_reference(&component_list(&["a", "b"], &["a", "b"])),
+            None
+        );
+        assert!(unresolved_reference(&component_list(&["a", "a"], &["a"])).is_some());
+        assert!(unresolved_reference(&component_list(&["a"], &["b"])).is_some());
     }
 
     #[test]

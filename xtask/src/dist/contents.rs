@@ -1,4 +1,4 @@
-//! What goes into which archive.
+//! The contents of the archives.
 
 use std::fs;
 use std::path::Path;
@@ -7,26 +7,26 @@ use super::archive::{Archive, Program, Reader};
 use super::components::{self, Parts};
 use super::release::Release;
 use crate::command::{self, Failure};
-use crate::driver::{Kind, PROCESSORS, PRODUCTS, Product};
-use crate::filesystem::{files, fresh, text};
+use crate::driver::{PROCESSORS, PRODUCTS, Product, ProductKind};
+use crate::filesystem::{files, read_text, recreate_folder};
 
-/// The workbench's program, as this system names it.
+/// File name of the tool for files on this system.
 pub(super) const TOOL: &str = if cfg!(windows) {
     "tcplimit.exe"
 } else {
     "tcplimit"
 };
 
-/// What the machine's owner reads first.
-const FIRST: &str = include_str!("README.txt");
+/// The README.txt of the archives for XP.
+const README: &str = include_str!("README.txt");
 
-/// What a person runs to try it on a real machine, and what that is about.
-const TRY: [(&str, &str); 2] = [
+/// The script for a test on a real machine, and its manual.
+const REAL_MACHINE_FILES: [(&str, &str); 2] = [
     ("docs/on-real-xp.cmd", "on-real-xp.cmd"),
     ("docs/on-real-xp.md", "ON-REAL-XP.txt"),
 ];
 
-/// Shells that `tcplimit completions` knows, and the file that each looks for.
+/// Shells of `tcplimit completions`, and the file name that each expects.
 const COMPLETIONS: [(&str, &str); 5] = [
     ("bash", "tcplimit.bash"),
     ("elvish", "tcplimit.elv"),
@@ -35,7 +35,7 @@ const COMPLETIONS: [(&str, &str); 5] = [
     ("zsh", "_tcplimit"),
 ];
 
-/// The systems that an archive is for.
+/// The systems of an archive.
 fn systems(arch: &str) -> &'static str {
     match arch {
         "x86" => "Windows XP SP2 and SP3, and Server 2003 SP1 and SP2, 32-bit",
@@ -47,7 +47,7 @@ fn systems(arch: &str) -> &'static str {
 pub(super) fn all(release: &Release<'_>) -> Result<Vec<Archive>, Failure> {
     let workspace = release.workspace;
     let version = &release.version;
-    let compiler = text(&release.driver.join("compiler.txt"))?;
+    let compiler = read_text(&release.driver.join("compiler.txt"))?;
     let mut archives = Vec::new();
     for processor in &PROCESSORS {
         let arch = processor.name;
@@ -65,13 +65,13 @@ pub(super) fn all(release: &Release<'_>) -> Result<Vec<Archive>, Failure> {
             programs: PRODUCTS.iter().map(program).collect(),
         });
     }
-    let compiler = command::listen(workspace.command("rustc").arg("--version"))?;
+    let compiler = command::capture(workspace.command("rustc").arg("--version"))?;
     archives.push(Archive {
         name: format!("tcplimit-{version}-{}", release.host),
         reader: Reader::Workbench,
         programs: vec![Program {
             name: TOOL,
-            kind: Kind::Program,
+            kind: ProductKind::Program,
             package: "tcplimit",
             target: release.host.clone(),
             compiler: compiler.success("rustc --version")?.trim().into(),
@@ -81,32 +81,34 @@ pub(super) fn all(release: &Release<'_>) -> Result<Vec<Archive>, Failure> {
     Ok(archives)
 }
 
-/// Puts everything but the sums into the folder.
+/// Writes all files of an archive except the sums into a folder.
 pub(super) fn stage(
     release: &Release<'_>,
     archive: &Archive,
     parts: &Parts,
     folder: &Path,
 ) -> Result<(), Failure> {
-    fresh(folder)?;
+    recreate_folder(folder)?;
     let notices = components::notices(parts)?;
     match archive.reader {
         Reader::Xp { arch } => {
             for program in &archive.programs {
-                // Not copied: a copy would keep the right to be run.
+                // Not fs::copy, which would keep the execute right.
                 let bytes = fs::read(&program.path)
                     .map_err(|error| Failure(format!("{}: {error}", program.path.display())))?;
                 fs::write(folder.join(program.name), bytes)?;
             }
-            let read = |inside: &str| text(&release.workspace.path(inside));
+            let read = |inside: &str| read_text(&release.workspace.path(inside));
             let words = [
                 ("{version}", release.version.as_str()),
                 ("{arch}", arch),
                 ("{systems}", systems(arch)),
             ];
-            let first = words.iter().fold(FIRST.to_string(), |text, (word, value)| {
-                text.replace(word, value)
-            });
+            let first = words
+                .iter()
+                .fold(README.to_string(), |text, (word, value)| {
+                    text.replace(word, value)
+                });
             let texts = [
                 ("README.txt", first),
                 ("MANUAL.txt", read("docs/manual.md")?),
@@ -117,7 +119,7 @@ pub(super) fn stage(
             for (name, text) in texts {
                 fs::write(folder.join(name), for_notepad(&text))?;
             }
-            for (from, name) in TRY {
+            for (from, name) in REAL_MACHINE_FILES {
                 fs::write(folder.join(name), for_notepad(&read(from)?))?;
             }
         }
@@ -133,18 +135,18 @@ fn workbench(release: &Release<'_>, notices: &str, folder: &Path) -> Result<(), 
     let tool = tool.display().to_string();
     let man = folder.join("man/man1");
     let mut pages = workspace.command(&tool);
-    command::listen(pages.args(["man", "--output"]).arg(&man))?.success("tcplimit man")?;
+    command::capture(pages.args(["man", "--output"]).arg(&man))?.success("tcplimit man")?;
     let completions = folder.join("completions");
     fs::create_dir_all(&completions)?;
     for (shell, name) in COMPLETIONS {
-        let said = command::listen(workspace.command(&tool).args(["completions", shell]))?;
+        let output = command::capture(workspace.command(&tool).args(["completions", shell]))?;
         fs::write(
             completions.join(name),
-            said.success("tcplimit completions")?,
+            output.success("tcplimit completions")?,
         )?;
     }
     for name in ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"] {
-        fs::write(folder.join(name), text(&workspace.path(name))?)?;
+        fs::write(folder.join(name), read_text(&workspace.path(name))?)?;
     }
     fs::write(folder.join("THIRD-PARTY"), notices)?;
     let docs = workspace.path("docs");
@@ -159,7 +161,7 @@ fn workbench(release: &Release<'_>, notices: &str, folder: &Path) -> Result<(), 
     Ok(())
 }
 
-/// Lines as Windows XP's Notepad wants them.
+/// The text with CR LF, as Windows XP's Notepad requires.
 pub(super) fn for_notepad(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\n', "\r\n")
 }
@@ -169,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_end_as_notepad_wants_them_wherever_they_come_from() {
+    fn lines_end_with_cr_lf() {
         assert_eq!(for_notepad("a\nb\r\n\nc"), "a\r\nb\r\n\r\nc");
     }
 }

@@ -1,28 +1,28 @@
-//! A release: where it is made, and from what.
+//! A release: its sources and its folder.
 
 use std::path::{Path, PathBuf};
 
 use crate::command::{self, Failure};
-use crate::executables::{self, Kind};
+use crate::executables::{self, ExecutableKind};
 use crate::workspace::Workspace;
 
-/// Where a release is made, and from what.
+/// A release in preparation.
 #[derive(Debug)]
 pub(super) struct Release<'a> {
     pub(super) workspace: &'a Workspace,
     pub(super) version: String,
     /// This machine's target triple.
     pub(super) host: String,
-    /// With `x86/` and `x64/` in it, as `cargo xtask driver` leaves them.
+    /// The folder with `x86/` and `x64/` of `cargo xtask driver`.
     pub(super) driver: PathBuf,
-    /// The workbench's program.
+    /// Path of the tool for files.
     pub(super) tool: PathBuf,
-    /// Where the archives go.
+    /// The folder for the archives.
     pub(super) folder: PathBuf,
 }
 
 impl<'a> Release<'a> {
-    pub(super) fn begin(
+    pub(super) fn prepare(
         workspace: &'a Workspace,
         folder: &str,
         tool: impl FnOnce(&str) -> Result<PathBuf, Failure>,
@@ -31,26 +31,27 @@ impl<'a> Release<'a> {
         Ok(Self {
             workspace,
             version: env!("CARGO_PKG_VERSION").into(),
-            driver: workspace.made("driver"),
+            driver: workspace.target("driver"),
             tool: tool(&host)?,
-            folder: workspace.made(folder),
+            folder: workspace.target(folder),
             host,
         })
     }
 
-    /// Runs `xtask/pack`, which has the libraries for it.
+    /// Runs `xtask/pack`, which has the libraries.
     pub(super) fn pack(&self, verb: &str, out: &Path, folder: &Path) -> Result<(), Failure> {
-        let pack = executables::program(self.workspace, Kind::Program, "pack")?;
+        let pack = executables::program(self.workspace, ExecutableKind::Program, "pack")?;
         let mut pack = self.workspace.command(&pack.to_string_lossy());
         command::run(pack.arg(verb).arg(out).arg(folder))
     }
 }
 
-/// The target triple that the compiler builds for when it is not told.
+/// The compiler's default target triple.
 fn host(workspace: &Workspace) -> Result<String, Failure> {
-    let said = command::listen(workspace.command("rustc").arg("-vV"))?.success("rustc -vV")?;
-    said.lines()
+    let output = command::capture(workspace.command("rustc").arg("-vV"))?.success("rustc -vV")?;
+    output
+        .lines()
         .find_map(|line| line.strip_prefix("host: "))
         .map(str::to_string)
-        .ok_or_else(|| Failure("rustc -vV names no host".into()))
+        .ok_or_else(|| Failure("rustc -vV prints no host".into()))
 }

@@ -1,4 +1,4 @@
-//! Archives, unpacked into fresh folders and used from there.
+//! Trial of archives: unpacks them into new folders and runs them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,22 +10,22 @@ use super::archive::{Archive, Reader};
 use super::contents::{TOOL, for_notepad};
 use super::release::Release;
 use crate::command::{self, Failure};
-use crate::driver::Kind;
+use crate::driver::ProductKind;
 use crate::executables;
-use crate::filesystem::{files, fresh, list, text, unpack};
+use crate::filesystem::{files, list, read_text, recreate_folder, unpack};
 use crate::wine;
 use crate::workspace::Workspace;
 
-/// A driver with a known answer.
+/// A specimen with a known limit.
 const SPECIMEN: &str = "corpus/specimens/tcpip-xp-sp3-x86.sys";
 
-/// Every archive; a few words on what was done.
+/// Tries every archive; returns a summary.
 pub(super) fn all(release: &Release<'_>, archives: &[Archive]) -> Result<String, Failure> {
     let workspace = release.workspace;
-    sums_hold(workspace, &release.folder, "SHA256SUMS")?;
-    let unpacked = workspace.made("dist-build/unpacked");
-    fresh(&unpacked)?;
-    let mut notes = vec![format!("{} archives unpacked, sums hold", archives.len())];
+    check_sums(workspace, &release.folder, "SHA256SUMS")?;
+    let unpacked = workspace.target("dist-build/unpacked");
+    recreate_folder(&unpacked)?;
+    let mut notes = vec![format!("{} archives unpacked, sums match", archives.len())];
     for archive in archives {
         let folder = unpacked.join(&archive.name);
         let into = match archive.reader {
@@ -34,7 +34,7 @@ pub(super) fn all(release: &Release<'_>, archives: &[Archive]) -> Result<String,
         };
         fs::create_dir_all(&folder)?;
         unpack(workspace, &release.folder.join(archive.file()), into)?;
-        sums_hold(workspace, &folder, archive.sums())?;
+        check_sums(workspace, &folder, archive.sums())?;
         match archive.reader {
             Reader::Xp { arch } => notes.extend(xp(release, archive, arch, &folder)?),
             Reader::Workbench => notes.push(workbench(release, &folder)?),
@@ -43,9 +43,9 @@ pub(super) fn all(release: &Release<'_>, archives: &[Archive]) -> Result<String,
     Ok(notes.join("; "))
 }
 
-/// The list names every file, and each has its sum, as another program than
-/// the one that wrote it says.
-fn sums_hold(workspace: &Workspace, folder: &Path, name: &str) -> Result<(), Failure> {
+/// Checks with an independent program that the list contains every file and that the
+/// sums match.
+fn check_sums(workspace: &Workspace, folder: &Path, name: &str) -> Result<(), Failure> {
     let mut check = if workspace.has_program("sha256sum") {
         workspace.command("sha256sum")
     } else {
@@ -54,8 +54,8 @@ fn sums_hold(workspace: &Workspace, folder: &Path, name: &str) -> Result<(), Fai
         check
     };
     check.args(["--check", "--strict", "--quiet", name]);
-    command::listen(check.current_dir(folder))?.success(name)?;
-    let list = text(&folder.join(name))?;
+    command::capture(check.current_dir(folder))?.success(name)?;
+    let list = read_text(&folder.join(name))?;
     let named: BTreeSet<&str> = list.lines().filter_map(|line| line.get(66..)).collect();
     let there: BTreeSet<String> = files(folder)?
         .iter()
@@ -64,12 +64,14 @@ fn sums_hold(workspace: &Workspace, folder: &Path, name: &str) -> Result<(), Fai
         .filter(|file| file != name)
         .collect();
     if there.is_empty() || !there.iter().map(String::as_str).eq(named) {
-        return Err(Failure(format!("{name} does not name just what is there")));
+        return Err(Failure(format!(
+            "{name} does not list exactly the existing files"
+        )));
     }
     Ok(())
 }
 
-/// The files as they will be on the machine.
+/// Checks the files of an archive for XP.
 fn xp(
     release: &Release<'_>,
     archive: &Archive,
@@ -79,37 +81,42 @@ fn xp(
     let workspace = release.workspace;
     for (name, _) in list(folder)? {
         if name.ends_with(".txt") || name.ends_with(".cmd") {
-            let text = text(&folder.join(&name))?;
+            let text = read_text(&folder.join(&name))?;
             if text != for_notepad(&text) {
-                return Err(Failure(format!("{name}: not for Notepad")));
+                return Err(Failure(format!("{name}: lines do not end with CR LF")));
             }
         }
     }
-    let readme = text(&folder.join("README.txt"))?;
+    let readme = read_text(&folder.join("README.txt"))?;
     if !readme.is_ascii() || readme.contains('{') || !readme.contains(&release.version) {
-        return Err(Failure("README.txt: not ASCII, or not filled in".into()));
+        return Err(Failure(
+            "README.txt: not ASCII, or a placeholder is left".into(),
+        ));
     }
     for (name, _) in list(folder)? {
         if name != "README.txt" && !readme.contains(&format!("  {name} ")) {
-            return Err(Failure(format!("README.txt does not say what {name} is")));
+            return Err(Failure(format!("README.txt does not describe {name}")));
         }
     }
     let mut notes = Vec::new();
     for program in &archive.programs {
         let file = folder.join(program.name);
-        let checks =
-            executables::program(workspace, executables::Kind::Program, executables::CHECKER)?;
+        let checks = executables::program(
+            workspace,
+            executables::ExecutableKind::Program,
+            executables::CHECKER,
+        )?;
         let mut check = workspace.command(&checks.to_string_lossy());
         check.args([program.kind.name(), arch]).arg(&file);
-        command::listen(&mut check)?.success(program.name)?;
-        if program.kind == Kind::Program {
+        command::capture(&mut check)?.success(program.name)?;
+        if program.kind == ProductKind::Program {
             notes.push(in_wine(release, program.name, arch, folder)?);
         }
     }
     Ok(notes)
 }
 
-/// The program says which version it is and what it can do, in Wine.
+/// Runs `version` and `help` of the program in Wine.
 fn in_wine(
     release: &Release<'_>,
     name: &str,
@@ -120,48 +127,48 @@ fn in_wine(
         ("version", release.version.as_str()),
         ("help", "tcplimit install"),
     ] {
-        let said = match wine::unpacked(release.workspace, arch, folder, name, &[verb])? {
-            Ok(said) => said,
+        let output = match wine::run_unpacked(release.workspace, arch, folder, name, &[verb])? {
+            Ok(output) => output,
             Err(why) => return Ok(format!("{arch} in Wine SKIPPED: {why}")),
         };
         let what = format!("{name} {verb}");
-        let out = said.success(&what)?;
+        let out = output.success(&what)?;
         if !out.contains(answer) {
             return Err(Failure(format!("{what}: {out}")));
         }
     }
-    Ok(format!("{arch} runs in Wine"))
+    Ok(format!("{arch} programs run in Wine"))
 }
 
-/// The program finds the limit where the specimen's maker put it; its manual
-/// and completions are there.
+/// Checks that the tool locates the limit of a specimen, and that manual and
+/// completions are present.
 fn workbench(release: &Release<'_>, folder: &Path) -> Result<String, Failure> {
     let workspace = release.workspace;
     let tool = folder.join(TOOL).display().to_string();
     let run = |words: &[&str]| {
         let mut command = workspace.command(&tool);
-        command::listen(command.args(words).current_dir(folder))
+        command::capture(command.args(words).current_dir(folder))
     };
     let version = run(&["--version"])?.success("tcplimit --version")?;
     if version.trim() != format!("tcplimit {}", release.version) {
         return Err(Failure(format!("tcplimit --version: {version}")));
     }
     let specimen = workspace.path(SPECIMEN).display().to_string();
-    let said = run(&["probe", "--json", &specimen])?.success("tcplimit probe")?;
-    let answer: Value = serde_json::from_str(said.trim())
+    let output = run(&["probe", "--json", &specimen])?.success("tcplimit probe")?;
+    let answer: Value = serde_json::from_str(output.trim())
         .map_err(|error| Failure(format!("tcplimit probe: {error}")))?;
     if answer["located"] != true {
-        return Err(Failure(format!("tcplimit probe: {said}")));
+        return Err(Failure(format!("tcplimit probe: {output}")));
     }
-    let page = text(&folder.join("man/man1/tcplimit-probe.1"))?;
-    let script = text(&folder.join("completions/tcplimit.bash"))?;
+    let page = read_text(&folder.join("man/man1/tcplimit-probe.1"))?;
+    let script = read_text(&folder.join("completions/tcplimit.bash"))?;
     if !page.contains(".TH") || !script.contains("probe") {
-        return Err(Failure("no manual, or no completions".into()));
+        return Err(Failure("no manual or no completions in the archive".into()));
     }
-    Ok("workbench locates".into())
+    Ok("the tool for files locates a specimen's limit".into())
 }
 
-// Where sha256sum is always there.
+// Only there sha256sum is always available.
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
@@ -172,13 +179,13 @@ mod tests {
 
     #[test]
     fn a_changed_file_one_too_many_or_one_too_few_is_noticed() {
-        let workspace = Workspace::of_this_crate();
+        let workspace = Workspace::current();
         let folder = std::env::temp_dir().join(format!("tcplimit-sums-{}", std::process::id()));
-        fresh(&folder).unwrap();
+        recreate_folder(&folder).unwrap();
         fs::create_dir(folder.join("docs")).unwrap();
         fs::write(folder.join("docs/abc"), "abc").unwrap();
         fs::write(folder.join("SUMS.txt"), LIST).unwrap();
-        let held = || sums_hold(&workspace, &folder, "SUMS.txt").is_ok();
+        let held = || check_sums(&workspace, &folder, "SUMS.txt").is_ok();
         assert!(held());
         fs::write(folder.join("docs/abc"), "abd").unwrap();
         assert!(!held(), "changed");

@@ -1,8 +1,8 @@
-//! The processors that Wine stands in for.
+//! The processors of Wine's tests.
 
 use clap::ValueEnum;
 
-/// A processor that Wine stands in for.
+/// A processor of Wine's tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Arch {
     X64,
@@ -12,7 +12,7 @@ pub(crate) enum Arch {
 impl Arch {
     pub(super) const ALL: [Self; 2] = [Self::X64, Self::X86];
 
-    /// As in `target/driver`.
+    /// Its folder's name in `target/driver`.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::X64 => "x64",

@@ -1,75 +1,75 @@
-//! Checks: each prints one line, and is counted.
+//! Prints and counts the checks.
 
 use std::fmt;
 
-use crate::test_counts::{self, Tally};
+use crate::test_counts::{self, TestCounts};
 
-/// Counts what holds and what doesn't.
+/// The results of checks.
 #[derive(Debug, Default)]
-pub(super) struct Judge {
-    tally: Tally,
+pub(super) struct CheckLog {
+    counts: TestCounts,
     arch: &'static str,
     failed: Vec<String>,
-    looks: u32,
+    target_reads: u32,
 }
 
-impl Judge {
-    /// From here on it is about this processor.
-    pub(super) fn begin(&mut self, arch: &'static str) {
+impl CheckLog {
+    /// Sets the processor of the following checks.
+    pub(super) fn set_arch(&mut self, arch: &'static str) {
         self.arch = arch;
     }
 
-    /// All of them so far.
-    pub(super) fn tally(&self) -> Tally {
-        self.tally
+    /// The counts so far.
+    pub(super) fn counts(&self) -> TestCounts {
+        self.counts
     }
 
-    /// A processor is left out.
+    /// Counts a skipped check.
     pub(super) fn skip(&mut self) {
-        self.tally.ignored += 1;
+        self.counts.ignored += 1;
     }
 
-    /// A target was asked whether it has the limit that is said to be in force.
-    pub(super) fn looked(&mut self) {
-        self.looks += 1;
+    /// Counts a comparison of the target's limit with the limit in force.
+    pub(super) fn count_target_read(&mut self) {
+        self.target_reads += 1;
     }
 
-    pub(super) fn looks(&self) -> u32 {
-        self.looks
+    pub(super) fn target_reads(&self) -> u32 {
+        self.target_reads
     }
 
-    /// Names what did not hold, for the end of a long run's output.
-    pub(super) fn failures(&self) -> String {
-        test_counts::named(self.failed.iter().cloned())
+    /// The note with the failed checks, for the end of the output.
+    pub(super) fn failure_note(&self) -> String {
+        test_counts::name_failures(self.failed.iter().cloned())
     }
 
-    /// Something that must hold, and what was seen instead if it does not.
-    pub(super) fn hold(&mut self, what: &str, holds: bool, seen: &dyn fmt::Display) {
-        if holds {
-            self.tally.passed += 1;
-            println!("{} ok    {what}", self.arch);
+    /// Adds a check; `details` are printed if it failed.
+    pub(super) fn check(&mut self, description: &str, passed: bool, details: &dyn fmt::Display) {
+        if passed {
+            self.counts.passed += 1;
+            println!("{} ok    {description}", self.arch);
         } else {
-            self.tally.failed += 1;
-            self.failed.push(format!("{} {what}", self.arch));
-            println!("{} FAIL  {what}: {seen}", self.arch);
+            self.counts.failed += 1;
+            self.failed.push(format!("{} {description}", self.arch));
+            println!("{} FAIL  {description}: {details}", self.arch);
         }
     }
 
-    /// Many of a kind, of which none may be wrong.
-    pub(super) fn none_wrong(&mut self, what: &str, wrong: &[String]) {
+    /// Adds a check that passes without failures; prints the first ones.
+    pub(super) fn check_no_failures(&mut self, description: &str, failures: &[String]) {
         const SHOWN: usize = 3;
-        let mut seen: Vec<&str> = wrong.iter().take(SHOWN).map(String::as_str).collect();
-        let rest = format!("and {} more", wrong.len().saturating_sub(SHOWN));
-        if wrong.len() > SHOWN {
-            seen.push(&rest);
+        let mut details: Vec<&str> = failures.iter().take(SHOWN).map(String::as_str).collect();
+        let rest = format!("and {} more", failures.len().saturating_sub(SHOWN));
+        if failures.len() > SHOWN {
+            details.push(&rest);
         }
-        let seen = seen.join("; ");
-        self.hold(what, wrong.is_empty(), &seen);
+        let details = details.join("; ");
+        self.check(description, failures.is_empty(), &details);
     }
 
-    /// Something worth saying that is no check.
-    pub(super) fn note(&self, what: &str) {
-        println!("{} note  {what}", self.arch);
+    /// Prints a note that is no check.
+    pub(super) fn note(&self, description: &str) {
+        println!("{} note  {description}", self.arch);
     }
 }
 
@@ -78,14 +78,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_hold_is_counted_as_failed() {
-        let mut judge = Judge::default();
-        judge.begin("x64");
-        judge.hold("a", true, &"");
-        judge.hold("b", false, &"");
-        judge.none_wrong("c", &[]);
-        judge.none_wrong("d", &["e".into()]);
-        assert_eq!((judge.tally().passed, judge.tally().failed), (2, 2));
-        assert_eq!(judge.failures(), "failed: x64 b, x64 d");
+    fn a_check_that_does_not_hold_is_counted_as_failed() {
+        let mut checks = CheckLog::default();
+        checks.set_arch("x64");
+        checks.check("a", true, &"");
+        checks.check("b", false, &"");
+        checks.check_no_failures("c", &[]);
+        checks.check_no_failures("d", &["e".into()]);
+        assert_eq!((checks.counts().passed, checks.counts().failed), (2, 2));
+        assert_eq!(checks.failure_note(), "failed: x64 b, x64 d");
     }
 }

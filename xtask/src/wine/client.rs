@@ -1,5 +1,4 @@
-//! The client in Wine (`verify/wine/client.c`): a line goes in, a line comes
-//! out.
+//! The client in Wine (`verify/wine/client.c`): answers each line with a line.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -9,8 +8,8 @@ use std::time::Duration;
 
 use crate::command::Failure;
 
-/// Nothing takes this long, also on a machine with much else to do.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// Longest wait for an answer, with a margin for busy machines.
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// A running client.
 #[derive(Debug)]
@@ -21,7 +20,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Starts it, and with it Wine and its services.
+    /// Starts the client, and with it Wine and its services.
     pub(super) fn start(command: &mut Command) -> Result<Self, Failure> {
         let mut child = command
             .stdin(Stdio::piped())
@@ -34,41 +33,41 @@ impl Client {
         let mut client = Self {
             child,
             input,
-            lines: lines_of(output),
+            lines: read_lines(output),
         };
         let ready = client.answer("(start)")?;
         if ready == "ready" {
             Ok(client)
         } else {
-            Err(Failure(format!("the client began with: {ready}")))
+            Err(Failure(format!("the client did not start: {ready}")))
         }
     }
 
     /// Sends a line and waits for the answer.
-    pub(super) fn tell(&mut self, line: &str) -> Result<String, Failure> {
+    pub(super) fn send(&mut self, line: &str) -> Result<String, Failure> {
         writeln!(self.input, "{line}")
             .and_then(|()| self.input.flush())
-            .map_err(|error| Failure(format!("the client is gone before {line:?}: {error}")))?;
+            .map_err(|error| Failure(format!("the client ended before {line:?}: {error}")))?;
         self.answer(line)
     }
 
     fn answer(&mut self, line: &str) -> Result<String, Failure> {
         self.lines
-            .recv_timeout(PATIENCE)
-            .map_err(|_| Failure(format!("the client has no answer to {line:?}")))
+            .recv_timeout(TIMEOUT)
+            .map_err(|_| Failure(format!("no answer from the client to {line:?}")))
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // It may have ended already; Wine's server is ended by the machine.
+        // It may have ended already; the machine ends Wine's server.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A pipe's lines, as they come. The reader ends with the pipe.
-fn lines_of(output: ChildStdout) -> Receiver<String> {
+/// Reads a pipe's lines in a thread that ends with the pipe.
+fn read_lines(output: ChildStdout) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(output).lines() {

@@ -1,32 +1,32 @@
-//! Many at once.
+//! Concurrent requests and handles.
 
-use super::script::{missing, number};
+use super::script::{missing_words, parse_number};
 use super::session::{FILE_DELETED, Session};
 use crate::command::Failure;
 
 const THREADS: u32 = 16;
 const HANDLES: usize = 50;
-/// Requests before the driver is stopped in use.
-const OWN: u32 = 100;
+/// Queries before the driver is stopped in use.
+const QUERIES_BEFORE_STOP: u32 = 100;
 
-/// Threads that open, ask, change and close all at once. (Wine serves them one
-/// after the other, by one thread.)
-pub(super) fn threads(session: &mut Session<'_>, requests: u32) -> Result<(), Failure> {
+/// Checks concurrent threads that open, query, set and close. (Wine serves them one after
+/// the other, in one thread.)
+pub(super) fn check_requests(session: &mut Session<'_>, requests: u32) -> Result<(), Failure> {
     session.check("", "set ours 4 10", "reason=0 limit=10")?;
     session.check("", "set ours 6 10", "reason=0 limit=10")?;
     let each = requests.div_ceil(THREADS);
     let all = each * THREADS;
-    session.tell(&format!("storm {THREADS} {each}"))?;
+    session.send(&format!("storm {THREADS} {each}"))?;
     session.check(
-        &format!("{all} requests by {THREADS} threads are all answered, and none wrong"),
+        &format!("{all} requests by {THREADS} threads all get correct answers"),
         "calm",
         &format!("sent={all} answered={all} failed=0 wrong=0"),
     )?;
     for (module, target) in [(4, "tcpip"), (6, "tcpip6")] {
-        let answer = session.tell(&format!("query ours {module}"))?;
-        let limit = number(&answer, "written").unwrap_or_default();
+        let answer = session.send(&format!("query ours {module}"))?;
+        let limit = parse_number(&answer, "written").unwrap_or_default();
         session.check(
-            &format!("{target}.sys has what was written last, and nothing else changed"),
+            &format!("{target}.sys has the last written limit, and nothing else changed"),
             &format!("target {target} look"),
             &format!("status=0x0 queued=0 limit={limit} half_open=0"),
         )?;
@@ -35,38 +35,38 @@ pub(super) fn threads(session: &mut Session<'_>, requests: u32) -> Result<(), Fa
     Ok(())
 }
 
-/// Stopped with many handles open. NT would wait for them; Wine takes the
-/// devices away from under them.
-pub(super) fn handles(session: &mut Session<'_>) -> Result<(), Failure> {
+/// Stops the driver with many open handles. NT would wait for them; Wine deletes the
+/// devices.
+pub(super) fn check_open_handles(session: &mut Session<'_>) -> Result<(), Failure> {
     let name = |index: usize| format!("many{index}");
-    let mut wrong = Vec::new();
+    let mut failures = Vec::new();
     for index in 0..HANDLES {
         let device = ["TcpLimit", "TCPIP_PATCHER"][index % 2];
-        let answer = session.tell(&format!("open {} {device}", name(index)))?;
+        let answer = session.send(&format!("open {} {device}", name(index)))?;
         if answer != "error=0" {
-            wrong.push(answer);
+            failures.push(answer);
         }
     }
-    let what = format!("{HANDLES} handles are open at once");
-    session.judge.none_wrong(&what, &wrong);
-    session.check("it stops all the same", "stop TcpLimit", "error=0")?;
+    let description = format!("{HANDLES} handles are open at once");
+    session.checks.check_no_failures(&description, &failures);
+    session.check("the driver stops nevertheless", "stop TcpLimit", "error=0")?;
     session.check("", "state TcpLimit", "state=1")?;
 
-    let mut wrong = Vec::new();
+    let mut failures = Vec::new();
     for index in 0..HANDLES {
         let handle = name(index);
         let query = format!("raw {handle} 0x226400 12 104 0c0000000100000004000000");
-        let answer = session.tell(&query)?;
+        let answer = session.send(&query)?;
         let expected = format!("{FILE_DELETED} returned=0 stray=0");
-        if !missing(&answer, &expected).is_empty() {
-            wrong.push(answer);
+        if !missing_words(&answer, &expected).is_empty() {
+            failures.push(answer);
         }
-        session.tell(&format!("close {handle}"))?;
+        session.send(&format!("close {handle}"))?;
     }
-    let what = "requests to handles of the driver that went are refused";
-    session.judge.none_wrong(what, &wrong);
+    let description = "requests to handles of the stopped driver are refused";
+    session.checks.check_no_failures(description, &failures);
     session.check(
-        "and the target still has 10",
+        "the target's limit is still 10",
         "target tcpip look",
         "limit=10",
     )?;
@@ -75,28 +75,28 @@ pub(super) fn handles(session: &mut Session<'_>) -> Result<(), Failure> {
     session.check("", "set ours 4 10", "reason=0 limit=10")
 }
 
-/// Stopped while requests run. On NT that can't be, for it calls `unload` when
-/// the last handle is closed. Wine calls it at once, and Wine 8's KeReleaseMutex
-/// wakes no one who waits: when a request and `unload` meet, one of the two waits
-/// for good. So only the answers can be judged, and the session is over then.
-pub(super) fn stopped_in_use(session: &mut Session<'_>) -> Result<(), Failure> {
-    session.tell("storm 4 0")?;
-    // All wait for the one thread that serves them: when so many requests of our
-    // own were served, so were some of theirs.
-    for _ in 0..OWN {
-        session.tell("query ours 4")?;
+/// Stops the driver during requests. That is impossible on NT, which calls `unload` after
+/// the last handle is closed. Wine calls it at once, and Wine 8's KeReleaseMutex does not
+/// wake waiting threads: if a request and `unload` overlap, one of them waits forever. So
+/// only the answers can be checked, and the session ends.
+pub(super) fn check_stop_in_use(session: &mut Session<'_>) -> Result<(), Failure> {
+    session.send("storm 4 0")?;
+    // One thread serves all requests: after this many queries of this client, some of the
+    // storm's requests were served too.
+    for _ in 0..QUERIES_BEFORE_STOP {
+        session.send("query ours 4")?;
     }
-    let stopped = session.tell("stop TcpLimit")?;
-    let calm = session.tell("calm now")?;
-    let in_use = number(&calm, "answered").is_some_and(|answered| answered > 0);
-    let what = "it was in use when it was stopped";
-    session.judge.hold(what, in_use, &calm);
-    let right = missing(&calm, "wrong=0").is_empty();
-    let what = "stopped in use, it gives no wrong answer";
-    session.judge.hold(what, right, &calm);
+    let stopped = session.send("stop TcpLimit")?;
+    let calm = session.send("calm now")?;
+    let in_use = parse_number(&calm, "answered").is_some_and(|answered| answered > 0);
+    let description = "the driver was in use when it was stopped";
+    session.checks.check(description, in_use, &calm);
+    let right = missing_words(&calm, "wrong=0").is_empty();
+    let description = "stopped in use, the driver gives no wrong answer";
+    session.checks.check(description, right, &calm);
     if stopped != "error=0" {
-        let what = "Wine did not wake the driver's unload, which waited for a request";
-        session.judge.note(what);
+        let description = "Wine did not wake the driver's unload, which waited for a request";
+        session.checks.note(description);
     }
     Ok(())
 }

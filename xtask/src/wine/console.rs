@@ -1,5 +1,5 @@
-//! `tcplimit.exe` on a console of 80 columns. `script` brings a terminal, of which Wine
-//! makes a console.
+//! `tcplimit.exe` on a console of 80 columns: `script` provides a terminal, which Wine
+//! presents as a console.
 
 use std::process::{Command, Stdio};
 
@@ -10,8 +10,8 @@ use crate::command::{self, Failure};
 
 const COLUMNS: usize = 80;
 
-/// The program with the words of a line, on a console.
-pub(super) fn on_console(machine: &Machine<'_>, line: &str) -> Command {
+/// A command line of the program, on a console.
+pub(super) fn console_command(machine: &Machine<'_>, line: &str) -> Command {
     let run = tool(machine, line);
     let words = [run.get_program()].into_iter().chain(run.get_args());
     let quoted: Vec<String> = words
@@ -25,25 +25,28 @@ pub(super) fn on_console(machine: &Machine<'_>, line: &str) -> Command {
     script
 }
 
-/// Messages are broken between words to the console's width, and nowhere where the
-/// output is redirected.
-pub(super) fn breaks(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
-    // On the output for errors; on the other one.
+/// Checks that messages wrap between words at the console's width, and not at all in
+/// redirected output.
+pub(super) fn check_line_breaks(
+    session: &mut Session<'_>,
+    machine: &Machine<'_>,
+) -> Result<(), Failure> {
+    // The first writes to the error output, the second to the standard output.
     for line in ["set 60 --expect 54", "set 10"] {
-        let redirected = command::listen(&mut tool(machine, line))?;
+        let redirected = command::capture(&mut tool(machine, line))?;
         let redirected = format!("{}{}", redirected.out, redirected.err);
-        let seen = command::listen(on_console(machine, line).stdin(Stdio::null()))?.out;
-        let seen = without_sequences(&seen).replace('\r', "");
+        let actual = command::capture(console_command(machine, line).stdin(Stdio::null()))?.out;
+        let actual = without_sequences(&actual).replace('\r', "");
         let length = |text: &str| text.lines().map(|line| line.trim_end().len()).max();
-        let is_same = seen.split_whitespace().eq(redirected.split_whitespace());
-        let fits = length(&seen) < Some(COLUMNS) && length(&redirected) >= Some(COLUMNS);
-        let what = format!("{line}: broken at words on a console, and not when redirected");
-        session.judge.hold(&what, is_same && fits, &seen);
+        let is_same = actual.split_whitespace().eq(redirected.split_whitespace());
+        let fits = length(&actual) < Some(COLUMNS) && length(&redirected) >= Some(COLUMNS);
+        let description = format!("{line}: wraps at words on a console, and not when redirected");
+        session.checks.check(&description, is_same && fits, &actual);
     }
     Ok(())
 }
 
-/// Without what moves the cursor or hides it: ESC, `[`, and all up to a letter.
+/// Removes escape sequences of the cursor: ESC, `[`, and all up to a letter.
 fn without_sequences(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let first = parts.next().unwrap_or_default();
@@ -56,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sequences_of_the_terminal_are_left_out() {
+    fn escape_sequences_are_removed() {
         let text = "\u{1b}[?25la line\u{1b}[16A\r\nanother\u{1b}[?25h";
         assert_eq!(without_sequences(text), "a line\r\nanother");
         assert_eq!(without_sequences("[25l"), "[25l");

@@ -1,4 +1,4 @@
-//! A screen without a screen: Xvfb, whose pictures are in a file.
+//! A virtual display: Xvfb, with its framebuffer in a file.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -8,10 +8,10 @@ use std::process::{Child, Stdio};
 use crate::command::Failure;
 use crate::workspace::Workspace;
 
-/// What it is called, and in which packages of Debian's it and its fonts are.
+/// The program, and the Debian packages with it and its fonts.
 const PROGRAM: &str = "Xvfb";
 pub(crate) const PACKAGES: &[&str] = &["xvfb", "fonts-wine"];
-/// 800 by 600, the least that the window must fit.
+/// 800 by 600, the smallest screen that the window must fit.
 const SCREEN: &str = "800x600x24";
 
 /// A running X server.
@@ -22,23 +22,23 @@ pub(super) struct Display {
     folder: PathBuf,
 }
 
-/// A picture of the screen.
+/// A screenshot.
 #[derive(Debug)]
 pub(super) struct Screen {
     width: usize,
     bytes: Vec<u8>,
 }
 
-/// Whether there is one.
+/// Whether Xvfb is installed.
 pub(crate) fn is_installed(workspace: &Workspace) -> bool {
     workspace.has_program(PROGRAM)
 }
 
 impl Display {
-    /// Starts it with a number that nobody has. It listens at a socket of Linux' that needs no file,
-    /// so that programs in another root reach it, too.
+    /// Starts Xvfb with an unused display number. It listens on an abstract socket, so that
+    /// programs in a chroot reach it too.
     pub(super) fn start(workspace: &Workspace) -> Result<Self, Failure> {
-        let folder = workspace.made("wine/screen");
+        let folder = workspace.target("wine/screen");
         fs::create_dir_all(&folder)?;
         let mut server = workspace
             .command(PROGRAM)
@@ -70,15 +70,16 @@ impl Display {
         })
     }
 
-    /// What programs find it by.
+    /// The value of DISPLAY.
     pub(super) fn number(&self) -> &str {
         &self.number
     }
 
-    /// What is on the screen now.
-    pub(super) fn look(&self) -> Result<Screen, Failure> {
+    /// Takes a screenshot.
+    pub(super) fn screenshot(&self) -> Result<Screen, Failure> {
         let file = fs::read(self.folder.join("Xvfb_screen0"))?;
-        Screen::read(&file).ok_or_else(|| Failure("Xvfb's picture can't be read".into()))
+        Screen::read(&file)
+            .ok_or_else(|| Failure("Xvfb's framebuffer has an unknown format".into()))
     }
 }
 
@@ -91,8 +92,8 @@ impl Drop for Display {
 }
 
 impl Screen {
-    /// From XWD, the format of xwd(1): a header of big-endian dwords, a name, colours of 12 bytes,
-    /// then the rows, with 32 bits a pixel.
+    /// Parses XWD, the format of xwd(1): a header of big-endian dwords, a name, colours of
+    /// 12 bytes, then the rows with 32 bits per pixel.
     fn read(file: &[u8]) -> Option<Self> {
         let dword = |index: usize| {
             let bytes = file.get(index * 4..index * 4 + 4)?;
@@ -109,8 +110,8 @@ impl Screen {
         })
     }
 
-    /// How many of its pixels are not black, and how many colours they have.
-    pub(super) fn painted(&self) -> (usize, usize) {
+    /// The numbers of pixels that are not black, and of their colours.
+    pub(super) fn painted_pixels(&self) -> (usize, usize) {
         let mut colors = std::collections::BTreeSet::new();
         let mut pixels = 0;
         for pixel in self.bytes.chunks_exact(4) {
@@ -122,8 +123,8 @@ impl Screen {
         (pixels, colors.len())
     }
 
-    /// Keeps it as a file beside the screen's, in the format PPM.
-    pub(super) fn keep(&self, display: &Display, arch: &str, name: &str) -> Result<(), Failure> {
+    /// Saves the screenshot as a PPM file beside the framebuffer.
+    pub(super) fn save(&self, display: &Display, arch: &str, name: &str) -> Result<(), Failure> {
         let (width, height) = self.size();
         let mut file = format!("P6\n{width} {height}\n255\n").into_bytes();
         for pixel in self.bytes.chunks_exact(4) {
@@ -163,10 +164,10 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_the_screen_has_its_size_and_what_is_painted() {
+    fn a_screenshot_has_its_size_and_painted_pixels() {
         let screen = Screen::read(&file(2, 1, &[0, 0, 0, 0, 1, 2, 3, 0])).unwrap();
         assert_eq!(screen.size(), (2, 1));
-        assert_eq!(screen.painted(), (1, 1));
+        assert_eq!(screen.painted_pixels(), (1, 1));
         assert!(Screen::read(&file(2, 2, &[0; 8])).is_none(), "cut off");
         assert!(Screen::read(&[]).is_none());
     }

@@ -1,4 +1,4 @@
-//! What is done to Wine's drive and registry for a session, from outside of Wine.
+//! Preparation of Wine's drive and registry from outside of Wine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use super::tool::FOLDER;
 use crate::command::{self, Failure};
 use crate::filesystem;
 
-/// A file on drive C, from outside.
+/// The path on this machine of a file on drive C.
 pub(super) fn path(machine: &Machine<'_>, inside: &str) -> PathBuf {
     machine.drive().join(inside)
 }
 
-/// Deletes a file, if it is there.
+/// Deletes a file if it exists.
 pub(super) fn remove(file: &Path) -> Result<(), Failure> {
     if file.exists() {
         fs::remove_file(file)?;
@@ -22,10 +22,11 @@ pub(super) fn remove(file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What sessions do to Wine's files and registry by other means than the
-/// program: `file PATH` makes one, `place PATH` makes one of the driver, `everybodys
-/// PATH` a folder that all can write to, `remove PATH`, `same ONE OTHER`, `reg WORDS`.
-pub(super) fn step(
+/// Commands of sessions on Wine's files and registry: `file PATH` creates a file, `place
+/// PATH` copies the driver, `everybodys PATH` creates a folder that all can write to,
+/// `remove PATH` deletes, `same ONE OTHER` compares, `reg WORDS` runs Wine's reg. `None`
+/// for other commands.
+pub(super) fn run_command(
     machine: &Machine<'_>,
     verb: &str,
     words: &str,
@@ -65,8 +66,8 @@ pub(super) fn step(
             )
         }
         "reg" => {
-            let said = command::listen(machine.wine("reg").args(words.split_whitespace()))?;
-            format!("exit={}", said.status.code().unwrap_or(-1))
+            let output = command::capture(machine.wine("reg").args(words.split_whitespace()))?;
+            format!("exit={}", output.status.code().unwrap_or(-1))
         }
         _ => return Ok(None),
     };

@@ -1,19 +1,18 @@
-//! Which limit a command's answer says is in force now, so that the target can be
-//! asked whether it is.
+//! The limit in force according to a command's answer, to be compared with the target's.
 
-use super::script::number;
+use super::script::parse_number;
 
-/// A target, as the client knows it, and the limit that it should have.
-pub(super) type InForce = (&'static str, u32);
+/// A target by its name for the client, and its expected limit.
+pub(super) type EffectiveLimit = (&'static str, u32);
 
 const IPV4: &str = "tcpip";
 const IPV6: &str = "tcpip6";
 
-/// What is in force after a set or a reset, done or refused, over either
-/// interface or by `tcplimit.exe`. Nothing where the answer doesn't tell.
-pub(super) fn in_force(command: &str, answer: &str) -> Vec<InForce> {
+/// The limits in force after a set or a reset, done or refused, by either interface or
+/// `tcplimit.exe`; empty if the answer has none.
+pub(super) fn effective_limits(command: &str, answer: &str) -> Vec<EffectiveLimit> {
     let words: Vec<&str> = command.split(' ').collect();
-    let limit = || number(answer, "limit").filter(|&limit| limit != 0);
+    let limit = || parse_number(answer, "limit").filter(|&limit| limit != 0);
     match words[..] {
         ["set" | "reset", _, module, ..] if answer.contains("status=0x0 ") => {
             let target = match module {
@@ -45,36 +44,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_set_and_what_was_left_as_it_is_are_both_in_force() {
+    fn a_new_limit_and_an_unchanged_limit_are_both_in_force() {
         let done = "status=0x0 reason=0 limit=100 written=100";
-        assert_eq!(in_force("set ours 4 100", done), [(IPV4, 100)]);
-        assert_eq!(in_force("reset ours 6", done), [(IPV6, 100)]);
+        assert_eq!(effective_limits("set ours 4 100", done), [(IPV4, 100)]);
+        assert_eq!(effective_limits("reset ours 6", done), [(IPV6, 100)]);
         let refused = "status=0x0 reason=30 limit=10";
-        assert_eq!(in_force("set ours 4 0", refused), [(IPV4, 10)]);
+        assert_eq!(effective_limits("set ours 4 0", refused), [(IPV4, 10)]);
         assert_eq!(
-            in_force("legacy 0", "exit=1 limit=50 error=1"),
+            effective_limits("legacy 0", "exit=1 limit=50 error=1"),
             [(IPV4, 50)]
         );
     }
 
     #[test]
-    fn an_answer_that_does_not_tell_is_no_ground_to_ask() {
+    fn an_answer_without_a_limit_gives_none() {
         let failed = "status=0xc000000d returned=0";
-        assert_eq!(in_force("set ours 4 20", failed), []);
-        assert_eq!(in_force("set ours 5 20", "status=0x0 limit=20"), []);
-        assert_eq!(in_force("set ours 4 20", "status=0x0 reason=1 limit=0"), []);
-        assert_eq!(in_force("query ours 4", "status=0x0 limit=20"), []);
-        assert_eq!(in_force("tcplimit set 20", "exit=1 refused"), []);
+        assert_eq!(effective_limits("set ours 4 20", failed), []);
+        assert_eq!(effective_limits("set ours 5 20", "status=0x0 limit=20"), []);
+        assert_eq!(
+            effective_limits("set ours 4 20", "status=0x0 reason=1 limit=0"),
+            []
+        );
+        assert_eq!(effective_limits("query ours 4", "status=0x0 limit=20"), []);
+        assert_eq!(effective_limits("tcplimit set 20", "exit=1 refused"), []);
     }
 
     #[test]
     fn the_program_sets_one_or_both() {
         let done = "exit=0 tcpip.sys: 10 -> 55";
-        assert_eq!(in_force("tcplimit set 55", done), [(IPV4, 55)]);
+        assert_eq!(effective_limits("tcplimit set 55", done), [(IPV4, 55)]);
         let both = [(IPV4, 55), (IPV6, 55)];
-        assert_eq!(in_force("tcplimit set 55 --all", done), both);
+        assert_eq!(effective_limits("tcplimit set 55 --all", done), both);
         assert_eq!(
-            in_force("tcplimit set 70 --persist --ipv6", done),
+            effective_limits("tcplimit set 70 --persist --ipv6", done),
             [(IPV6, 70)]
         );
     }

@@ -1,57 +1,57 @@
-//! Wine for one processor: a prefix of its own under `target/`, whose registry
-//! is put back before each run.
+//! Wine for one processor: a separate prefix in `target/`, whose registry is restored
+//! before each run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::arch::Arch;
-use super::debian_chroot::Root;
+use super::debian_chroot::DebianChroot;
 use crate::command::{self, Failure};
 use crate::filesystem::copy;
 use crate::workspace::Workspace;
 
-/// Where Debian has what its `wine` script chooses from.
+/// The programs that Debian's `wine` script selects from.
 const WINE64: &str = "/usr/lib/wine/wine64";
 const WINE32: &str = "/usr/lib/wine/wine";
 const SERVER: &str = "/usr/lib/wine/wineserver";
-/// Where Wine finds its fonts.
+/// Folder of Wine's fonts.
 const FONTS: &str = "/usr/share/wine/fonts";
-/// The prefix inside the Debian for x86.
+/// The prefix inside the chroot for x86.
 const PREFIX_IN_ROOT: &str = "/prefix";
-/// Where the registry is kept as Wine first made it, inside the prefix.
+/// Folder in the prefix with Wine's initial registry.
 const CLEAN: &str = "clean";
 const REGISTRY: [&str; 3] = ["system.reg", "user.reg", "userdef.reg"];
 
-/// A Wine that can run.
+/// A Wine, ready to run.
 #[derive(Debug)]
 pub(super) struct Machine<'a> {
     workspace: &'a Workspace,
     arch: Arch,
-    /// Around x86's Wine.
-    root: Option<Root>,
-    /// The prefix, from outside.
+    /// The chroot of Wine for x86.
+    chroot: Option<DebianChroot>,
+    /// Path of the prefix on this machine.
     prefix: PathBuf,
-    /// The screen of programs with a window, if there is one.
+    /// The display of programs with a window, if any.
     display: Option<String>,
 }
 
 impl<'a> Machine<'a> {
-    /// Sets it up if that was not done before, or tells why it can't be.
-    pub(super) fn of(
+    /// Sets up Wine unless already done; or the reason why that is impossible.
+    pub(super) fn set_up(
         workspace: &'a Workspace,
         arch: Arch,
         yes: bool,
     ) -> Result<Result<Self, String>, Failure> {
-        let (root, prefix) = match arch {
+        let (chroot, prefix) = match arch {
             Arch::X64 if !is_installed() => {
-                return Ok(Err("no wine64: cargo xtask setup".into()));
+                return Ok(Err("no wine64; cargo xtask setup installs it".into()));
             }
-            Arch::X64 => (None, workspace.made("wine/x64-prefix")),
-            Arch::X86 => match Root::of(workspace, yes)? {
-                Ok(root) => {
-                    let prefix = root.path(PREFIX_IN_ROOT);
-                    (Some(root), prefix)
+            Arch::X64 => (None, workspace.target("wine/x64-prefix")),
+            Arch::X86 => match DebianChroot::set_up(workspace, yes)? {
+                Ok(chroot) => {
+                    let prefix = chroot.path(PREFIX_IN_ROOT);
+                    (Some(chroot), prefix)
                 }
                 Err(why) => return Ok(Err(why)),
             },
@@ -59,7 +59,7 @@ impl<'a> Machine<'a> {
         let machine = Self {
             workspace,
             arch,
-            root,
+            chroot,
             prefix,
             display: None,
         };
@@ -71,14 +71,14 @@ impl<'a> Machine<'a> {
         self.arch
     }
 
-    /// Gives programs that are started from now on a screen, or none.
-    pub(super) fn show_on(&mut self, display: Option<&str>) {
+    /// Sets or removes the display of programs that are started from now on.
+    pub(super) fn set_display(&mut self, display: Option<&str>) {
         self.display = display.map(Into::into);
     }
 
-    /// Wine's fonts, for a root that came without: without any nothing is written.
-    pub(super) fn bring_fonts(&self) -> Result<(), Failure> {
-        let Some(to) = self.root.as_ref().map(|root| root.path(FONTS)) else {
+    /// Copies Wine's fonts into a chroot without them: without fonts no text is drawn.
+    pub(super) fn install_fonts(&self) -> Result<(), Failure> {
+        let Some(to) = self.chroot.as_ref().map(|chroot| chroot.path(FONTS)) else {
             return Ok(());
         };
         fs::create_dir_all(&to)?;
@@ -91,20 +91,20 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Drive C, from outside.
+    /// Path of drive C on this machine.
     pub(super) fn drive(&self) -> PathBuf {
         self.prefix.join("drive_c")
     }
 
-    /// What the programs of this run say on their error output: debug output.
+    /// The file for the error output of this run's programs, with the debug output.
     pub(super) fn log(&self) -> PathBuf {
         self.workspace
-            .made(&format!("wine/{}.log", self.arch.name()))
+            .target(&format!("wine/{}.log", self.arch.name()))
     }
 
-    /// A program in Wine, by its path there.
+    /// A command for a program in Wine, by its path there.
     pub(super) fn wine(&self, program: &str) -> Command {
-        let mut wine = self.program(self.loader());
+        let mut wine = self.unix_command(self.loader());
         wine.arg(program);
         wine
     }
@@ -116,17 +116,17 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Ends whatever runs in the prefix, of this run or of one that crashed.
-    pub(super) fn halt(&self) -> Result<(), Failure> {
-        // It fails where nothing runs.
-        command::listen(self.program(SERVER).arg("-k"))?;
-        command::listen(self.program(SERVER).arg("-w"))?;
+    /// Ends all programs in the prefix, of this run or of a crashed one.
+    pub(super) fn stop_all(&self) -> Result<(), Failure> {
+        // It fails if nothing runs.
+        command::capture(self.unix_command(SERVER).arg("-k"))?;
+        command::capture(self.unix_command(SERVER).arg("-w"))?;
         Ok(())
     }
 
-    /// Ends what runs, and puts the registry back: no service, no setting.
+    /// Ends all programs, and restores the initial registry.
     pub(super) fn restore(&self) -> Result<(), Failure> {
-        self.halt()?;
+        self.stop_all()?;
         self.copy_registry(&self.prefix.join(CLEAN), &self.prefix)
     }
 
@@ -135,16 +135,16 @@ impl<'a> Machine<'a> {
         if clean.exists() {
             return Ok(());
         }
-        println!("--- a prefix in {}", self.prefix.display());
+        println!("--- creating a Wine prefix in {}", self.prefix.display());
         if self.prefix.exists() {
-            self.halt()?;
+            self.stop_all()?;
             fs::remove_dir_all(&self.prefix)?;
         }
         fs::create_dir_all(&self.prefix)?;
-        let said = command::listen(self.wine("wineboot").arg("--init"))?;
-        said.success("wineboot")?;
-        // The registry is written when the last program ends.
-        command::listen(self.program(SERVER).arg("-w"))?;
+        let output = command::capture(self.wine("wineboot").arg("--init"))?;
+        output.success("wineboot")?;
+        // Wine writes the registry when the last program ends.
+        command::capture(self.unix_command(SERVER).arg("-w"))?;
         let part = self.prefix.join("clean.part");
         fs::create_dir_all(&part)?;
         self.copy_registry(&self.prefix, &part)?;
@@ -159,16 +159,16 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// A program outside Wine, with the variables that Wine looks at and no
-    /// others: no questions, no menus, and no screen unless it was given one.
-    fn program(&self, path: &str) -> Command {
-        let (mut command, prefix) = match &self.root {
+    /// A command outside Wine, with only Wine's environment variables: no dialogs, no menus,
+    /// and no display unless one is set.
+    fn unix_command(&self, path: &str) -> Command {
+        let (mut command, prefix) = match &self.chroot {
             None => (
                 self.workspace.command("env"),
                 self.prefix.display().to_string(),
             ),
-            Some(root) => (
-                root.run(self.workspace, "/usr/bin/env"),
+            Some(chroot) => (
+                chroot.command(self.workspace, "/usr/bin/env"),
                 PREFIX_IN_ROOT.to_string(),
             ),
         };
@@ -196,12 +196,12 @@ impl<'a> Machine<'a> {
 
 impl Drop for Machine<'_> {
     fn drop(&mut self) {
-        // Should that fail, the next run does it.
-        let _ = self.halt();
+        // If that fails, the next run does it.
+        let _ = self.stop_all();
     }
 }
 
-/// Whether there is a Wine for x64.
+/// Whether Wine for x64 is installed.
 pub(super) fn is_installed() -> bool {
     [WINE64, SERVER]
         .iter()

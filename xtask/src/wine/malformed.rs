@@ -1,19 +1,19 @@
-//! Requests that make no sense: each must end in the right status, bring back
-//! no byte that was not announced, and leave the target alone.
+//! Malformed requests: each must get the right status, return no unannounced byte, and
+//! leave the target unchanged.
 
-use super::script::number;
+use super::script::parse_number;
 use super::session::Session;
 use crate::command::Failure;
 
-/// A request of one of the devices.
+/// A request to one of the devices.
 struct Request {
     name: &'static str,
     handle: &'static str,
     code: u32,
-    /// Its record, in hexadecimal.
+    /// Its record in hexadecimal.
     record: &'static str,
     input: u32,
-    /// The shortest buffer that its answer fits into.
+    /// Length of the shortest output buffer.
     output: u32,
     /// Whether a longer input is refused.
     exact: bool,
@@ -24,8 +24,8 @@ const BUFFER_TOO_SMALL: &str = "status=0xc0000023 returned=0 stray=0";
 const INVALID_DEVICE_REQUEST: &str = "status=0xc0000010 returned=0 stray=0";
 const REVISION_MISMATCH: &str = "status=0xc0000059 returned=0 stray=0";
 
-/// Each asks for what is in force anyway, so that a well-formed one among the
-/// others does no harm.
+/// Each asks for the limit already in force, so that a well-formed request changes
+/// nothing.
 const REQUESTS: [Request; 5] = [
     Request {
         name: "query",
@@ -49,7 +49,7 @@ const REQUESTS: [Request; 5] = [
         name: "reset",
         handle: "ours",
         code: 0x0022_E408,
-        // What it expects, 7, is not in force.
+        // The expected value, 7, is not in force.
         record: "10000000010000000400000007000000",
         input: 16,
         output: 104,
@@ -75,11 +75,11 @@ const REQUESTS: [Request; 5] = [
     },
 ];
 
-/// So many bytes more than right are tried.
+/// Number of extra bytes to try.
 const BEYOND: u32 = 8;
 
-/// All of them.
-pub(super) fn requests(session: &mut Session<'_>) -> Result<(), Failure> {
+/// Checks all malformed requests.
+pub(super) fn check_requests(session: &mut Session<'_>) -> Result<(), Failure> {
     session.check("", "set ours 4 100", "reason=0 limit=100")?;
     session.check("", "open legacy TCPIP_PATCHER", "error=0")?;
     session.check(
@@ -88,25 +88,25 @@ pub(super) fn requests(session: &mut Session<'_>) -> Result<(), Failure> {
         REVISION_MISMATCH,
     )?;
     session.check(
-        "and one that states a wrong size",
+        "a record with a wrong size is refused",
         "raw ours 0x22e404 20 104 1500000001000000040000006500000000000000",
         INFO_LENGTH_MISMATCH,
     )?;
     for request in &REQUESTS {
-        lengths(session, request)?;
+        check_lengths(session, request)?;
     }
-    codes(session, "ours", &[0x0022_6400, 0x0022_E404, 0x0022_E408])?;
-    codes(session, "legacy", &[0x0022_6004, 0x0022_E008])?;
+    check_codes(session, "ours", &[0x0022_6400, 0x0022_E404, 0x0022_E408])?;
+    check_codes(session, "legacy", &[0x0022_6004, 0x0022_E008])?;
     session.check("", "close legacy", "error=0")?;
     session.check(
-        "after all that the target is as it was",
+        "the target is unchanged after all malformed requests",
         "target tcpip look",
         "queued=0 limit=100 half_open=0",
     )
 }
 
-/// Every length of input with a few of output, and every length of output.
-fn lengths(session: &mut Session<'_>, request: &Request) -> Result<(), Failure> {
+/// Checks every length of input with some of output, and every length of output.
+fn check_lengths(session: &mut Session<'_>, request: &Request) -> Result<(), Failure> {
     let (input, output) = (request.input, request.output);
     let mut pairs = Vec::new();
     for given in 0..=input + BEYOND {
@@ -116,7 +116,7 @@ fn lengths(session: &mut Session<'_>, request: &Request) -> Result<(), Failure> 
     }
     pairs.extend((0..=output + BEYOND).map(|room| (input, room)));
 
-    let mut wrong = Vec::new();
+    let mut failures = Vec::new();
     for &(given, room) in &pairs {
         let Request {
             handle,
@@ -124,7 +124,7 @@ fn lengths(session: &mut Session<'_>, request: &Request) -> Result<(), Failure> 
             record,
             ..
         } = request;
-        let answer = session.tell(&format!("raw {handle} {code:#x} {given} {room} {record}"))?;
+        let answer = session.send(&format!("raw {handle} {code:#x} {given} {room} {record}"))?;
         let fits = if request.exact {
             given == input
         } else {
@@ -135,48 +135,48 @@ fn lengths(session: &mut Session<'_>, request: &Request) -> Result<(), Failure> 
         } else if room < output {
             answer == BUFFER_TOO_SMALL
         } else {
-            let returned = number(&answer, "returned");
+            let returned = parse_number(&answer, "returned");
             answer.starts_with("status=0x0 ")
                 && answer.ends_with(" stray=0")
                 && returned.is_some_and(|returned| (output..=room).contains(&returned))
         };
         if !right {
-            wrong.push(format!("{given} in, {room} out: {answer}"));
+            failures.push(format!("{given} in, {room} out: {answer}"));
         }
     }
     let (name, count) = (request.name, pairs.len());
-    let what = format!("a {name} with all lengths from 0 to {BEYOND} more than right ({count})");
-    session.judge.none_wrong(&what, &wrong);
+    let description =
+        format!("a {name} with all lengths from 0 to {BEYOND} more than needed ({count})");
+    session.checks.check_no_failures(&description, &failures);
     session.check("", "target tcpip look", "queued=0 limit=100 half_open=0")
 }
 
-/// Codes near the known ones, with all methods and all rights, and a few far
-/// from them.
-fn codes(session: &mut Session<'_>, handle: &str, known: &[u32]) -> Result<(), Failure> {
+/// Checks codes near the known ones with all methods and rights, and some others.
+fn check_codes(session: &mut Session<'_>, handle: &str, known: &[u32]) -> Result<(), Failure> {
     let near = (0x7FE..=0x806).chain(0x8FE..=0x906).chain([0, 1, 0xFFF]);
     let composed = near.flat_map(|function| {
         (0..16).map(move |bits| 0x0022_0000 | (bits >> 2) << 14 | function << 2 | bits & 3)
     });
-    // Another type of device, and the other driver's codes on this device.
+    // Another device type, and the other driver's codes on this device.
     let codes: Vec<u32> = composed
         .chain([0, 0x6400, 0x0012_E404, 0x8022_E404, 0xFFFF_FFFF])
         .filter(|code| !known.contains(code))
         .collect();
-    let mut wrong = Vec::new();
+    let mut failures = Vec::new();
     for code in &codes {
-        // A set to 101, as either device would understand it.
+        // A set to 101 in the device's format.
         let record = if handle == "ours" {
             "1400000001000000040000006500000000000000"
         } else {
             "6500000000000000000000000000000000000000"
         };
-        let answer = session.tell(&format!("raw {handle} {code:#x} 20 104 {record}"))?;
+        let answer = session.send(&format!("raw {handle} {code:#x} 20 104 {record}"))?;
         if answer != INVALID_DEVICE_REQUEST {
-            wrong.push(format!("{code:#x}: {answer}"));
+            failures.push(format!("{code:#x}: {answer}"));
         }
     }
     let count = codes.len();
-    let what = format!("{count} codes that {handle} does not have are invalid requests");
-    session.judge.none_wrong(&what, &wrong);
+    let description = format!("{count} unknown codes to {handle} are refused as invalid requests");
+    session.checks.check_no_failures(&description, &failures);
     session.check("", "target tcpip look", "queued=0 limit=100 half_open=0")
 }

@@ -1,5 +1,5 @@
-//! The sessions of the machine's owner with `tcplimit.exe`, from a Windows without it
-//! to one without it again.
+//! Sessions of the machine's owner with `tcplimit.exe`, from before its installation to
+//! after its removal.
 
 use std::fs;
 use std::path::Path;
@@ -7,71 +7,70 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::arch::Arch;
-use super::check_log::Judge;
+use super::check_log::CheckLog;
 use super::drive::{path, remove};
 use super::machine::Machine;
 use super::session::Session;
-use super::tool::{FOLDER, Running, VERSION, run, tool};
+use super::tool::{FOLDER, RunningTool, VERSION, run, tool};
 use super::{console, previous_version, watch, who};
 use crate::command::{self, Failure};
 use crate::filesystem;
 use crate::workspace::Workspace;
 
-/// What the program must say when it is told so.
+/// Golden files with the output of command lines.
 const GOLDEN: [&str; 2] = ["help", "usage"];
 
-/// Plays all sessions of the program, from a Windows without it to one without
-/// it again.
+/// Plays all sessions of the program.
 pub(super) fn test(
     workspace: &Workspace,
     machine: &Machine<'_>,
     folder: &Path,
-    judge: &mut Judge,
+    checks: &mut CheckLog,
 ) -> Result<(), Failure> {
-    unpack(machine, folder, FOLDER)?;
+    copy_files(machine, folder, FOLDER)?;
     remove_installed(machine)?;
-    // The window is tried by itself.
+    // The window has its own test.
     remove(&path(machine, &format!("{FOLDER}/tcplimitw.exe")))?;
     let answer = run(machine, "install")?;
     let refused = answer.starts_with("exit=1 ") && answer.contains("ended with Vista SP2");
-    let what = "a Windows without the limit is refused: that which Wine is by itself";
-    judge.hold(what, refused, &answer);
-    be_xp(machine)?;
-    let session = &mut Session::begin(workspace, machine, judge)?;
-    // With a client, so that Wine stays up from one run to the next.
-    golden(workspace, machine, session.judge)?;
+    let description = "a Windows without the limit, Wine's default version, is refused";
+    checks.check(description, refused, &answer);
+    set_windows_version(machine)?;
+    let session = &mut Session::begin(workspace, machine, checks)?;
+    // With a client, so that Wine keeps running between two commands.
+    check_golden(workspace, machine, session.checks)?;
     session.play("owner-before")?;
     session.play("owner-installed")?;
     session.play("owner-set")?;
-    console::breaks(session, machine)?;
-    let waiting = who::connections(session, machine)?;
-    watch::lines(session, machine, &waiting)?;
-    watch::screens(session, machine, &waiting)?;
-    watch::log(session, machine, &waiting)?;
-    who::ended(session, machine, waiting)?;
+    console::check_line_breaks(session, machine)?;
+    let waiting = who::check_connections(session, machine)?;
+    watch::check_json_lines(session, machine, &waiting)?;
+    watch::check_screens(session, machine, &waiting)?;
+    watch::check_log_file(session, machine, &waiting)?;
+    who::check_ended(session, machine, waiting)?;
     session.play("owner-stored")?;
-    upgraded(workspace, machine, session)?;
+    check_upgrade(workspace, machine, session)?;
     session.play(match machine.arch() {
         Arch::X86 => "owner-compat",
         Arch::X64 => "owner-compat-x64",
     })?;
     session.play("owner-legacy")?;
     session.play("owner-repaired")?;
-    killed(session, machine)?;
-    read_only(session, machine)?;
-    told(session, machine)?;
-    scripted(workspace, session, machine)
+    check_killed_install(session, machine)?;
+    check_read_only_folders(session, machine)?;
+    check_status_json(session, machine)?;
+    check_real_machine_script(workspace, session, machine)
 }
 
-/// The program's files, on a Windows XP that has none of it installed.
+/// Copies the program's files, on a Windows XP without an installed driver.
 pub(super) fn prepare(machine: &Machine<'_>, folder: &Path) -> Result<(), Failure> {
-    unpack(machine, folder, FOLDER)?;
+    copy_files(machine, folder, FOLDER)?;
     remove_installed(machine)?;
-    be_xp(machine)
+    set_windows_version(machine)
 }
 
-/// The files of a zip in their folder.
-fn unpack(machine: &Machine<'_>, from: &Path, folder: &str) -> Result<(), Failure> {
+/// Copies the files of a zip into a folder.
+fn copy_files(machine: &Machine<'_>, from: &Path, folder: &str) -> Result<(), Failure> {
     let to = path(machine, folder);
     fs::create_dir_all(&to)?;
     for name in ["tcplimit.exe", "tcplimit.sys"] {
@@ -80,7 +79,7 @@ fn unpack(machine: &Machine<'_>, from: &Path, folder: &str) -> Result<(), Failur
     Ok(())
 }
 
-/// Nothing is left where `install` is to put the driver.
+/// Removes installed drivers.
 fn remove_installed(machine: &Machine<'_>) -> Result<(), Failure> {
     for left in ["tcplimit.sys", "tcplimit.sys.new", "tcpip_patcher.sys"] {
         remove(&path(machine, &format!("windows/system32/drivers/{left}")))?;
@@ -88,134 +87,141 @@ fn remove_installed(machine: &Machine<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// This version is installed over 0.1.0, in a system that runs on.
-fn upgraded(
+/// Checks an installation of this version over 0.1.0 without a restart.
+fn check_upgrade(
     workspace: &Workspace,
     machine: &Machine<'_>,
     session: &mut Session<'_>,
 ) -> Result<(), Failure> {
-    let Some(former) = previous_version::folder(workspace, machine, session.judge)? else {
+    let Some(former) = previous_version::folder(workspace, machine, session.checks)? else {
         return Ok(());
     };
-    unpack(machine, &former, "an old zip")?;
+    copy_files(machine, &former, "an old zip")?;
     session.play("owner-upgraded")
 }
 
-/// Sets Wine to the Windows that the program is for.
-fn be_xp(machine: &Machine<'_>) -> Result<(), Failure> {
+/// Makes Wine report the program's version of Windows.
+fn set_windows_version(machine: &Machine<'_>) -> Result<(), Failure> {
     let version = match machine.arch() {
         Arch::X64 => "winxp64",
         Arch::X86 => "winxp",
     };
     let key = r"HKCU\Software\Wine";
     let words = ["add", key, "/v", "Version", "/d", version, "/f"];
-    let said = command::listen(machine.wine("reg").args(words))?;
-    said.success("reg add").map(|_| ())
+    let output = command::capture(machine.wine("reg").args(words))?;
+    output.success("reg add").map(|_| ())
 }
 
-/// Help and errors of the built program are those of the golden files, as they
-/// are of the library.
-fn golden(workspace: &Workspace, machine: &Machine<'_>, judge: &mut Judge) -> Result<(), Failure> {
+/// Checks that help and errors of the built program equal the golden files.
+fn check_golden(
+    workspace: &Workspace,
+    machine: &Machine<'_>,
+    checks: &mut CheckLog,
+) -> Result<(), Failure> {
     for name in GOLDEN {
         let file = workspace.path(&format!("cli/xp/tests/golden/{name}.txt"));
         let text = fs::read_to_string(&file)
             .map_err(|error| Failure(format!("{}: {error}", file.display())))?;
-        let mut wrong = Vec::new();
-        let mut seen = 0;
+        let mut failures = Vec::new();
+        let mut count = 0;
         for part in text.split("\n> ") {
             let Some((command, expected)) = part.trim_start_matches("> ").split_once('\n') else {
                 continue;
             };
             let line = command.trim_start_matches("tcplimit");
-            let said = command::listen(&mut tool(machine, line))?;
-            let code = said.status.code().unwrap_or(-1);
-            let text = format!("{}{}[{code}]", said.out, said.err);
+            let output = command::capture(&mut tool(machine, line))?;
+            let code = output.status.code().unwrap_or(-1);
+            let text = format!("{}{}[{code}]", output.out, output.err);
             let is_dos = text.matches('\n').count() == text.matches("\r\n").count();
             let text = text.replace("\r\n", "\n").replace(VERSION, "VERSION");
-            seen += 1;
+            count += 1;
             if !is_dos || text.trim_end() != expected.trim_end() {
-                wrong.push(format!("`{command}` gave {text}"));
+                failures.push(format!("`{command}` gave {text}"));
             }
         }
-        let what = format!("{seen} command lines print what tests/golden/{name}.txt has");
-        judge.none_wrong(&what, &wrong);
-        judge.hold("there are some", seen >= 15, &seen);
+        let description =
+            format!("{count} command lines print the output of tests/golden/{name}.txt");
+        checks.check_no_failures(&description, &failures);
+        checks.check("the golden file is complete", count >= 15, &count);
     }
     Ok(())
 }
 
-/// An install that is killed after its first step is mended by the next, and
-/// another by repair.
-fn killed(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
+/// Checks that `install` completes an install that was killed after its first step, and
+/// `repair` too.
+fn check_killed_install(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
     for mend in ["install", "repair"] {
         session.check("", "tcplimit uninstall", "exit=0")?;
-        let mut install = Running::start(machine, "install")?;
-        let first = install.line()?;
-        // SIGKILL: nothing of it runs any more.
+        let mut install = RunningTool::start(machine, "install")?;
+        let first = install.next_line()?;
+        // SIGKILL ends it at once.
         install.child.kill()?;
         install.child.wait()?;
         drop(install);
-        let said = first.starts_with("Copied tcplimit.sys to ");
+        let started = first.starts_with("Copied tcplimit.sys to ");
         session
-            .judge
-            .hold("an install is killed between its steps", said, &first);
+            .checks
+            .check("an install is killed between its steps", started, &first);
         session.check(
-            &format!("and {mend} mends it"),
+            &format!("{mend} repairs it"),
             &format!("tcplimit {mend}"),
             "exit=0",
         )?;
         session.check("", "tcplimit install", "exit=0")?;
-        session.check("so that the driver is there", "tcplimit get", "exit=0")?;
+        session.check("the driver is installed again", "tcplimit get", "exit=0")?;
     }
     Ok(())
 }
 
-/// Folders that can't be written to. Nothing keeps root out by rights, so it is
-/// tried where even root can't write: in the folder of processes.
-fn read_only(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
+/// Checks read-only folders. Access rights do not stop root, so the test uses `/proc`,
+/// where root can't write either.
+fn check_read_only_folders(
+    session: &mut Session<'_>,
+    machine: &Machine<'_>,
+) -> Result<(), Failure> {
     if machine.arch() == Arch::X86 {
         let answer = run(machine, r"install --compat Z:\proc")?;
-        // Wine gives no access list for it, which is asked for first.
+        // The program queries the access list first, and Wine has none for it.
         let refused = answer.starts_with("exit=3 ") && answer.contains(r"Z:\proc");
-        let what = "a folder that can't be written to is named";
-        session.judge.hold(what, refused, &answer);
+        let description = "the error names a folder that is read-only";
+        session.checks.check(description, refused, &answer);
     }
     let file = path(machine, "windows/system32/drivers/tcplimit.sys");
     session.check("", "tcplimit uninstall", "exit=0")?;
-    // A folder of that name can't be replaced by a file.
+    // A file can't replace a folder of that name.
     fs::create_dir(&file)?;
     let answer = run(machine, "install");
     fs::remove_dir(&file)?;
     let answer = answer?;
     let refused = answer.starts_with("exit=3 ") && answer.contains(r"drivers\tcplimit.sys: access");
-    let what = "so is a driver's file that can't be replaced";
-    session.judge.hold(what, refused, &answer);
+    let description = "the error names a driver file that can't be replaced";
+    session.checks.check(description, refused, &answer);
     session.check("no service is left", "state TcpLimit", "error=6")?;
     session.check("", "tcplimit install", "exit=0")
 }
 
-/// `status --json` is one object of ASCII that agrees with all else; at the end
-/// the program is uninstalled.
-fn told(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
-    let said = command::listen(&mut tool(machine, "status --json"))?;
-    let object: Value = serde_json::from_str(&said.out).unwrap_or(Value::Null);
+/// Checks that `status --json` is one object in ASCII with the right values; then
+/// uninstalls the program.
+fn check_status_json(session: &mut Session<'_>, machine: &Machine<'_>) -> Result<(), Failure> {
+    let output = command::capture(&mut tool(machine, "status --json"))?;
+    let object: Value = serde_json::from_str(&output.out).unwrap_or(Value::Null);
     let module = &object["modules"][0];
-    let right = said.out.is_ascii()
-        && said.out.lines().count() == 1
+    let right = output.out.is_ascii()
+        && output.out.lines().count() == 1
         && object["service"]["state"] == "running"
         && object["event_source"] == true
         && module["memory"]["limit"] == 10
         && module["file"]["state"] == "unpatched"
         && module["memory"]["rvas"]["threshold"] == module["file"]["rvas"]["threshold"];
-    let what = "status --json tells of memory and file, which agree";
-    session.judge.hold(what, right, &said.out);
+    let description = "status --json reports memory and file, which agree";
+    session.checks.check(description, right, &output.out);
     session.play("owner-gone")
 }
 
-/// The script for a real machine, run by Wine's cmd. Page rights are not known
-/// there, and nothing says that they need not be: so its first set is refused,
-/// and the script must stop, undo what it did and say so.
-fn scripted(
+/// Checks the script for a real machine in Wine's cmd. Page rights are unknown there, and
+/// the test-only value is not set: the first set is refused, and the script must stop,
+/// undo its changes and report that.
+fn check_real_machine_script(
     workspace: &Workspace,
     session: &mut Session<'_>,
     machine: &Machine<'_>,
@@ -224,10 +230,10 @@ fn scripted(
     let folder = machine.drive().join(FOLDER);
     filesystem::copy(&workspace.path("docs").join(name), &folder.join(name))?;
     let mut cmd = machine.wine("cmd");
-    let said = command::listen(cmd.args(["/c", &format!(r"C:\{FOLDER}\{name}"), "/y"]))?;
-    let code = said.status.code();
+    let output = command::capture(cmd.args(["/c", &format!(r"C:\{FOLDER}\{name}"), "/y"]))?;
+    let code = output.status.code();
     let log = fs::read_to_string(folder.join("on-real-xp.log")).unwrap_or_default();
-    let seen = format!("{code:?} {}", said.out);
+    let actual = format!("{code:?} {}", output.out);
     let in_order = |words: &[&str]| {
         let mut left = log.as_str();
         words.iter().all(|word| match left.split_once(word) {
@@ -251,11 +257,11 @@ fn scripted(
         "code 1, expected 1",
         "the limit is 10, expected 10, code 0",
     ]);
-    let judge = &mut *session.judge;
-    judge.hold(
-        "the script for a real machine goes as far as Wine can",
+    let checks = &mut *session.checks;
+    checks.check(
+        "the script for a real machine runs as far as Wine allows",
         went,
-        &seen,
+        &actual,
     );
     let stopped = code == Some(1)
         && in_order(&[
@@ -264,16 +270,16 @@ fn scripted(
             "This result is not as expected",
             "The driver is removed.",
         ]);
-    judge.hold(
-        "where it is surprised it undoes what it did",
+    checks.check(
+        "after a surprise the script undoes its changes",
         stopped,
-        &seen,
+        &actual,
     );
-    session.check("so that no service is left", "state TcpLimit", "error=6")?;
+    session.check("no service is left", "state TcpLimit", "error=6")?;
     session.check(
-        "no file",
+        "no driver file is left",
         r"same windows/system32/drivers/tcplimit.sys driver",
         "there=false",
     )?;
-    session.check("and the limit is 10", "target tcpip look", "limit=10")
+    session.check("the limit is 10", "target tcpip look", "limit=10")
 }

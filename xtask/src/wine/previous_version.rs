@@ -1,12 +1,12 @@
-//! Version 0.1.0, built from its commit: what it remembers and has stored must
-//! still count once this version is in its place.
+//! Version 0.1.0, built from its commit: this version must accept its history and stored
+//! limits.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use super::arch::Arch;
-use super::check_log::Judge;
+use super::check_log::CheckLog;
 use super::machine::Machine;
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
@@ -14,28 +14,27 @@ use crate::driver::{self, PROCESSORS, PRODUCTS};
 use crate::filesystem;
 use crate::workspace::Workspace;
 
-/// The last commit before the driver remembered outside of its service's key.
+/// The last commit whose driver kept the history below its service key.
 const COMMIT: &str = "6813a2f";
 
-/// The folder with its driver and its program, built unless that was done before; or
-/// why they can't be had. A clone without history (a shallow one) does not have the
-/// commit.
-pub(super) fn files(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf, String>, Failure> {
-    // There was no window then.
+/// Builds its driver and program unless already built; the folder, or the reason why that
+/// is impossible. A shallow clone lacks the commit.
+pub(super) fn build(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf, String>, Failure> {
+    // It had no window.
     let [products @ .., _window] = &PRODUCTS;
-    let folder = workspace.made("wine/former");
+    let folder = workspace.target("wine/former");
     let built = folder.join(arch.name());
     if products.iter().all(|it| built.join(it.file).is_file()) {
         return Ok(Ok(built));
     }
     let commit = format!("{COMMIT}^{{commit}}");
-    let has = command::listen(workspace.command("git").args(["cat-file", "-e", &commit]));
-    if !has.is_ok_and(|said| said.status.success()) {
+    let has = command::capture(workspace.command("git").args(["cat-file", "-e", &commit]));
+    if !has.is_ok_and(|output| output.status.success()) {
         let why = format!("this clone lacks commit {COMMIT} (version 0.1.0)");
         return Ok(Err(why));
     }
     let Some(compiler) = Compiler::all(workspace).pop() else {
-        return Ok(Err("no compiler: cargo xtask setup".into()));
+        return Ok(Err("no compiler; cargo xtask setup installs one".into()));
     };
     let Some(processor) = PROCESSORS.iter().find(|it| it.name == arch.name()) else {
         return Err(Failure(format!("no processor {}", arch.name())));
@@ -46,11 +45,11 @@ pub(super) fn files(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf,
     let archive = folder.join("source.tar");
     let mut export = workspace.command("git");
     export.args(["archive", "--format=tar", "-o"]).arg(&archive);
-    command::listen(export.arg(COMMIT))?.success("git archive")?;
+    command::capture(export.arg(COMMIT))?.success("git archive")?;
     let mut unpack = Command::new("tar");
     unpack.arg("-xf").arg(&archive).arg("-C").arg(&source);
-    command::listen(&mut unpack)?.success("tar")?;
-    // With the same flags, so that `core` is there already.
+    command::capture(&mut unpack)?.success("tar")?;
+    // With the same flags, so that `core` is built already.
     let files = driver::build_from(workspace, compiler, processor, products, &source)?;
     fs::create_dir_all(&built)?;
     for (product, file) in products.iter().zip(files) {
@@ -59,17 +58,17 @@ pub(super) fn files(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf,
     Ok(Ok(built))
 }
 
-/// Where version 0.1.0 is, or none, and loudly.
+/// The folder of version 0.1.0; `None`, with a message, if there is none.
 pub(super) fn folder(
     workspace: &Workspace,
     machine: &Machine<'_>,
-    judge: &mut Judge,
+    checks: &mut CheckLog,
 ) -> Result<Option<PathBuf>, Failure> {
-    let files = files(workspace, machine.arch())?;
+    let files = build(workspace, machine.arch())?;
     if let Err(why) = &files {
         let arch = machine.arch().name();
-        println!("{arch} SKIPPED: over version 0.1.0: {why}");
-        judge.skip();
+        println!("{arch} SKIPPED: upgrade from version 0.1.0: {why}");
+        checks.skip();
     }
     Ok(files.ok())
 }

@@ -1,5 +1,5 @@
-//! What runs in Wine: two targets, what mends Wine, two clients, and the shipped
-//! driver.
+//! The programs for Wine: two target drivers, a driver that completes Wine's kernel,
+//! clients, and the shipped driver.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,26 +7,26 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::arch::Arch;
-use super::check_log::Judge;
+use super::check_log::CheckLog;
 use super::tool;
 use crate::command::{self, Failure};
 use crate::compiler::Compiler;
-use crate::executables::{self, Kind};
+use crate::executables::{self, ExecutableKind};
 use crate::filesystem::copy;
 use crate::offsets;
 use crate::workspace::Workspace;
 
-/// The program that drives the window.
-pub(super) const DRIVER: &str = "window.exe";
+/// The program that controls the window.
+pub(super) const WINDOW_DRIVER: &str = "window.exe";
 
-/// The stand-ins for the system's drivers, and what makes one of the other.
+/// The stand-ins for the system's drivers, with their compiler flags.
 const TARGETS: [(&str, &[&str]); 2] = [("tcpip", &[]), ("tcpip6", &["-DIPV6"])];
 
-/// What makes up for where Wine is no NT kernel.
+/// The driver that completes Wine's kernel.
 const MEND: &str = "mend";
 
-/// Sections with the rights that they have in genuine drivers: read, write,
-/// execute, discardable, and P for what is never paged out.
+/// Sections with the rights of genuine drivers: read, write, execute, discardable, and P
+/// for nonpaged.
 const SECTIONS: [&str; 5] = [
     "/SECTION:.text,ERP",
     "/SECTION:.rdata,RP",
@@ -35,7 +35,7 @@ const SECTIONS: [&str; 5] = [
     "/SECTION:INIT,ERWD",
 ];
 
-/// What the documentation shows to authors of other programs.
+/// The documentation's example for authors of other programs.
 const EXAMPLE: &str = "docs/example/limit.c";
 
 /// A program with half-open connections.
@@ -43,21 +43,21 @@ const WAITING: &str = "waiting.exe";
 
 const NO_LINKER: &str = "no rust-lld and no lld-link-22";
 
-/// Built for one processor.
+/// The programs for one processor.
 #[derive(Debug)]
 pub(super) struct Programs {
     folder: PathBuf,
     shipped: PathBuf,
 }
 
-/// Where a target's limit lies, as found on this machine.
+/// The RVA of a target's limit, as located on this machine.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct TargetLimit {
     pub(super) module: u32,
     pub(super) rva: u32,
 }
 
-/// What differs between the two processors.
+/// Arguments of compiler and linker for a processor.
 struct Toolchain {
     triple: &'static str,
     machine: &'static str,
@@ -85,8 +85,8 @@ fn toolchain(arch: Arch) -> Toolchain {
     }
 }
 
-/// Makes a library for x64 from a file of `verify/wine`.
-pub(super) fn library(workspace: &Workspace, source: &str, to: &Path) -> Result<(), Failure> {
+/// Builds a DLL for x64 from a file of `verify/wine`.
+pub(super) fn build_library(workspace: &Workspace, source: &str, to: &Path) -> Result<(), Failure> {
     let triple = toolchain(Arch::X64).triple;
     let mut compile = workspace.command(&format!("{triple}-gcc"));
     compile
@@ -95,40 +95,40 @@ pub(super) fn library(workspace: &Workspace, source: &str, to: &Path) -> Result<
         .arg("-o")
         .arg(to)
         .arg("-ladvapi32");
-    command::listen(&mut compile)?.success(source)?;
+    command::capture(&mut compile)?.success(source)?;
     Ok(())
 }
 
 impl Programs {
-    /// Compiles and links all of `verify/wine`. The driver is taken as it is.
+    /// Builds all of `verify/wine`; copies the driver.
     pub(super) fn build(workspace: &Workspace, arch: Arch, driver: &Path) -> Result<Self, Failure> {
-        let folder = workspace.made(&format!("wine/programs/{}", arch.name()));
+        let folder = workspace.target(&format!("wine/programs/{}", arch.name()));
         fs::create_dir_all(&folder)?;
-        // A copy, so that all of a run is about one file.
+        // A copy, so that a run tests one file throughout.
         let shipped = folder.join("tcplimit.sys");
         copy(driver, &shipped)?;
         let programs = Self { folder, shipped };
         let toolchain = toolchain(arch);
         let limiter = format!("limiter_{}.S", arch.name());
         for (name, flags) in TARGETS {
-            programs.driver(workspace, &toolchain, name, &["target.c", &limiter], flags)?;
+            programs.build_driver(workspace, &toolchain, name, &["target.c", &limiter], flags)?;
         }
-        programs.driver(workspace, &toolchain, MEND, &["mend.c"], &[])?;
+        programs.build_driver(workspace, &toolchain, MEND, &["mend.c"], &[])?;
         let parts = ["client.c", "service.c", "storm.c", "restricted.c"]
             .map(|part| format!("verify/wine/{part}"));
-        programs.program(workspace, &toolchain, "client.exe", &parts)?;
+        programs.build_program(workspace, &toolchain, "client.exe", &parts)?;
         let legacy = ["verify/wine/legacy.c".to_string()];
-        programs.program(workspace, &toolchain, "legacy.exe", &legacy)?;
+        programs.build_program(workspace, &toolchain, "legacy.exe", &legacy)?;
         let example = [EXAMPLE.to_string()];
-        programs.program(workspace, &toolchain, "limit.exe", &example)?;
+        programs.build_program(workspace, &toolchain, "limit.exe", &example)?;
         let waiting = ["verify/wine/waiting.c".to_string()];
-        programs.program(workspace, &toolchain, WAITING, &waiting)?;
+        programs.build_program(workspace, &toolchain, WAITING, &waiting)?;
         let window = ["verify/wine/window.c".to_string()];
-        programs.program(workspace, &toolchain, DRIVER, &window)?;
+        programs.build_program(workspace, &toolchain, WINDOW_DRIVER, &window)?;
         Ok(programs)
     }
 
-    fn driver(
+    fn build_driver(
         &self,
         workspace: &Workspace,
         toolchain: &Toolchain,
@@ -150,7 +150,7 @@ impl Programs {
                 .arg(workspace.path("verify/wine").join(source))
                 .arg("-o")
                 .arg(&object);
-            command::listen(&mut compile)?.success(source)?;
+            command::capture(&mut compile)?.success(source)?;
             objects.push(object);
         }
         let linker = linker(workspace).ok_or_else(|| Failure(NO_LINKER.into()))?;
@@ -163,11 +163,11 @@ impl Programs {
             .arg(format!("/OUT:{}", self.driver_file(name).display()))
             .args(&objects)
             .arg(format!("/usr/{}/lib/libntoskrnl.a", toolchain.triple));
-        command::listen(&mut link)?.success("lld-link")?;
+        command::capture(&mut link)?.success("lld-link")?;
         Ok(())
     }
 
-    fn program(
+    fn build_program(
         &self,
         workspace: &Workspace,
         toolchain: &Toolchain,
@@ -187,7 +187,7 @@ impl Programs {
             .arg("-o")
             .arg(self.folder.join(name))
             .args(["-ladvapi32", "-lntdll", "-lole32", "-luuid", "-lws2_32"]);
-        command::listen(&mut compile)?.success(name)?;
+        command::capture(&mut compile)?.success(name)?;
         Ok(())
     }
 
@@ -195,33 +195,34 @@ impl Programs {
         self.folder.join(format!("{name}.sys"))
     }
 
-    /// What the tool on this machine says of the targets, as files and as they
-    /// will be loaded: both must be located, in the same place.
+    /// Runs the tool for files on the targets, as files and as loaded: both must be located
+    /// at the same RVA.
     pub(super) fn probe(
         &self,
         workspace: &Workspace,
-        judge: &mut Judge,
-    ) -> Result<Vec<Place>, Failure> {
-        let mut places = Vec::new();
+        checks: &mut CheckLog,
+    ) -> Result<Vec<TargetLimit>, Failure> {
+        let mut limits = Vec::new();
         for ((name, _), module) in TARGETS.into_iter().zip([4, 6]) {
             let file = self.driver_file(name);
-            let said = probe(workspace, &file, &[])?;
+            let output = probe(workspace, &file, &[])?;
             let loaded = probe(workspace, &file, &["--as-loaded"])?;
-            let rva = |said: &Value| {
-                let rva = said["rvas"]["threshold"].as_u64()?;
+            let rva = |output: &Value| {
+                let rva = output["rvas"]["threshold"].as_u64()?;
                 u32::try_from(rva).ok()
             };
-            let both = rva(&said)
+            let both = rva(&output)
                 .zip(rva(&loaded))
                 .filter(|(one, other)| one == other);
-            let what = format!("{name}.sys is located by tcplimit probe, also as loaded");
-            judge.hold(&what, both.is_some(), &loaded);
-            places.extend(both.map(|(rva, _)| Place { module, rva }));
+            let description =
+                format!("tcplimit probe locates the limit in {name}.sys as a file and as loaded");
+            checks.check(&description, both.is_some(), &loaded);
+            limits.extend(both.map(|(rva, _)| TargetLimit { module, rva }));
         }
-        Ok(places)
+        Ok(limits)
     }
 
-    /// Puts all of it onto Wine's drive.
+    /// Copies all programs to Wine's drive.
     pub(super) fn install(&self, drive: &Path) -> Result<(), Failure> {
         let drivers = drive.join("windows/system32/drivers");
         for name in TARGETS.map(|(name, _)| name).into_iter().chain([MEND]) {
@@ -230,10 +231,16 @@ impl Programs {
         }
         copy(&self.shipped, &drivers.join("tcplimit.sys"))?;
         copy(&self.shipped, &drivers.join("second.sys"))?;
-        for name in ["client.exe", "legacy.exe", "limit.exe", WAITING, DRIVER] {
+        for name in [
+            "client.exe",
+            "legacy.exe",
+            "limit.exe",
+            WAITING,
+            WINDOW_DRIVER,
+        ] {
             copy(&self.folder.join(name), &drive.join(name))?;
         }
-        // Also where its path has a space.
+        // Also at a path with a space.
         let folder = drive.join(tool::FOLDER);
         fs::create_dir_all(&folder)?;
         copy(&self.folder.join(WAITING), &folder.join(WAITING))?;
@@ -241,31 +248,31 @@ impl Programs {
     }
 }
 
-/// What is missing to build any of it.
-pub(super) fn lacks(workspace: &Workspace) -> Option<&'static str> {
+/// The missing tool for the build, if any.
+pub(super) fn missing_tool(workspace: &Workspace) -> Option<&'static str> {
     if !offsets::COMPILERS
         .iter()
         .all(|gcc| workspace.has_program(gcc))
     {
-        return Some("no mingw-w64: cargo xtask setup");
+        return Some("no mingw-w64; cargo xtask setup installs it");
     }
     linker(workspace).is_none().then_some(NO_LINKER)
 }
 
-/// Any compiler's will do.
+/// The linker of any compiler.
 fn linker(workspace: &Workspace) -> Option<PathBuf> {
     Compiler::Debian.linker(workspace)
 }
 
 fn probe(workspace: &Workspace, file: &Path, words: &[&str]) -> Result<Value, Failure> {
-    let tool = executables::program(workspace, Kind::Program, executables::WORKBENCH)?;
+    let tool = executables::program(workspace, ExecutableKind::Program, executables::WORKBENCH)?;
     let mut probe = workspace.command(&tool.to_string_lossy());
     probe
         .args(["probe", "--json"])
         .args(words)
         .arg("--")
         .arg(file);
-    let said = command::listen(&mut probe)?;
-    serde_json::from_str(said.out.trim())
-        .map_err(|error| Failure(format!("tcplimit probe: {error}: {}", said.err)))
+    let output = command::capture(&mut probe)?;
+    serde_json::from_str(output.out.trim())
+        .map_err(|error| Failure(format!("tcplimit probe: {error}: {}", output.err)))
 }

@@ -1,24 +1,24 @@
-//! One run of Wine: what is told to the client, and what must come back.
+//! A run of Wine: sends commands to the client and checks the answers.
 
 use std::fs::{self, File};
 
 use super::arch::Arch;
-use super::check_log::Judge;
+use super::check_log::CheckLog;
 use super::client::Client;
-use super::effective_limit::in_force;
+use super::effective_limit::effective_limits;
 use super::machine::Machine;
-use super::programs::Place;
-use super::script::{self, Check, missing};
+use super::programs::TargetLimit;
+use super::script::{self, Check, missing_words};
 use super::{drive, tool};
 use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 
-/// The answer of commands that just work.
+/// The answer of a command that succeeded.
 const DONE: &str = "error=0";
 const LOAD: [&str; 2] = ["start TcpLimit", "open ours TcpLimit"];
 /// NT unloads a driver only when its last handle is closed.
 const UNLOAD: [&str; 2] = ["close ours", "stop TcpLimit"];
-/// STATUS_FILE_DELETED: the device of a handle is gone.
+/// STATUS_FILE_DELETED: the device of a handle was deleted.
 pub(super) const FILE_DELETED: &str = "status=0xc0000123";
 
 /// Wine with a client in it.
@@ -27,9 +27,9 @@ pub(super) struct Session<'a> {
     workspace: &'a Workspace,
     machine: &'a Machine<'a>,
     client: Client,
-    /// The program that drives the window.
-    pub(super) driver: Option<Client>,
-    pub(super) judge: &'a mut Judge,
+    /// The program that controls the window.
+    pub(super) window_driver: Option<Client>,
+    pub(super) checks: &'a mut CheckLog,
 }
 
 impl<'a> Session<'a> {
@@ -37,7 +37,7 @@ impl<'a> Session<'a> {
     pub(super) fn begin(
         workspace: &'a Workspace,
         machine: &'a Machine<'a>,
-        judge: &'a mut Judge,
+        checks: &'a mut CheckLog,
     ) -> Result<Self, Failure> {
         let log = File::create(machine.log())?;
         let client = Client::start(machine.wine(r"C:\client.exe").stderr(log))?;
@@ -45,12 +45,12 @@ impl<'a> Session<'a> {
             workspace,
             machine,
             client,
-            driver: None,
-            judge,
+            window_driver: None,
+            checks,
         };
-        let answer = session.each(&["create Mend mend.sys", "start Mend"])?;
-        let what = "Wine's kernel is mended (verify/wine/mend.c)";
-        session.judge.hold(what, answer == DONE, &answer);
+        let answer = session.send_all(&["create Mend mend.sys", "start Mend"])?;
+        let description = "verify/wine/mend.c completes Wine's kernel";
+        session.checks.check(description, answer == DONE, &answer);
         Ok(session)
     }
 
@@ -59,66 +59,68 @@ impl<'a> Session<'a> {
         self.machine.arch()
     }
 
-    /// Does what a file of `verify/wine/session` says.
+    /// Plays a file of `verify/wine/session`.
     pub(super) fn play(&mut self, name: &str) -> Result<(), Failure> {
         let file = format!("verify/wine/session/{name}.txt");
         let text = fs::read_to_string(self.workspace.path(&file))
             .map_err(|error| Failure(format!("{file}: {error}")))?;
         let checks = script::parse(&text.replace("VERSION", tool::VERSION))
             .map_err(|failure| Failure(format!("{file}: {failure}")))?;
-        checks.iter().try_for_each(|check| self.try_check(check))
+        checks.iter().try_for_each(|check| self.run_check(check))
     }
 
-    /// One check of a file.
+    /// Runs a check.
     ///
     /// # Errors
-    /// When Wine's process of drivers is gone: then nothing that follows would
-    /// mean anything.
-    fn try_check(&mut self, check: &Check) -> Result<(), Failure> {
-        let mut wrong = Vec::new();
+    /// Wine's process of drivers has ended, so that later checks would be meaningless.
+    fn run_check(&mut self, check: &Check) -> Result<(), Failure> {
+        let mut failures = Vec::new();
         for step in &check.steps {
             let (command, expected) = (&step.command, &step.expected);
-            let answer = self.tell(command)?;
-            let lacks = missing(&answer, expected);
+            let answer = self.send(command)?;
+            let lacks = missing_words(&answer, expected);
             if !lacks.is_empty() {
-                wrong.push(format!("`{command}` gave {}", lacks.join(", ")));
+                failures.push(format!("`{command}` gave {}", lacks.join(", ")));
             }
-            for (target, limit) in in_force(command, &answer) {
-                let seen = self.tell(&format!("target {target} look"))?;
-                let lacks = missing(&seen, &format!("limit={limit}"));
+            for (target, limit) in effective_limits(command, &answer) {
+                let actual = self.send(&format!("target {target} look"))?;
+                let lacks = missing_words(&actual, &format!("limit={limit}"));
                 if !lacks.is_empty() {
                     let lacks = lacks.join(", ");
-                    wrong.push(format!("after `{command}` {target} has {lacks}"));
+                    failures.push(format!("after `{command}` {target} has {lacks}"));
                 }
-                self.judge.looked();
+                self.checks.count_target_read();
             }
         }
-        let what = if check.what.is_empty() {
+        let description = if check.description.is_empty() {
             "(preparation)"
         } else {
-            &check.what
+            &check.description
         };
-        // Preparation counts only where it goes wrong.
-        if !check.what.is_empty() || !wrong.is_empty() {
-            self.judge.none_wrong(what, &wrong);
+        // Preparation counts only if it fails.
+        if !check.description.is_empty() || !failures.is_empty() {
+            self.checks.check_no_failures(description, &failures);
         }
-        if wrong.iter().any(|wrong| wrong.contains(FILE_DELETED)) {
+        if failures
+            .iter()
+            .any(|failures| failures.contains(FILE_DELETED))
+        {
             let log = self.machine.log();
-            let why = "the drivers' process ended; Wine's last words are in";
+            let why = "Wine's process of drivers ended; its last output is in";
             return Err(Failure(format!("{why} {}", log.display())));
         }
         Ok(())
     }
 
-    /// A check that is not in a file.
+    /// Runs a check that is not in a file.
     pub(super) fn check(
         &mut self,
-        what: &str,
+        description: &str,
         command: &str,
         expected: &str,
     ) -> Result<(), Failure> {
-        self.try_check(&Check {
-            what: what.into(),
+        self.run_check(&Check {
+            description: description.into(),
             steps: vec![script::Step {
                 command: command.into(),
                 expected: expected.into(),
@@ -126,32 +128,32 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Tells the client, or does what is no single line for it.
-    pub(super) fn tell(&mut self, command: &str) -> Result<String, Failure> {
+    /// Sends a command to the client, or runs one that the client does not have.
+    pub(super) fn send(&mut self, command: &str) -> Result<String, Failure> {
         let (verb, words) = command.split_once(' ').unwrap_or((command, ""));
-        if let Some(answer) = drive::step(self.machine, verb, words)? {
+        if let Some(answer) = drive::run_command(self.machine, verb, words)? {
             return Ok(answer);
         }
         match (verb, words) {
             ("tcplimit", line) => tool::run(self.machine, line),
-            ("window", line) => match &mut self.driver {
-                Some(driver) => driver.tell(line),
-                None => Err(Failure("no program drives the window".into())),
+            ("window", line) => match &mut self.window_driver {
+                Some(driver) => driver.send(line),
+                None => Err(Failure("no program controls the window".into())),
             },
-            ("former", line) => tool::run_former(self.machine, line),
-            ("load", _) => self.each(&LOAD),
-            ("unload", _) => self.each(&UNLOAD),
-            ("reload", _) => self.each(&[UNLOAD, LOAD].concat()),
-            ("legacy", limit) => self.program(r"C:\legacy.exe", limit),
-            ("example", words) => self.program(r"C:\limit.exe", words),
-            _ => self.client.tell(command),
+            ("former", line) => tool::run_previous(self.machine, line),
+            ("load", _) => self.send_all(&LOAD),
+            ("unload", _) => self.send_all(&UNLOAD),
+            ("reload", _) => self.send_all(&[UNLOAD, LOAD].concat()),
+            ("legacy", limit) => self.run_program(r"C:\legacy.exe", limit),
+            ("example", words) => self.run_program(r"C:\limit.exe", words),
+            _ => self.client.send(command),
         }
     }
 
-    /// What takes several commands: all of them, or the first that fails.
-    fn each(&mut self, commands: &[&str]) -> Result<String, Failure> {
+    /// Sends several commands, up to the first that fails.
+    fn send_all(&mut self, commands: &[&str]) -> Result<String, Failure> {
         for command in commands {
-            let answer = self.client.tell(command)?;
+            let answer = self.client.send(command)?;
             if answer != DONE {
                 return Ok(format!("{command}: {answer}"));
             }
@@ -159,48 +161,48 @@ impl<'a> Session<'a> {
         Ok(DONE.into())
     }
 
-    /// Runs a program that is no client: that of 2005, or the example.
-    fn program(&mut self, path: &str, words: &str) -> Result<String, Failure> {
+    /// Runs a program other than the client: that of 2005, or the example.
+    fn run_program(&mut self, path: &str, words: &str) -> Result<String, Failure> {
         let mut run = self.machine.wine(path);
-        let said = command::listen(run.args(words.split_whitespace()))?;
-        let code = said.status.code().unwrap_or(-1);
-        let text: Vec<&str> = said.out.split_whitespace().collect();
+        let output = command::capture(run.args(words.split_whitespace()))?;
+        let code = output.status.code().unwrap_or(-1);
+        let text: Vec<&str> = output.out.split_whitespace().collect();
         Ok(format!("exit={code} {}", text.join(" ")))
     }
 
-    /// The driver finds the limit where the tool found it in the file.
-    pub(super) fn located(&mut self, places: &[Place]) -> Result<(), Failure> {
-        for &Place { module, rva } in places {
+    /// Checks that the driver locates the limit at the same RVA as the tool for files.
+    pub(super) fn check_located(&mut self, limits: &[TargetLimit]) -> Result<(), Failure> {
+        for &TargetLimit { module, rva } in limits {
             self.check(
-                &format!("module {module} is located where probe locates it, at {rva:X}"),
+                &format!("module {module} is located at {rva:X}, as by probe"),
                 &format!("query ours {module}"),
-                // Flag 4: Wine's list of modules is made up.
+                // Flag 4: Wine's module list is made up.
                 &format!("status=0x0 state=2 reason=0 limit=10 limit_rva={rva} written=0 flags=4"),
             )?;
         }
         Ok(())
     }
 
-    /// Whether who is no Administrator is kept out.
-    pub(super) fn restricted(&mut self) -> Result<(), Failure> {
+    /// Checks that only Administrators can open the device.
+    pub(super) fn check_access(&mut self) -> Result<(), Failure> {
         const TRIED: &str = "impersonated=1 before=1 after=0";
-        let answer = self.tell("restricted TcpLimit")?;
-        let has = |words: &str| missing(&answer, words).is_empty();
+        let answer = self.send("restricted TcpLimit")?;
+        let has = |words: &str| missing_words(&answer, words).is_empty();
         if has("error=0 guarded=5") && has(TRIED) {
-            self.judge.note(
-                "Wine checks no access to devices (it does to an event with such a list): \
-                 it can't show that others are kept out",
+            self.checks.note(
+                "Wine checks no access to devices (but to an event with such a list): \
+                 it can't show that others are denied access",
             );
         } else {
             let kept_out = has("error=5") && has(TRIED);
-            let what = "who is no Administrator can't open the device";
-            self.judge.hold(what, kept_out, &answer);
+            let description = "only Administrators can open the device";
+            self.checks.check(description, kept_out, &answer);
         }
         Ok(())
     }
 
-    /// What the driver told the debugger.
-    pub(super) fn debugger(&mut self) -> Result<(), Failure> {
+    /// Checks the driver's debug output.
+    pub(super) fn check_debug_output(&mut self) -> Result<(), Failure> {
         let log = fs::read_to_string(self.machine.log())?;
         for sentence in [
             "tcpip.sys: the limit of half-open connections was located; it is 10.",
@@ -208,9 +210,9 @@ impl<'a> Session<'a> {
             "tcpip.sys: the limit was not set to 100. The system's list of modules contradicts",
             "TestOnlyAcceptUnknownRights is set.",
         ] {
-            let what = format!("the debugger was told: {sentence}");
-            self.judge
-                .hold(&what, log.contains(sentence), &"it was not");
+            let description = format!("the debug output has: {sentence}");
+            self.checks
+                .check(&description, log.contains(sentence), &"it does not");
         }
         Ok(())
     }

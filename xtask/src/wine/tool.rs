@@ -1,4 +1,4 @@
-//! `tcplimit.exe` in Wine: how it is started, and its words.
+//! Runs `tcplimit.exe` in Wine.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -9,42 +9,42 @@ use std::time::Duration;
 use super::machine::Machine;
 use crate::command::{self, Failure};
 
-/// Where the zip is unpacked: with a space, as on many machines.
+/// The folder of the unpacked zip, with a space, as on many machines.
 pub(super) const FOLDER: &str = "a zip";
 
-/// The program, in Wine.
+/// Path of the program in Wine.
 const PROGRAM: &str = r"C:\a zip\tcplimit.exe";
 
-/// Version 0.1.0 of it.
-const FORMER: &str = r"C:\an old zip\tcplimit.exe";
+/// Path of version 0.1.0.
+const PREVIOUS: &str = r"C:\an old zip\tcplimit.exe";
 
-/// Nothing takes this long, also on a machine with much else to do.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// Longest wait for a line, with a margin for busy machines.
+const TIMEOUT: Duration = Duration::from_secs(180);
 
-/// The program with the words of a line.
+/// A command line of the program.
 pub(super) fn tool(machine: &Machine<'_>, line: &str) -> Command {
     let mut run = machine.wine(PROGRAM);
     run.args(line.split_whitespace());
     run
 }
 
-/// Runs it: `exit=0`, then all words that it said.
+/// Runs the program: `exit=CODE`, then all words of its output.
 pub(super) fn run(machine: &Machine<'_>, line: &str) -> Result<String, Failure> {
-    words_of(&mut tool(machine, line))
+    exit_and_words(&mut tool(machine, line))
 }
 
-/// Runs version 0.1.0 of it.
-pub(super) fn run_former(machine: &Machine<'_>, line: &str) -> Result<String, Failure> {
-    words_of(machine.wine(FORMER).args(line.split_whitespace()))
+/// Runs version 0.1.0 of the program.
+pub(super) fn run_previous(machine: &Machine<'_>, line: &str) -> Result<String, Failure> {
+    exit_and_words(machine.wine(PREVIOUS).args(line.split_whitespace()))
 }
 
-fn words_of(run: &mut Command) -> Result<String, Failure> {
-    let said = command::listen(run)?;
-    let code = said.status.code().unwrap_or(-1);
-    let words = said
+fn exit_and_words(run: &mut Command) -> Result<String, Failure> {
+    let output = command::capture(run)?;
+    let code = output.status.code().unwrap_or(-1);
+    let words = output
         .out
         .split_whitespace()
-        .chain(said.err.split_whitespace());
+        .chain(output.err.split_whitespace());
     let words: Vec<&str> = words.collect();
     Ok(format!("exit={code} {}", words.join(" ")))
 }
@@ -52,13 +52,13 @@ fn words_of(run: &mut Command) -> Result<String, Failure> {
 /// All crates have the workspace's version.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// A run that is ended from outside, with its output line by line.
-pub(super) struct Running {
+/// A running program that the test ends, with its output line by line.
+pub(super) struct RunningTool {
     pub(super) child: Child,
     lines: mpsc::Receiver<String>,
 }
 
-impl Running {
+impl RunningTool {
     pub(super) fn start(machine: &Machine<'_>, line: &str) -> Result<Self, Failure> {
         let mut child = tool(machine, line)
             .stdin(Stdio::null())
@@ -79,21 +79,21 @@ impl Running {
         Ok(Self { child, lines })
     }
 
-    pub(super) fn line(&self) -> Result<String, Failure> {
+    pub(super) fn next_line(&self) -> Result<String, Failure> {
         self.lines
-            .recv_timeout(PATIENCE)
-            .map_err(|_| Failure("the program says nothing".into()))
+            .recv_timeout(TIMEOUT)
+            .map_err(|_| Failure("no output of the program".into()))
     }
 
-    /// Reads no more of it, and waits for its end.
-    pub(super) fn unread(mut self) -> Result<ExitStatus, Failure> {
-        // The thread ends at its next line, and closes the pipe.
+    /// Stops reading, and waits for the program's end.
+    pub(super) fn wait_without_reading(mut self) -> Result<ExitStatus, Failure> {
+        // The thread ends at the next line, and closes the pipe.
         self.lines = mpsc::channel().1;
         Ok(self.child.wait()?)
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningTool {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();

@@ -1,8 +1,8 @@
-//! A stream, compressed as setup files are: by LZX or by MSZIP.
+//! Compression of streams by LZX and MSZIP, as in setup files.
 //!
-//! The crate `lzxc` compresses by LZX. 369 of its streams (programs, random bytes,
-//! text, and sizes around a block's, with each window) came out right in
-//! cabextract and in Wine's cabinet.dll. The crate `cab` compresses by MSZIP.
+//! The crate `lzxc` compresses by LZX. cabextract and Wine's cabinet.dll decompressed 369 of its
+//! streams correctly (programs, random bytes, text, and sizes around a block's, with each window).
+//! The crate `cab` compresses by MSZIP.
 //!
 //! Source of all layouts: [MS-CAB], "Structure".
 
@@ -12,32 +12,32 @@ use cab::{CabinetBuilder, CompressionType};
 use lzxc::{Encoder, MAX_CHUNK_SIZE, WindowSize};
 
 use super::block::{Block, bytes};
-use super::layout::{Flaw, Stream};
-use crate::cabinet::single::Single;
+use super::layout::{RewriteError, Stream};
+use crate::cabinet::single_member::SingleMember;
 use crate::cabinet::{Cabinet, STREAM};
 
-/// The low byte of a folder's compression that means LZX; the high one is the
-/// power of two that its window has in bytes ([MS-CAB], CFFOLDER).
+/// The low byte of a folder's compression for LZX; the high byte is the binary logarithm of the
+/// window size in bytes ([MS-CAB], CFFOLDER).
 pub(crate) const LZX: u8 = 3;
 
-/// Longer content is compressed by MSZIP, in bytes: this takes ten times as
-/// long for some content, and every driver is shorter.
+/// Longest content for LZX, in bytes. For some content it takes ten times as long as MSZIP, and
+/// every driver is shorter.
 const LONGEST: usize = 1 << 20;
 
 /// A compressed stream.
 #[derive(Debug)]
-pub(crate) struct Packed {
-    /// How it is compressed ([MS-CAB], CFFOLDER, typeCompress).
+pub(crate) struct CompressedStream {
+    /// Its compression ([MS-CAB], CFFOLDER, typeCompress).
     pub(super) compression: u16,
-    /// How many data blocks there are.
+    /// Number of data blocks.
     pub(super) count: u16,
-    /// How many bytes they hold when decompressed.
+    /// Their decompressed size in bytes.
     size: u32,
-    /// The blocks, one behind the other, with checksums and nothing reserved.
+    /// The blocks, one after the other, with checksums and without reserved bytes.
     blocks: Vec<u8>,
 }
 
-impl Packed {
+impl CompressedStream {
     /// Its data blocks.
     pub(super) fn blocks(&self) -> impl Iterator<Item = Block<'_>> {
         let mut at = 0;
@@ -48,9 +48,9 @@ impl Packed {
         })
     }
 
-    /// A cabinet with this as its one member.
+    /// A cabinet with this stream as its single member.
     pub(crate) fn cabinet(&self, name: &str, stamp: [u8; 6]) -> Vec<u8> {
-        let single = Single {
+        let single = SingleMember {
             name,
             stamp,
             compression: self.compression,
@@ -59,13 +59,13 @@ impl Packed {
             size: self.size,
         };
         let length = u64::try_from(self.blocks.len()).unwrap_or(u64::MAX);
-        [&*single.beginning(length), &self.blocks].concat()
+        [&*single.header_bytes(length), &self.blocks].concat()
     }
 }
 
-/// Content compressed by LZX with a window of so many bytes, as a power of two;
-/// nothing where MSZIP is to do it.
-pub(crate) fn lzx(power: u8, content: &[u8]) -> Option<Packed> {
+/// Content compressed by LZX with a window of 2 to the power of `power` bytes; `None` if it must be
+/// compressed by MSZIP.
+pub(crate) fn lzx(power: u8, content: &[u8]) -> Option<CompressedStream> {
     let window = window(power)?;
     if content.is_empty() || content.len() > LONGEST {
         return None;
@@ -75,7 +75,7 @@ pub(crate) fn lzx(power: u8, content: &[u8]) -> Option<Packed> {
     for (data, plain) in compressed.iter().zip(content.chunks(MAX_CHUNK_SIZE)) {
         Block::of(data, plain.len())?.append_to(&mut blocks, false);
     }
-    Some(Packed {
+    Some(CompressedStream {
         compression: u16::from_le_bytes([LZX, power]),
         count: u16::try_from(compressed.len()).ok()?,
         size: u32::try_from(content.len()).ok()?,
@@ -99,24 +99,24 @@ fn window(power: u8) -> Option<WindowSize> {
 /// Compresses by MSZIP the bytes that `write` writes.
 ///
 /// # Errors
-/// That of `write`, or when it can't be compressed.
+/// The error of `write`, or if compression fails.
 pub(crate) fn mszip(
-    write: impl FnOnce(&mut dyn Write) -> Result<(), Flaw>,
-) -> Result<Packed, Flaw> {
-    let failed = |error: io::Error| Flaw::Damaged(error.to_string());
+    write: impl FnOnce(&mut dyn Write) -> Result<(), RewriteError>,
+) -> Result<CompressedStream, RewriteError> {
+    let failed = |error: io::Error| RewriteError::Damaged(error.to_string());
     let mut builder = CabinetBuilder::new();
     builder.add_folder(CompressionType::MsZip).add_file(STREAM);
     let mut writer = builder.build(Cursor::new(Vec::new())).map_err(failed)?;
     let member = writer.next_file().map_err(failed)?;
-    let mut member = member.ok_or(Flaw::Odd("it can't be compressed"))?;
+    let mut member = member.ok_or(RewriteError::Unsupported("it can't be compressed"))?;
     write(&mut member)?;
     let cabinet = writer.finish().map_err(failed)?.into_inner();
 
-    let damaged = || Flaw::Damaged("what was compressed can't be read".to_owned());
+    let damaged = || RewriteError::Damaged("the compressed data can't be read back".to_owned());
     let tables = Cabinet::new(&cabinet).map_err(|_| damaged())?;
     let folder = *tables.folders.first().ok_or_else(damaged)?;
     let stream = Stream::of(&cabinet, folder, 0)?;
-    Ok(Packed {
+    Ok(CompressedStream {
         compression: folder.compression,
         count: folder.blocks,
         size: u32::try_from(stream.size).map_err(|_| damaged())?,
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_content_and_windows_that_lzx_has_not_are_left_to_mszip() {
+    fn long_content_and_unsupported_windows_are_left_to_mszip() {
         for (power, length) in [(14, 100), (22, 100), (15, 0), (15, LONGEST + 1)] {
             assert!(lzx(power, &vec![0; length]).is_none());
         }

@@ -1,4 +1,4 @@
-//! Cabinets of every kind, rewritten, and every reason not to.
+//! Rewriting of every kind of cabinet, and every reason for refusal.
 
 use specimen::cabinet::{Cabinet as Spec, Folder, Method};
 
@@ -8,7 +8,7 @@ use crate::cabinet::tests::contents;
 
 const METHODS: [Method; 3] = [Method::Stored, Method::MsZip, Method::Lzx];
 
-/// Bytes that compress, but not to nothing.
+/// Bytes that can be compressed, but not much.
 fn filler(length: usize, seed: u32) -> Vec<u8> {
     let mut state = seed;
     let bytes = (0..length).map(|_| {
@@ -22,7 +22,7 @@ fn is_driver(name: &str) -> bool {
     name.ends_with(".sys")
 }
 
-/// Four folders, two of them with drivers, which lie over block boundaries.
+/// Four folders, two of them with drivers that cross block boundaries.
 fn spec(methods: [Method; 4]) -> Spec {
     let [a, b, c, d] = methods;
     Spec::new(vec![
@@ -55,8 +55,8 @@ fn reserved(spec: Spec) -> Spec {
     }
 }
 
-/// What the wanted members hold with a byte changed at either end.
-fn changed(whole: &Whole<'_>) -> Vec<Vec<u8>> {
+/// The contents of the wanted members with a byte changed at either end.
+fn changed(whole: &ParsedCabinet<'_>) -> Vec<Vec<u8>> {
     let contents = whole.wanted().iter().map(|wanted| {
         let mut content = wanted.content.clone();
         *content.first_mut().unwrap() ^= 0xFF;
@@ -67,7 +67,7 @@ fn changed(whole: &Whole<'_>) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn only_wanted_members_change_whatever_their_folders_are_compressed_by() {
+fn only_wanted_members_change_under_every_compression() {
     for method in METHODS {
         for other in METHODS {
             for spec in [
@@ -75,31 +75,35 @@ fn only_wanted_members_change_whatever_their_folders_are_compressed_by() {
                 reserved(spec([other, method, other, method])),
             ] {
                 let old = spec.build();
-                let whole = Whole::of(&old, is_driver).unwrap();
+                let whole = ParsedCabinet::of(&old, is_driver).unwrap();
                 assert_eq!(whole.wanted().len(), 3);
                 let changed = changed(&whole);
                 let new = whole.with(&changed).unwrap();
                 let mut expected = contents(&old);
                 let mut next = changed.iter();
-                // `contents` goes by folders, as the table does here.
+                // `contents` has the order of the folders, which is that of the table here.
                 for (name, content) in &mut expected {
                     if is_driver(name) {
                         *content = Ok(next.next().unwrap().clone());
                     }
                 }
                 assert_eq!(contents(&new), expected, "{method:?} {other:?}");
-                let again = Whole::of(&new, is_driver).unwrap();
-                assert_eq!(again.rest(), whole.rest(), "{method:?} {other:?}");
+                let again = ParsedCabinet::of(&new, is_driver).unwrap();
+                assert_eq!(
+                    again.remainder_hash(),
+                    whole.remainder_hash(),
+                    "{method:?} {other:?}"
+                );
                 only_folders_differ(&old, &new, &whole);
             }
         }
     }
 }
 
-/// The tables differ in nothing but length, places, numbers and methods; folders
-/// without a driver are the same bytes; no checksum is missing.
-fn only_folders_differ(old: &[u8], new: &[u8], whole: &Whole<'_>) {
-    let again = Whole::of(new, is_driver).unwrap();
+/// The tables differ only in length, offsets, block counts and compression; folders without a
+/// driver are the same bytes; no checksum is missing.
+fn only_folders_differ(old: &[u8], new: &[u8], whole: &ParsedCabinet<'_>) {
+    let again = ParsedCabinet::of(new, is_driver).unwrap();
     assert_eq!(again.tables, whole.tables);
     let mut allowed: Vec<usize> = (8..12).collect();
     for number in 0..4 {
@@ -124,14 +128,18 @@ fn only_folders_differ(old: &[u8], new: &[u8], whole: &Whole<'_>) {
 }
 
 #[test]
-fn what_differs_in_anything_but_drivers_has_another_rest() {
+fn cabinets_that_differ_outside_their_drivers_have_different_remainder_hashes() {
     let base = reserved(spec([Method::MsZip; 4]));
-    let rest = |spec: &Spec| Whole::of(&spec.build(), is_driver).unwrap().rest();
-    let sound = rest(&base);
+    let remainder_hash = |spec: &Spec| {
+        ParsedCabinet::of(&spec.build(), is_driver)
+            .unwrap()
+            .remainder_hash()
+    };
+    let sound = remainder_hash(&base);
     let mut drivers = base.clone();
     drivers.folders[1].members[1].1[5] ^= 1;
     drivers.folders[3].method = Method::Lzx;
-    assert_eq!(rest(&drivers), sound);
+    assert_eq!(remainder_hash(&drivers), sound);
     let changes: [fn(&mut Spec); 6] = [
         |spec| spec.folders[0].members[0].1[0] ^= 1,
         |spec| spec.folders[1].members[2].1[69_999] ^= 1,
@@ -143,58 +151,63 @@ fn what_differs_in_anything_but_drivers_has_another_rest() {
     for (number, change) in changes.iter().enumerate() {
         let mut other = base.clone();
         change(&mut other);
-        assert_ne!(rest(&other), sound, "{number}");
+        assert_ne!(remainder_hash(&other), sound, "{number}");
     }
     // Every byte of the tables but the length, the places and the like.
     let old = base.build();
-    let whole = Whole::of(&old, is_driver).unwrap();
+    let whole = ParsedCabinet::of(&old, is_driver).unwrap();
     let reserve = whole.streams[1].blocks[1] + BLOCK_HEADER;
     let mut other = old.clone();
     other[reserve] ^= 1;
     other[reserve - BLOCK_HEADER] ^= 1;
-    assert_ne!(Whole::of(&other, is_driver).unwrap().rest(), sound);
+    assert_ne!(
+        ParsedCabinet::of(&other, is_driver)
+            .unwrap()
+            .remainder_hash(),
+        sound
+    );
 }
 
-fn flaw(file: &[u8]) -> Flaw {
-    Whole::of(file, is_driver).map(|_| ()).unwrap_err()
+fn rewrite_error(file: &[u8]) -> RewriteError {
+    ParsedCabinet::of(file, is_driver).map(|_| ()).unwrap_err()
 }
 
-fn odd(file: &[u8], says: &str) {
-    match flaw(file) {
-        Flaw::Odd(reason) if reason.contains(says) => {}
-        other => panic!("{says}: {other:?}"),
+fn unsupported(file: &[u8], expected: &str) {
+    match rewrite_error(file) {
+        RewriteError::Unsupported(reason) if reason.contains(expected) => {}
+        other => panic!("{expected}: {other:?}"),
     }
 }
 
-fn damaged(file: &[u8], says: &str) {
-    match flaw(file) {
-        Flaw::Damaged(reason) if reason.contains(says) => {}
-        other => panic!("{says}: {other:?}"),
+fn damaged(file: &[u8], expected: &str) {
+    match rewrite_error(file) {
+        RewriteError::Damaged(reason) if reason.contains(expected) => {}
+        other => panic!("{expected}: {other:?}"),
     }
 }
 
 #[test]
-fn what_can_not_be_written_back_as_it_was_is_refused() {
+fn cabinets_that_cannot_be_reproduced_are_refused() {
     let sound = spec([Method::MsZip; 4]).build();
     let with = |at: usize, bytes: &[u8]| {
         let mut file = sound.clone();
         file[at..at + bytes.len()].copy_from_slice(bytes);
         file
     };
-    assert!(Whole::of(&sound, is_driver).is_ok());
+    assert!(ParsedCabinet::of(&sound, is_driver).is_ok());
     let mut behind = sound.clone();
     behind.push(0);
-    odd(&behind, "bytes behind");
-    odd(&with(4, &[1]), "no cabinet of today");
-    odd(&with(12, &[1]), "no cabinet of today");
-    odd(&with(20, &[1]), "no cabinet of today");
-    odd(&with(30, &[8]), "no cabinet of today");
+    unsupported(&behind, "bytes behind");
+    unsupported(&with(4, &[1]), "unknown fields");
+    unsupported(&with(12, &[1]), "unknown fields");
+    unsupported(&with(20, &[1]), "unknown fields");
+    unsupported(&with(30, &[8]), "unknown fields");
     // The second folder's method, and the first: that is not touched.
-    odd(&with(36 + 8 + 6, &[2]), "Quantum");
-    odd(&with(36 + 8 + 6, &[4]), "unknown");
-    assert!(Whole::of(&with(36 + 6, &[2]), is_driver).is_ok());
+    unsupported(&with(36 + 8 + 6, &[2]), "Quantum");
+    unsupported(&with(36 + 8 + 6, &[4]), "unknown");
+    assert!(ParsedCabinet::of(&with(36 + 6, &[2]), is_driver).is_ok());
     let members = 36 + 4 * 8;
-    odd(&with(members + 8, &[0xFD, 0xFF]), "continues");
+    unsupported(&with(members + 8, &[0xFD, 0xFF]), "continues");
     damaged(&with(members + 8, &[4, 0]), "has not");
     // A size and an offset too large; the next member where this one lies.
     damaged(&with(members + 2, &[1]), "ends behind its folder");
@@ -216,7 +229,7 @@ fn what_can_not_be_written_back_as_it_was_is_refused() {
             let field = dword(&file, at).unwrap() + 4;
             file[at..at + 4].copy_from_slice(&field.to_le_bytes());
         }
-        odd(&file, "one of a set");
+        unsupported(&file, "one of a set");
     }
     let mut signed = vec![0; 20];
     signed[..4].copy_from_slice(&[0, 0, 0x10, 0]);
@@ -224,14 +237,14 @@ fn what_can_not_be_written_back_as_it_was_is_refused() {
         header_reserve: signed,
         ..set
     };
-    odd(&spec.build(), "signature");
+    unsupported(&spec.build(), "signature");
 }
 
 #[test]
-fn a_wrong_checksum_is_refused_in_any_folder_and_none_is_made_right() {
+fn a_wrong_checksum_is_refused_in_any_folder_and_never_repaired() {
     for methods in [[Method::MsZip; 4], [Method::Stored; 4], [Method::Lzx; 4]] {
         let sound = spec(methods).build();
-        let whole = Whole::of(&sound, is_driver).unwrap();
+        let whole = ParsedCabinet::of(&sound, is_driver).unwrap();
         for stream in &whole.streams {
             for &block in &stream.blocks {
                 for at in [block, block + BLOCK_HEADER + 3] {
@@ -246,9 +259,9 @@ fn a_wrong_checksum_is_refused_in_any_folder_and_none_is_made_right() {
             ..spec(methods)
         }
         .build();
-        let whole = Whole::of(&without, is_driver).unwrap();
+        let whole = ParsedCabinet::of(&without, is_driver).unwrap();
         let new = whole.with(&changed(&whole)).unwrap();
-        let again = Whole::of(&new, is_driver).unwrap();
+        let again = ParsedCabinet::of(&new, is_driver).unwrap();
         for (number, stream) in again.streams.iter().enumerate() {
             let states = dword(&new, stream.blocks[0]) != Some(0);
             assert_eq!(states, again.is_wanted(number));
@@ -257,10 +270,10 @@ fn a_wrong_checksum_is_refused_in_any_folder_and_none_is_made_right() {
 }
 
 #[test]
-fn checksums_that_leave_out_what_is_reserved_stay_so() {
+fn checksums_that_leave_out_reserved_bytes_stay_so() {
     let mut file = reserved(spec([Method::MsZip; 4])).build();
     let blocks: Vec<usize> = {
-        let whole = Whole::of(&file, is_driver).unwrap();
+        let whole = ParsedCabinet::of(&file, is_driver).unwrap();
         whole
             .streams
             .iter()
@@ -269,11 +282,11 @@ fn checksums_that_leave_out_what_is_reserved_stay_so() {
     };
     for block in blocks {
         let sum = Block::at(&file, block, 8).unwrap().checksum(true);
-        put(&mut file, block, &sum.to_le_bytes());
+        write_field(&mut file, block, &sum.to_le_bytes());
     }
-    let whole = Whole::of(&file, is_driver).unwrap();
+    let whole = ParsedCabinet::of(&file, is_driver).unwrap();
     let new = whole.with(&changed(&whole)).unwrap();
-    let again = Whole::of(&new, is_driver).unwrap();
+    let again = ParsedCabinet::of(&new, is_driver).unwrap();
     for stream in &again.streams {
         assert!(stream.without_reserve);
         for &block in &stream.blocks {
@@ -284,20 +297,26 @@ fn checksums_that_leave_out_what_is_reserved_stay_so() {
 }
 
 #[test]
-fn another_length_is_refused() {
+fn a_member_of_another_length_is_refused() {
     let file = spec([Method::MsZip; 4]).build();
-    let whole = Whole::of(&file, is_driver).unwrap();
+    let whole = ParsedCabinet::of(&file, is_driver).unwrap();
     let mut contents = changed(&whole);
     contents[1].push(0);
-    assert!(matches!(whole.with(&contents), Err(Flaw::Odd(_))));
+    assert!(matches!(
+        whole.with(&contents),
+        Err(RewriteError::Unsupported(_))
+    ));
     contents.truncate(1);
-    assert!(matches!(whole.with(&contents), Err(Flaw::Odd(_))));
+    assert!(matches!(
+        whole.with(&contents),
+        Err(RewriteError::Unsupported(_))
+    ));
 }
 
 /// Of a small cabinet every cut and every changed byte, of its data some: it is
 /// refused, or it is not, and then what is rewritten differs in nothing else.
 #[test]
-fn whatever_is_damaged_is_rewritten_right_or_refused() {
+fn damaged_cabinets_are_refused_or_rewritten_correctly() {
     let file = Spec {
         no_checksums: true,
         ..Spec::new(vec![
@@ -314,14 +333,17 @@ fn whatever_is_damaged_is_rewritten_right_or_refused() {
     }
     .build();
     for length in 0..file.len() {
-        assert!(Whole::of(&file[..length], is_driver).is_err(), "{length}");
+        assert!(
+            ParsedCabinet::of(&file[..length], is_driver).is_err(),
+            "{length}"
+        );
     }
     let (mut rewritten, mut refused) = (0, 0);
     for at in 0..file.len() {
         for change in [0x01, 0x80, 0xFF] {
             let mut file = file.clone();
             file[at] ^= change;
-            let Ok(whole) = Whole::of(&file, is_driver) else {
+            let Ok(whole) = ParsedCabinet::of(&file, is_driver) else {
                 refused += 1;
                 continue;
             };
@@ -331,8 +353,12 @@ fn whatever_is_damaged_is_rewritten_right_or_refused() {
                 .map(|wanted| vec![7; wanted.content.len()])
                 .collect();
             let new = whole.with(&changed).unwrap();
-            let again = Whole::of(&new, is_driver).unwrap();
-            assert_eq!(again.rest(), whole.rest(), "{at} {change}");
+            let again = ParsedCabinet::of(&new, is_driver).unwrap();
+            assert_eq!(
+                again.remainder_hash(),
+                whole.remainder_hash(),
+                "{at} {change}"
+            );
             assert!(
                 again
                     .wanted()

@@ -1,6 +1,5 @@
-//! What must hold of an image before anything in it is changed: all that its
-//! trees name lies in it, each thing for itself, and nothing but these trees
-//! leads to its files.
+//! Checks an image before anything in it is changed: everything that its trees name
+//! lies inside it without overlap, and only these trees lead to its files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,27 +12,26 @@ use crate::storage::{self, Part, Storage};
 
 /// An image that can be changed.
 pub(super) struct Layout {
-    /// How many sectors its descriptors state.
+    /// The number of sectors that its descriptors state.
     pub(super) volume_sectors: u32,
     /// The sectors of the descriptors that state it.
     pub(super) descriptors: Vec<u32>,
-    /// Files that are one of the modules by name, compressed or not, and where they
-    /// are rewritten cabinets with some in them; in the order in which they lie on
-    /// the disc.
+    /// Files named like one of the modules, compressed or not, and cabinets to rewrite
+    /// that contain some; in the order of their position on the disc.
     pub(super) drivers: Vec<DriverFile>,
-    /// Other cabinets and self-extractors with drivers in them.
+    /// Other cabinets and self-extractors that contain drivers.
     pub(super) archives: Vec<Archive>,
 }
 
-/// A file, and all that leads to it.
+/// A file, and all directory records that name it.
 pub(super) struct DriverFile {
-    /// As Windows shows it.
+    /// Its path as Windows shows it.
     pub(super) path: String,
-    /// Where its content lies.
+    /// The location of its content.
     pub(super) extent: Extent,
-    /// It is a cabinet of several files.
+    /// Whether it is a cabinet of several files.
     pub(super) is_cabinet: bool,
-    /// Where the records that name it lie, of any name, in bytes.
+    /// The offsets of the records that name it, under any name, in bytes.
     pub(super) records: Vec<u64>,
 }
 
@@ -44,9 +42,9 @@ pub struct Archive {
     pub path: String,
     /// The names of the copies in it.
     pub drivers: Vec<String>,
-    /// It is a cabinet by itself, which `--cabinets` rewrites.
+    /// Whether it is a plain cabinet, which `--cabinets` rewrites.
     pub is_cabinet: bool,
-    /// Where it begins in the image, in bytes.
+    /// Its offset in the image, in bytes.
     pub(super) start: u64,
 }
 
@@ -59,37 +57,36 @@ impl Archive {
             }
             .to_string(),
             false => format!(
-                "a self-extractor with {} in it. What it installs is the unchanged one",
+                "a self-extractor that contains {} and installs the unchanged driver",
                 self.drivers.join(" and ")
             ),
         }
     }
 }
 
-/// What occupies sectors.
+/// The use of sectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Use {
+enum SectorUse {
     Descriptors,
     PathTable,
     Directory,
     File,
 }
 
-/// Sectors in use: from, up to, what for, and how many bytes.
-type Occupied = (u64, u64, Use, u32);
+/// Sectors in use: first, end, use, and length in bytes.
+type Occupied = (u64, u64, SectorUse, u32);
 
 impl Layout {
-    /// Looks at all of an image's tables, and at the sectors that nothing uses.
-    /// `cabinets` says whether cabinets of several files are rewritten, `go_on`
-    /// whether to go on.
-    pub(super) fn of(
+    /// Reads all tables of an image, and the sectors that nothing uses. `cabinets`:
+    /// whether cabinets of several files are rewritten; `go_on`: whether to continue.
+    pub(super) fn read(
         file: &dyn Storage,
         cabinets: bool,
         go_on: &dyn Fn() -> bool,
     ) -> Result<Layout, DiscRefusal> {
         let start = read(file, 0, 1)?;
         if !iso::is_image(file).map_err(|error| damaged(&error))? {
-            return Err(DiscRefusal::Damaged("it is no disc image".to_owned()));
+            return Err(DiscRefusal::Damaged("not a disc image".to_owned()));
         }
         if is_partitioned(&start) {
             return Err(DiscRefusal::Partitioned);
@@ -98,22 +95,22 @@ impl Layout {
         if volume.has_udf {
             return Err(DiscRefusal::Udf);
         }
-        let volume_sectors = one_size(&volume)?;
-        let there = file.length() / u64::from(SECTOR);
-        if u64::from(volume_sectors) > there {
+        let volume_sectors = volume_size(&volume)?;
+        let available = file.length() / u64::from(SECTOR);
+        if u64::from(volume_sectors) > available {
             return Err(DiscRefusal::Truncated {
                 stated: volume_sectors,
-                there,
+                available,
             });
         }
-        let mut occupied = vec![(0, volume.descriptors_end.into(), Use::Descriptors, 0)];
+        let mut occupied = vec![(0, volume.descriptors_end.into(), SectorUse::Descriptors, 0)];
         let mut drivers: BTreeMap<Extent, DriverFile> = BTreeMap::new();
         let mut archives: BTreeMap<Extent, String> = BTreeMap::new();
-        let mut not_plain = None;
-        each(file, &volume, &mut |entry| {
+        let mut fragmented = None;
+        for_each_entry(file, &volume, &mut |entry| {
             let usage = match entry.is_directory {
-                true => Use::Directory,
-                false => Use::File,
+                true => SectorUse::Directory,
+                false => SectorUse::File,
             };
             occupy(&mut occupied, entry.extent, usage);
             if entry.is_directory || entry.extent.length == 0 {
@@ -121,7 +118,7 @@ impl Layout {
             }
             if is_module(entry.path) {
                 if !entry.is_plain {
-                    not_plain = Some(entry.path.to_owned());
+                    fragmented = Some(entry.path.to_owned());
                 }
                 drivers.entry(entry.extent).or_insert_with(|| DriverFile {
                     path: entry.path.to_owned(),
@@ -134,18 +131,18 @@ impl Layout {
                 archives.entry(entry.extent).or_insert_with(path);
             }
         })?;
-        if let Some(path) = not_plain {
+        if let Some(path) = fragmented {
             return Err(DiscRefusal::Fragmented(path));
         }
         for tree in &volume.trees {
             for table in tree.path_tables {
-                occupy(&mut occupied, table, Use::PathTable);
+                occupy(&mut occupied, table, SectorUse::PathTable);
             }
         }
         occupied.sort_unstable();
         occupied.dedup();
-        is_disjoint(file, &volume, &occupied)?;
-        has_one_session(file, &occupied, go_on)?;
+        check_disjoint(file, &volume, &occupied)?;
+        check_single_session(file, &occupied, go_on)?;
 
         let mut others = Vec::new();
         for (extent, path) in archives {
@@ -174,18 +171,18 @@ impl Layout {
         }
 
         let mut records: BTreeMap<Extent, BTreeSet<u64>> = BTreeMap::new();
-        each(file, &volume, &mut |entry| {
+        for_each_entry(file, &volume, &mut |entry| {
             if !entry.is_directory && drivers.contains_key(&entry.extent) {
                 records
                     .entry(entry.extent)
                     .or_default()
                     .insert(entry.record);
                 if !entry.is_plain {
-                    not_plain = Some(entry.path.to_owned());
+                    fragmented = Some(entry.path.to_owned());
                 }
             }
         })?;
-        if let Some(path) = not_plain {
+        if let Some(path) = fragmented {
             return Err(DiscRefusal::Fragmented(path));
         }
         for (extent, records) in records {
@@ -202,12 +199,12 @@ impl Layout {
     }
 }
 
-/// Whether it is a cabinet from its first byte on: no self-extractor.
+/// Whether it begins with a cabinet, unlike a self-extractor.
 fn is_cabinet(content: &dyn Storage) -> bool {
     storage::bytes(content, 0, 4).is_ok_and(|start| tcplimit_report::is_cabinet(&start))
 }
 
-fn each(
+fn for_each_entry(
     file: &dyn Storage,
     volume: &Volume,
     visit: &mut dyn FnMut(Entry<'_>),
@@ -218,14 +215,14 @@ fn each(
     Ok(())
 }
 
-fn occupy(occupied: &mut Vec<Occupied>, extent: Extent, usage: Use) {
+fn occupy(occupied: &mut Vec<Occupied>, extent: Extent, usage: SectorUse) {
     if extent.length != 0 {
         occupied.push((extent.start.into(), extent.end(), usage, extent.length));
     }
 }
 
-/// The size of the volume, where all descriptors state the same.
-fn one_size(volume: &Volume) -> Result<u32, DiscRefusal> {
+/// The size of the volume, which all descriptors must state alike.
+fn volume_size(volume: &Volume) -> Result<u32, DiscRefusal> {
     let mut sizes: Vec<u32> = volume
         .trees
         .iter()
@@ -235,14 +232,14 @@ fn one_size(volume: &Volume) -> Result<u32, DiscRefusal> {
     match sizes.as_slice() {
         [size] => Ok(*size),
         _ => Err(DiscRefusal::Damaged(
-            "its descriptors state different sizes of the volume".to_owned(),
+            "its volume descriptors state different sizes".to_owned(),
         )),
     }
 }
 
-/// What shares sectors must be one and the same: whoever changes a record would
-/// else change a file. `occupied` is in order and names each use once.
-fn is_disjoint(
+/// Checks that only equal uses share sectors: otherwise a changed record could
+/// change a file. `occupied` is sorted and has no duplicates.
+fn check_disjoint(
     file: &dyn Storage,
     volume: &Volume,
     occupied: &[Occupied],
@@ -252,26 +249,26 @@ fn is_disjoint(
             && second.0 < first.1
         {
             return Err(DiscRefusal::Overlap {
-                first: named(file, volume, *first),
-                second: named(file, volume, *second),
+                first: describe(file, volume, *first),
+                second: describe(file, volume, *second),
             });
         }
     }
     Ok(())
 }
 
-/// What the sectors are in use for, for people.
-fn named(file: &dyn Storage, volume: &Volume, (start, end, usage, _): Occupied) -> String {
+/// The use of these sectors, for people.
+fn describe(file: &dyn Storage, volume: &Volume, (start, end, usage, _): Occupied) -> String {
     match usage {
-        Use::Descriptors => return "the volume descriptors".to_owned(),
-        Use::PathTable => return "a path table".to_owned(),
-        Use::Directory | Use::File => {}
+        SectorUse::Descriptors => return "the volume descriptors".to_owned(),
+        SectorUse::PathTable => return "a path table".to_owned(),
+        SectorUse::Directory | SectorUse::File => {}
     }
     let mut name = None;
-    let _ = each(file, volume, &mut |entry| {
+    let _ = for_each_entry(file, volume, &mut |entry| {
         if name.is_none()
             && (u64::from(entry.extent.start), entry.extent.end()) == (start, end)
-            && entry.is_directory == (usage == Use::Directory)
+            && entry.is_directory == (usage == SectorUse::Directory)
         {
             name = Some(match entry.path {
                 "" => "the root directory".to_owned(),
@@ -279,15 +276,15 @@ fn named(file: &dyn Storage, volume: &Volume, (start, end, usage, _): Occupied) 
             });
         }
     });
-    name.unwrap_or_else(|| format!("what is in sector {start}"))
+    name.unwrap_or_else(|| format!("the content of sector {start}"))
 }
 
-/// So many sectors are read at a time where nothing is expected.
+/// The number of unused sectors to read at a time.
 const STRIDE: u64 = 256;
 
-/// Looks for descriptors where no tree leads to: those of an earlier session,
-/// of a later one, or of UDF.
-fn has_one_session(
+/// Searches unused sectors for descriptors: of an earlier or later session, or of
+/// UDF.
+fn check_single_session(
     file: &dyn Storage,
     occupied: &[Occupied],
     go_on: &dyn Fn() -> bool,
@@ -318,8 +315,8 @@ fn has_one_session(
     Ok(())
 }
 
-/// Whether the first sector holds a partition table: that of a PC with an entry
-/// in use, or a map of Apple's. (What boots from a stick has one.)
+/// Whether the first sector holds a partition table, as on a bootable USB stick: a
+/// PC table with a used entry, a GPT, or an Apple partition map.
 fn is_partitioned(sector: &[u8]) -> bool {
     const ENTRIES: std::ops::Range<usize> = 446..510;
     let is_pc = sector.get(510..512) == Some(&[0x55, 0xAA])
@@ -338,5 +335,5 @@ fn read(file: &dyn Storage, sector: u64, count: u64) -> Result<Vec<u8>, DiscRefu
 }
 
 fn damaged(error: &std::io::Error) -> DiscRefusal {
-    DiscRefusal::Damaged(crate::output::cause(error))
+    DiscRefusal::Damaged(crate::terminal::os_error_text(error))
 }

@@ -1,4 +1,4 @@
-//! The last sector of an image that was changed: what it was before.
+//! The record in the last sector of a changed image: how to reconstruct the original.
 
 use std::collections::BTreeMap;
 
@@ -7,51 +7,51 @@ use sha2::{Digest, Sha256};
 use crate::iso::{SECTOR, position};
 use crate::storage::{self, Storage};
 
-/// How it begins, for whoever finds it.
+/// The beginning of a record, readable for people.
 const TEXT: &[u8; 64] = b"tcplimit changed this image; tcplimit restore undoes it. v1\n\0\0\0\0";
 
-// Where its fields lie, in bytes; numbers are little-endian.
+// Offsets of its fields, in bytes; numbers are little-endian.
 const LENGTH: usize = 64;
 const HASH: usize = 72;
 const COUNT: usize = 104;
 const EDITS: usize = 108;
-/// Of all that is before it.
-const PROOF: usize = SECTOR as usize - 32;
-/// An edit: its place, its length, and room for its bytes.
+/// The offset of the SHA-256 of all preceding bytes.
+const DIGEST: usize = SECTOR as usize - 32;
+/// The size of an edit: its offset, its length, and room for its bytes.
 const EDIT: usize = 8 + 1 + MAX_EDIT;
 
-/// No edit is longer: two numbers of a record, in bytes.
+/// The longest edit in bytes: two numbers of a directory record.
 pub(super) const MAX_EDIT: usize = 16;
 
-/// What an image was before it was changed.
+/// The original of a changed image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
     /// Its length in bytes.
     pub(super) length: u64,
-    /// The SHA-256 of all of it.
+    /// Its SHA-256.
     pub(super) sha256: [u8; 32],
-    /// What stood where, by offset in bytes.
+    /// The original bytes, by offset in bytes.
     pub(super) edits: BTreeMap<u64, Vec<u8>>,
 }
 
 impl Record {
-    /// So many edits have room.
-    pub(super) const MAX_EDITS: usize = (PROOF - EDITS) / EDIT;
+    /// The number of edits that fit.
+    pub(super) const MAX_EDITS: usize = (DIGEST - EDITS) / EDIT;
 
-    /// The record of an image with so many sectors, if it has one.
-    pub(super) fn of(file: &dyn Storage, volume_sectors: u32) -> Option<Record> {
+    /// Reads the record of an image with this many sectors, if it has one.
+    pub(super) fn read(file: &dyn Storage, volume_sectors: u32) -> Option<Record> {
         let last = position(volume_sectors.checked_sub(1)?);
         let sector = storage::bytes(file, last, SECTOR as usize).ok()?;
-        let (said, proof) = sector.split_at_checked(PROOF)?;
-        if !said.starts_with(TEXT) || Sha256::digest(said)[..] != *proof {
+        let (body, digest) = sector.split_at_checked(DIGEST)?;
+        if !body.starts_with(TEXT) || Sha256::digest(body)[..] != *digest {
             return None;
         }
-        let number = |at: usize| Some(u64::from_le_bytes(*said.get(at..)?.first_chunk()?));
+        let number = |at: usize| Some(u64::from_le_bytes(*body.get(at..)?.first_chunk()?));
         let length = number(LENGTH).filter(|&length| length <= last)?;
-        let count = u32::from_le_bytes(*said.get(COUNT..)?.first_chunk()?);
+        let count = u32::from_le_bytes(*body.get(COUNT..)?.first_chunk()?);
         let mut edits = BTreeMap::new();
         for index in 0..usize::try_from(count).ok()?.min(Self::MAX_EDITS) {
-            let edit = said.get(EDITS + index * EDIT..)?.get(..EDIT)?;
+            let edit = body.get(EDITS + index * EDIT..)?.get(..EDIT)?;
             let (place, rest) = edit.split_first_chunk::<8>()?;
             let (&size, bytes) = rest.split_first()?;
             let bytes = bytes.get(..usize::from(size))?;
@@ -59,7 +59,7 @@ impl Record {
         }
         Some(Record {
             length,
-            sha256: *said.get(HASH..)?.first_chunk()?,
+            sha256: *body.get(HASH..)?.first_chunk()?,
             edits,
         })
     }
@@ -78,9 +78,9 @@ impl Record {
             sector.extend(bytes);
             sector.resize(sector.len() + MAX_EDIT.saturating_sub(bytes.len()), 0);
         }
-        sector.resize(PROOF, 0);
-        let proof = Sha256::digest(&sector);
-        sector.extend(proof);
+        sector.resize(DIGEST, 0);
+        let digest = Sha256::digest(&sector);
+        sector.extend(digest);
         sector
     }
 }
@@ -100,32 +100,32 @@ mod tests {
     }
 
     #[test]
-    fn a_sector_says_what_was_put_into_it() {
+    fn a_record_survives_writing_and_reading() {
         let mut image = vec![0; 2048];
         image.extend(record().sector());
         assert_eq!(image.len(), 4096);
-        assert_eq!(Record::of(&image, 2), Some(record()));
-        assert_eq!(Record::of(&image, 1), None);
-        assert_eq!(Record::of(&image, 0), None);
+        assert_eq!(Record::read(&image, 2), Some(record()));
+        assert_eq!(Record::read(&image, 1), None);
+        assert_eq!(Record::read(&image, 0), None);
     }
 
     #[test]
-    fn a_sector_with_any_other_byte_says_nothing() {
+    fn a_record_with_any_changed_byte_is_rejected() {
         let sector = record().sector();
         for at in 0..sector.len() {
             let mut image = vec![0; 2048];
             image.extend(&sector);
             image[2048 + at] ^= 0x40;
-            assert_eq!(Record::of(&image, 2), None, "{at}");
+            assert_eq!(Record::read(&image, 2), None, "{at}");
         }
     }
 
     #[test]
-    fn an_image_was_never_longer_than_what_precedes_its_record() {
+    fn a_record_cannot_claim_an_image_longer_than_the_data_before_it() {
         let mut longer = record();
         longer.length = 2049;
         let mut image = vec![0; 2048];
         image.extend(longer.sector());
-        assert_eq!(Record::of(&image, 2), None);
+        assert_eq!(Record::read(&image, 2), None);
     }
 }

@@ -1,5 +1,4 @@
-//! What Unix keeps of a file beside its content, its times and its permissions;
-//! and its locks.
+//! Metadata of a file on Unix other than times and permissions, and file locks.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -10,27 +9,27 @@ use std::path::Path;
 use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat};
 use rustix::io::Errno;
 
-/// How many names a file has.
-pub(super) fn names_of(path: &Path) -> io::Result<u64> {
+/// The number of names of a file.
+pub(super) fn count_links(path: &Path) -> io::Result<u64> {
     Ok(fs::metadata(path)?.nlink())
 }
 
-/// Whether whoever runs this may make files in a folder.
+/// Checks that this process may create files in a folder.
 pub(super) fn check_writable(folder: &Path) -> io::Result<()> {
     let access = Access::WRITE_OK | Access::EXEC_OK;
     match accessat(CWD, folder, access, AtFlags::EACCESS) {
         Err(error @ (Errno::ACCESS | Errno::ROFS)) => Err(error.into()),
-        // Anything else says nothing of rights: the run itself will show it.
+        // Other errors are not about rights: the run itself will meet them.
         _ => Ok(()),
     }
 }
 
-/// Locks a file; `None` when another run has. It is open for reading and
-/// writing: on NFS a lock that is for one run alone needs that.
+/// Locks a file; `None` when another run holds the lock. The file is open for
+/// reading and writing: an exclusive lock on NFS requires both.
 pub(super) fn try_lock(path: &Path, created: Option<File>) -> io::Result<Option<File>> {
     let file = match created {
         Some(file) => file,
-        // Never what a link leads to; and opening a pipe may wait for ever.
+        // Never follow a link; and opening a pipe may block forever.
         None => OpenOptions::new()
             .read(true)
             .write(true)
@@ -47,9 +46,9 @@ pub(super) fn try_lock(path: &Path, created: Option<File>) -> io::Result<Option<
 
 /// Whether a path leads to this open file.
 pub(super) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
-    let about = file.metadata()?;
+    let metadata = file.metadata()?;
     match fs::symlink_metadata(path) {
-        Ok(there) => Ok((there.dev(), there.ino()) == (about.dev(), about.ino())),
+        Ok(there) => Ok((there.dev(), there.ino()) == (metadata.dev(), metadata.ino())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
@@ -57,18 +56,18 @@ pub(super) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
 
 /// Gives a file the owner and group of another.
 pub(super) fn keep_security(from: &Path, to: &Path) -> io::Result<()> {
-    let (about, now) = (fs::metadata(from)?, fs::metadata(to)?);
+    let (metadata, now) = (fs::metadata(from)?, fs::metadata(to)?);
     let other = |new: u32, old: u32| (new != old).then_some(new);
-    let owner = other(about.uid(), now.uid());
-    let group = other(about.gid(), now.gid());
+    let owner = other(metadata.uid(), now.uid());
+    let group = other(metadata.gid(), now.gid());
     if owner.is_none() && group.is_none() {
         return Ok(());
     }
     chown(to, owner, group).map_err(|error| io::Error::other(refused(owner, group, &error)))
 }
 
-/// Why a new file can't have the owner or the group of the old one, where they are
-/// other ones than this process gives, and what helps.
+/// Why a new file can't have the owner or the group of the old one, with advice.
+/// `None` where this process gives the right one.
 fn refused(owner: Option<u32>, group: Option<u32>, error: &io::Error) -> String {
     match (owner, group) {
         (None, Some(group)) => format!(
@@ -80,16 +79,16 @@ fn refused(owner: Option<u32>, group: Option<u32>, error: &io::Error) -> String 
     }
 }
 
-/// Attributes and security of an NTFS, which its drivers for Linux show under
-/// these names without listing them (ntfs-3g; ntfs3).
+/// Attributes and security of an NTFS: the Linux drivers ntfs-3g and ntfs3 provide
+/// these names without listing them.
 const OF_NTFS: [&str; 3] = [
     "system.ntfs_acl",
     "system.ntfs_attrib",
     "system.ntfs_security",
 ];
 
-/// Extended attributes, with those of an NTFS. What can't be had is no loss:
-/// the file did not have it.
+/// Copies the extended attributes, including those of an NTFS. Attributes that
+/// can't be read are skipped: the old file lacks them.
 pub(super) fn keep_attributes(from: &Path, to: &Path) -> io::Result<()> {
     let mut names: Vec<OsString> = xattr::list(from).map(Iterator::collect).unwrap_or_default();
     names.extend(OF_NTFS.map(OsString::from));
@@ -97,8 +96,8 @@ pub(super) fn keep_attributes(from: &Path, to: &Path) -> io::Result<()> {
         let Ok(Some(value)) = xattr::get(from, &name) else {
             continue;
         };
-        // What is the system's own (security.selinux, com.apple.provenance) is
-        // given by itself.
+        // The system sets its own attributes (security.selinux,
+        // com.apple.provenance).
         let shown = name.to_string_lossy();
         let ours = match cfg!(target_os = "macos") {
             true => shown != "com.apple.provenance",
@@ -120,14 +119,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_own_file_of_a_foreign_group_is_not_said_to_have_another_owner() {
+    fn a_foreign_group_is_not_reported_as_a_foreign_owner() {
         let error = io::Error::from(ErrorKind::PermissionDenied);
-        let said = refused(None, Some(44), &error);
-        assert!(said.contains("group of the old one (44: "), "{said}");
-        assert!(!said.contains("owner"), "{said}");
+        let text = refused(None, Some(44), &error);
+        assert!(text.contains("group of the old one (44: "), "{text}");
+        assert!(!text.contains("owner"), "{text}");
         for group in [None, Some(44)] {
-            let said = refused(Some(1000), group, &error);
-            assert!(said.contains("run tcplimit as that owner"), "{said}");
+            let text = refused(Some(1000), group, &error);
+            assert!(text.contains("run tcplimit as that owner"), "{text}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What Windows keeps of a file beside its content and its times: who may do
-//! what with it, and its attributes. The standard library can't set these.
+//! Metadata of a file on Windows other than its times: security and attributes.
+//! The standard library can't set these.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -18,15 +18,15 @@ use windows_sys::Win32::Storage::FileSystem::{
     MoveFileExW, SetFileAttributesW,
 };
 
-/// The parts of a file's security, and what to call them.
+/// The parts of a file's security, with their names for messages.
 const PARTS: [(OBJECT_SECURITY_INFORMATION, &str); 3] = [
     (DACL_SECURITY_INFORMATION, "access list"),
     (GROUP_SECURITY_INFORMATION, "group"),
     (OWNER_SECURITY_INFORMATION, "owner"),
 ];
 
-/// Attributes that a program may set: read-only, hidden, system, archive, and
-/// not to be indexed.
+/// Attributes that a program may set: read-only, hidden, system, archive, and not
+/// indexed.
 const SETTABLE: u32 = 0x1 | 0x2 | 0x4 | 0x20 | 0x2000;
 
 /// A path that ends in 0.
@@ -43,13 +43,13 @@ impl Wide {
     }
 }
 
-/// A part of a file's security: a descriptor that refers to nothing outside
-/// itself, aligned as one must be.
+/// A part of a file's security: a self-relative descriptor, aligned as Windows
+/// requires.
 #[derive(Debug, PartialEq, Eq)]
 struct Security(Vec<u64>);
 
 impl Security {
-    fn of(path: &Path, part: OBJECT_SECURITY_INFORMATION) -> io::Result<Security> {
+    fn read(path: &Path, part: OBJECT_SECURITY_INFORMATION) -> io::Result<Security> {
         let path = Wide::new(path)?;
         let mut descriptor = Vec::<u64>::new();
         loop {
@@ -89,11 +89,11 @@ impl Security {
     }
 }
 
-/// Locks a file; `None` when another run has. Who has it open in this way lets
-/// others read it, but neither write, remove nor rename it. (A lock of a range
-/// of bytes would keep others from reading who has it.)
+/// Locks a file; `None` when another run holds the lock. The share mode lets
+/// others read the file, but not write, remove or rename it. (A byte-range lock
+/// would keep others from reading the owner.)
 pub(super) fn try_lock(path: &Path, created: Option<File>) -> io::Result<Option<File>> {
-    // As it was created it is open in another way.
+    // Its creation opened it with another share mode.
     drop(created);
     let mut options = OpenOptions::new();
     let opened = options
@@ -112,13 +112,13 @@ pub(super) fn try_lock(path: &Path, created: Option<File>) -> io::Result<Option<
 /// Gives a file the access list, group and owner of another.
 pub(super) fn keep_security(from: &Path, to: &Path) -> io::Result<()> {
     for (part, called) in PARTS {
-        let security = match Security::of(from, part) {
+        let security = match Security::read(from, part) {
             Ok(security) => security,
             // FAT has none.
             Err(error) if error.kind() == ErrorKind::Unsupported => continue,
             Err(error) => return Err(error),
         };
-        if Security::of(to, part)? != security {
+        if Security::read(to, part)? != security {
             security.set(to, part).map_err(|error| {
                 io::Error::other(format!(
                     "the new file can't have the {called} of the old one ({error}): run tcplimit as administrator"
@@ -140,29 +140,29 @@ pub(super) fn keep_attributes(from: &Path, to: &Path) -> io::Result<()> {
     set_attributes(to, kept)
 }
 
-/// Access lists say too little of what a network drive allows: the run itself
-/// shows whether files may be made in a folder.
+/// Access lists don't tell what a network drive allows: the run itself shows
+/// whether it may create files in a folder.
 #[allow(clippy::unnecessary_wraps)]
 pub(super) fn check_writable(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// How many names a file has.
-pub(super) fn names_of(path: &Path) -> io::Result<u64> {
+/// The number of names of a file.
+pub(super) fn count_links(path: &Path) -> io::Result<u64> {
     let file = File::open(path)?;
-    let mut about = BY_HANDLE_FILE_INFORMATION::default();
-    // SAFETY: the handle is that of the open file, and `about` is written once.
+    let mut metadata = BY_HANDLE_FILE_INFORMATION::default();
+    // SAFETY: the handle is that of the open file, and `metadata` is written once.
     #[allow(unsafe_code)]
-    let done = unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut about) };
+    let done = unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut metadata) };
     match done {
         0 => Err(io::Error::last_os_error()),
-        _ => Ok(about.nNumberOfLinks.into()),
+        _ => Ok(metadata.nNumberOfLinks.into()),
     }
 }
 
-/// Gives a file another name, by which nothing goes yet: without a flag nothing
-/// is replaced. (A second name would do as well, but of a read-only file the
-/// first could not be removed then.)
+/// Gives a file another name that no entry has: without a flag nothing is
+/// replaced. (A hard link would do as well, but the first name of a read-only
+/// file could not be removed then.)
 pub(super) fn move_new(from: &Path, to: &Path) -> io::Result<()> {
     let (from, to) = (Wide::new(from)?, Wide::new(to)?);
     // SAFETY: the paths end in 0 and are only read.
@@ -194,10 +194,10 @@ mod tests {
     use super::*;
     use std::fs;
 
-    /// Everyone may read and write, by an entry of its own.
+    /// An access list with an explicit entry that lets everyone read and write.
     fn everyone() -> Security {
-        // A descriptor: revision 1, self-relative with an access list that takes
-        // no entries from its folder, at 14h. The list: revision 2, 1Ch bytes,
+        // A descriptor: revision 1, self-relative, with an access list at 14h that
+        // inherits no entries from its folder. The list: revision 2, 1Ch bytes,
         // one entry. The entry: 14h bytes, all access, for S-1-1-0.
         let words = [
             0x9004_0001_u32,
@@ -218,20 +218,20 @@ mod tests {
     }
 
     #[test]
-    fn the_access_list_is_kept() {
+    fn the_access_list_is_copied() {
         let folder = tempfile::tempdir().unwrap();
         let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
         fs::write(&from, "").unwrap();
         fs::write(&to, "").unwrap();
         everyone().set(&from, DACL_SECURITY_INFORMATION).unwrap();
-        let list = |path| Security::of(path, DACL_SECURITY_INFORMATION).unwrap();
+        let list = |path| Security::read(path, DACL_SECURITY_INFORMATION).unwrap();
         assert_ne!(list(&from), list(&to));
         keep_security(&from, &to).unwrap();
         assert_eq!(list(&from), list(&to));
     }
 
     #[test]
-    fn attributes_are_kept_and_taken_away() {
+    fn attributes_are_set_and_cleared() {
         let folder = tempfile::tempdir().unwrap();
         let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
         fs::write(&from, "").unwrap();
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_has_no_security() {
+    fn a_missing_file_has_no_security() {
         let folder = tempfile::tempdir().unwrap();
         let none = folder.path().join("none");
         let there = folder.path().join("there");

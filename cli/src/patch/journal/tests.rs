@@ -1,4 +1,4 @@
-//! Journals: whole, torn, and not ours.
+//! Journals: complete, incomplete and foreign.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn entry() -> Entry {
     }
 }
 
-/// The same with the old content kept in a file beside it.
+/// The same entry with the old content kept in a file beside it.
 fn kept(name: &str) -> Entry {
     Entry {
         kept: Some(name.to_owned()),
@@ -24,14 +24,14 @@ fn kept(name: &str) -> Entry {
 #[test]
 fn a_journal_written_is_the_journal_read() {
     for entries in [vec![], vec![entry()], vec![entry(), kept("tcpip.sys.bak")]] {
-        let text = text(&entries);
+        let text = serialize(&entries);
         assert_eq!(parse(text.as_bytes()), Some(entries));
     }
 }
 
 #[test]
-fn every_cut_of_a_journal_is_known_for_one_and_no_other_text_is() {
-    let text = text(&[entry(), entry()]);
+fn every_truncated_journal_is_recognized_and_no_other_text_is() {
+    let text = serialize(&[entry(), entry()]);
     for length in 0..text.len() {
         let cut = &text.as_bytes()[..length];
         assert_eq!(parse(cut), None, "{length}");
@@ -51,7 +51,7 @@ fn every_cut_of_a_journal_is_known_for_one_and_no_other_text_is() {
 }
 
 #[test]
-fn a_journal_that_names_what_is_not_ours_is_none() {
+fn a_journal_with_foreign_paths_is_rejected() {
     for (path, temporary) in [
         ("../tcpip.sys", "a.1.tcplimit-new"),
         ("/etc/passwd", "a.1.tcplimit-new"),
@@ -64,15 +64,19 @@ fn a_journal_that_names_what_is_not_ours_is_none() {
             temporary: temporary.to_owned(),
             ..entry()
         };
-        assert_eq!(parse(text(&[odd]).as_bytes()), None, "{path} {temporary}");
+        assert_eq!(
+            parse(serialize(&[odd]).as_bytes()),
+            None,
+            "{path} {temporary}"
+        );
     }
     for name in ["../tcpip.sys.bak", "/etc/passwd", "a/b", "a\\b", ""] {
-        assert_eq!(parse(text(&[kept(name)]).as_bytes()), None, "{name}");
+        assert_eq!(parse(serialize(&[kept(name)]).as_bytes()), None, "{name}");
     }
 }
 
 #[test]
-fn only_the_right_content_is_undone() {
+fn only_the_expected_content_is_undone() {
     assert_eq!(entry().undo(b"axc".to_vec()), Some(b"abc".to_vec()));
     assert_eq!(entry().undo(b"ayc".to_vec()), None);
     assert_eq!(entry().undo(b"axd".to_vec()), None);

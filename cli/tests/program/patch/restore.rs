@@ -1,17 +1,17 @@
-//! `restore`, and which backup it takes.
+//! `restore`, and the backup that it uses.
 
 use super::*;
 
 #[test]
-fn what_other_tools_patched_is_patched_and_comes_back_as_it_was() {
+fn a_file_patched_by_another_tool_is_patched_and_restored() {
     let files = Files::new().with("tcpip.sys", &patched(50));
     let run = files.run(&["patch", "--limit", "70", "--in-place", "tcpip.sys"]);
-    run.says("the limit from 50 to 70");
+    run.prints("the limit from 50 to 70");
     assert_eq!(state(&files, "tcpip.sys"), (70, true));
     let restore = files.run(&["restore", "--in-place", "tcpip.sys"]);
     assert_eq!(restore.code, 0, "{}", restore.stderr);
     assert_eq!(read(&files, "tcpip.sys"), patched(50));
-    // As shipped, when that is asked for.
+    // As shipped, on request.
     let ten = files.run(&["restore", "--without-backup", "--in-place", "tcpip.sys"]);
     assert_eq!(ten.code, 0, "{}", ten.stderr);
     assert_eq!(read(&files, "tcpip.sys"), xp());
@@ -22,13 +22,13 @@ fn restore_without_a_backup_sets_10() {
     let files = Files::new().with("tcpip.sys", &patched(100));
     let restore = files.run(&["restore", "--in-place", "tcpip.sys"]);
     assert_eq!(restore.code, 0, "{}", restore.stderr);
-    restore.says("no backup was used");
+    restore.prints("no backup was used");
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(names(&files.path()), ["tcpip.sys"]);
 }
 
 #[test]
-fn a_backup_of_another_build_or_under_a_wrong_name_is_not_taken() {
+fn a_backup_of_another_build_or_with_a_wrong_name_is_not_used() {
     let files = Files::new()
         .with("tcpip.sys", &patched(100))
         .with("tcpip.sys.0123456789abcdef.orig", &patched(20));
@@ -47,7 +47,7 @@ fn a_backup_of_another_build_or_under_a_wrong_name_is_not_taken() {
 }
 
 #[test]
-fn of_several_backups_that_of_10_is_taken_and_otherwise_none() {
+fn among_several_backups_the_one_with_10_is_used_or_none() {
     let backup = |value| {
         let file = patched(value);
         let hash = specimen::checksum::sha256(&file);
@@ -68,7 +68,7 @@ fn of_several_backups_that_of_10_is_taken_and_otherwise_none() {
 }
 
 #[test]
-fn a_known_build_is_proved_by_its_hash_and_any_other_is_not() {
+fn only_a_known_build_is_proved_by_its_hash() {
     let files = Files::new().with("tcpip.sys", &xp());
     let add = files.run(&[
         "corpus",
@@ -82,21 +82,21 @@ fn a_known_build_is_proved_by_its_hash_and_any_other_is_not() {
     assert_eq!(add.code, 0, "{}", add.stderr);
     files.run(&["patch", "--in-place", "tcpip.sys"]);
     let known = files.run(&["restore", "--manifest", "m.toml", "tcpip.sys"]);
-    known.says("a known build as shipped: mine");
+    known.prints("a known build as shipped: mine");
     let unknown = files.run(&["restore", "tcpip.sys"]);
-    unknown.says("not proved");
+    unknown.prints("not proved");
     // A known build that does not store 10 is not as shipped.
     let odd = Files::new().with("tcpip.sys", &patched(20));
     odd.run(&["corpus", "add", "--manifest", "m.toml", "tcpip.sys"]);
     odd.run(&["patch", "--in-place", "tcpip.sys"]);
     let restore = odd.run(&["restore", "--manifest", "m.toml", "tcpip.sys"]);
-    restore.says("the limit from 100 to 20");
-    restore.says("not proved");
+    restore.prints("the limit from 100 to 20");
+    restore.prints("not proved");
 }
 
-/// A file system that keeps no case may give another than it got.
+/// A file system that does not preserve case may return another case.
 #[test]
-fn a_backup_is_known_whatever_the_case_of_its_name() {
+fn a_backup_is_recognized_in_any_case() {
     let hash = specimen::checksum::sha256(&patched(20));
     let name = format!("TCPIP.SYS.{}.ORIG", hash[..16].to_uppercase());
     let files = Files::new()
@@ -114,7 +114,7 @@ fn backup(file: &[u8]) -> String {
 }
 
 #[test]
-fn a_damaged_cut_or_empty_file_is_put_back_from_its_backup_and_kept_aside() {
+fn a_damaged_file_is_restored_from_its_backup_and_kept() {
     let mut flipped = patched(100);
     flipped[20_000] ^= 0xFF;
     for damaged in [
@@ -132,9 +132,13 @@ fn a_damaged_cut_or_empty_file_is_put_back_from_its_backup_and_kept_aside() {
         let length = damaged.len();
         let shown = files.run(&["restore", "tcpip.sys"]);
         assert_eq!(shown.code, 0, "{length}: {}{}", shown.stdout, shown.stderr);
-        let says = "would be put back from its backup: the limit is 10";
-        assert!(shown.stdout.contains(says), "{length}: {}", shown.stdout);
-        shown.says(backup(&xp()));
+        let expected = "would be restored from its backup: the limit is 10";
+        assert!(
+            shown.stdout.contains(expected),
+            "{length}: {}",
+            shown.stdout
+        );
+        shown.prints(backup(&xp()));
         assert_eq!(read(&files, "tcpip.sys"), damaged);
         let without = files.run(&["restore", "--without-backup", "--in-place", "tcpip.sys"]);
         assert_ne!(without.code, 0, "{length}: {}", without.stdout);
@@ -162,7 +166,7 @@ fn a_damaged_cut_or_empty_file_is_put_back_from_its_backup_and_kept_aside() {
 }
 
 #[test]
-fn a_file_that_is_gone_is_put_back_from_its_backup() {
+fn a_missing_file_is_restored_from_its_backup() {
     let files = Files::new().with(&backup(&xp()), &xp());
     let shown = files.run(&["restore", "tcpip.sys"]);
     shown.ends_with(0);
@@ -174,7 +178,7 @@ fn a_file_that_is_gone_is_put_back_from_its_backup() {
     let about = |name: &str| fs::metadata(files.path().join(name)).unwrap();
     let modified = |name: &str| about(name).modified().unwrap();
     assert_eq!(modified("tcpip.sys"), modified(&backup(&xp())));
-    // None of the others is one.
+    // None of the others is damaged.
     for arguments in [
         ["restore", "--in-place", "tcpip6.sys"].as_slice(),
         &[
@@ -190,7 +194,7 @@ fn a_file_that_is_gone_is_put_back_from_its_backup() {
 }
 
 #[test]
-fn of_a_damaged_file_only_a_sound_backup_of_one_build_is_taken() {
+fn a_damaged_file_needs_sound_backups_of_one_build() {
     let other = Spec {
         seed: 1,
         ..Spec::xp_sp3()
@@ -200,7 +204,7 @@ fn of_a_damaged_file_only_a_sound_backup_of_one_build_is_taken() {
     let cut = &xp()[..5000];
     let damaged = Files::new()
         .with("tcpip.sys", b"")
-        // Not what its name says; and not a driver.
+        // Its hash is not the one in its name; and not a driver.
         .with("tcpip.sys.0123456789abcdef.orig", &xp())
         .with(&backup(cut), cut);
     let run = damaged.run(&["restore", "--in-place", "tcpip.sys"]);
@@ -218,7 +222,7 @@ fn of_a_damaged_file_only_a_sound_backup_of_one_build_is_taken() {
     );
     assert_eq!(run.code, 1);
     assert_eq!(read(&files, "tcpip.sys"), b"");
-    // Another build, sound, is no damage: it may be newer than the backup.
+    // A sound file of another build is not damaged: it may be newer than the backup.
     let update = Files::new()
         .with("tcpip.sys", &other)
         .with(&backup(&xp()), &xp());

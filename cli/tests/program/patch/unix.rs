@@ -1,4 +1,4 @@
-//! What only Unix can show: links, pipes, permissions.
+//! Behaviour on Unix: links, pipes, permissions.
 
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -37,10 +37,10 @@ fn permissions_times_and_attributes_are_kept() {
 }
 
 #[test]
-fn the_time_stays_and_that_is_said_unless_it_is_to_be_now() {
+fn the_time_is_kept_with_a_note_unless_touch_is_given() {
     let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_208_131_200);
     let begun = SystemTime::now() - Duration::from_secs(2);
-    let says = "keeps its time";
+    let expected = "keeps its time";
     for touch in [false, true] {
         let files = Files::new()
             .with("WINDOWS/system32/drivers/tcpip.sys", &xp())
@@ -72,11 +72,11 @@ fn the_time_stays_and_that_is_said_unless_it_is_to_be_now() {
         ] {
             ["tcpip.sys", copy].into_iter().for_each(age);
             let shown = files.run(&[&arguments[..1], options, &["tcpip.sys"]].concat());
-            shown.does_not_say(says);
+            shown.does_not_print(expected);
             let run = files.run(&[arguments, options].concat());
             run.ends_with(0);
             assert_eq!(is_new(written), touch, "{arguments:?}");
-            assert_eq!(run.stdout.contains(says), !touch, "{}", run.stdout);
+            assert_eq!(run.stdout.contains(expected), !touch, "{}", run.stdout);
         }
         for backup in names(&files.path()) {
             assert!(!backup.ends_with(".orig") || !is_new(&backup), "{backup}");
@@ -101,7 +101,7 @@ fn a_read_only_file_is_replaced_and_stays_read_only() {
 }
 
 #[test]
-fn a_link_is_followed_and_stays_one() {
+fn a_link_is_followed_and_stays_a_link() {
     let files = Files::new().with("real/tcpip.sys", &xp());
     symlink("real/tcpip.sys", files.path().join("link.sys")).unwrap();
     let run = files.run(&["patch", "--in-place", "link.sys"]);
@@ -121,7 +121,7 @@ fn a_pipe_is_never_replaced() {
     let pipe = files.path().join("tcpip.sys");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
-    // Nobody writes to it: who opened it would wait for ever.
+    // It has no writer: opening it would block forever.
     for arguments in [
         ["patch", "--in-place", "tcpip.sys"].as_slice(),
         &["patch", "tcpip.sys"],
@@ -129,7 +129,7 @@ fn a_pipe_is_never_replaced() {
     ] {
         let run = files.run(arguments);
         assert_eq!(run.code, 3, "{}", run.stdout);
-        run.says("no regular file");
+        run.prints("not a regular file");
         assert_eq!(names(&files.path()), ["tcpip.sys", "there"]);
     }
     let run = files.run(&["patch", "--output", "tcpip.sys", "there/tcpip.sys"]);
@@ -141,7 +141,7 @@ fn a_pipe_is_never_replaced() {
     fs::rename(&pipe, files.path().join(backup)).unwrap();
     let run = files.run(&["patch", "--in-place", "there/tcpip.sys"]);
     assert_eq!(run.code, 3, "{}", run.stdout);
-    run.says("no regular file");
+    run.prints("not a regular file");
     assert_eq!(read(&files, "there/tcpip.sys"), xp());
 }
 
@@ -172,13 +172,13 @@ fn as_nobody(files: &Files, arguments: &[&str]) -> Option<Run> {
         .current_dir(files.path())
         .output()
         .ok()?;
-    // Where the program itself can't be reached by nobody.
+    // The user `nobody` may not be able to reach the program.
     (output.status.code() != Some(127) && output.status.code() != Some(126))
         .then(|| Run::of(output))
 }
 
 #[test]
-fn a_read_only_folder_keeps_the_file_and_gets_no_other() {
+fn a_read_only_folder_is_left_unchanged() {
     let files = Files::new().with("tcpip.sys", &xp());
     fs::set_permissions(files.path(), Permissions::from_mode(0o555)).unwrap();
     let runs = ["--in-place", "--dry-run"]
@@ -188,10 +188,10 @@ fn a_read_only_folder_keeps_the_file_and_gets_no_other() {
         return;
     };
     run.ends_with(3);
-    run.says_all([
-        "failed, left as it is",
+    run.prints_all([
+        "failed, left unchanged",
         "the folder . can't be written to: Permission denied",
-        "chmod u+w FOLDER makes it so",
+        "run chmod u+w FOLDER",
     ]);
     assert_eq!((shown.code, shown.stdout), (run.code, run.stdout));
     assert_eq!(read(&files, "tcpip.sys"), xp());
@@ -199,7 +199,7 @@ fn a_read_only_folder_keeps_the_file_and_gets_no_other() {
 }
 
 #[test]
-fn a_copy_of_another_owners_file_may_be_written_and_the_file_itself_not() {
+fn another_owners_file_can_be_copied_but_not_replaced() {
     let files = Files::new().with("tcpip.sys", &xp());
     if fs::metadata(files.path()).unwrap().uid() != 0 {
         return;
@@ -218,14 +218,14 @@ fn a_copy_of_another_owners_file_may_be_written_and_the_file_itself_not() {
 
     let run = as_nobody(&files, &["patch", "--in-place", "tcpip.sys"]).unwrap();
     run.ends_with(3);
-    run.says("can't have the owner of the old one (Operation not permitted): run");
-    run.does_not_say("chmod");
+    run.prints("can't have the owner of the old one (Operation not permitted): run");
+    run.does_not_print("chmod");
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(names(&files.path()), ["out.sys", "tcpip.sys"]);
 }
 
 #[test]
-fn an_own_file_of_a_foreign_group_is_left_as_it_is_for_its_group() {
+fn an_own_file_of_a_foreign_group_is_left_unchanged() {
     let files = Files::new().with("tcpip.sys", &xp());
     if fs::metadata(files.path()).unwrap().uid() != 0 {
         return;
@@ -236,14 +236,14 @@ fn an_own_file_of_a_foreign_group_is_left_as_it_is_for_its_group() {
         return;
     };
     run.ends_with(3);
-    run.says_all(["can't have the group of the old one (1: ", "chgrp"]);
-    run.does_not_say("as that owner");
+    run.prints_all(["can't have the group of the old one (1: ", "chgrp"]);
+    run.does_not_print("as that owner");
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(names(&files.path()), ["tcpip.sys"]);
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_said_to_be_that() {
+fn an_unreadable_file_is_reported() {
     let files = Files::new().with("tcpip.sys", &xp());
     let path = files.path().join("tcpip.sys");
     fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
@@ -252,11 +252,11 @@ fn a_file_that_may_not_be_read_is_said_to_be_that() {
         return;
     };
     run.ends_with(3);
-    run.says("tcpip.sys can't be read: Permission denied\n");
+    run.prints("tcpip.sys can't be read: Permission denied\n");
 }
 
 #[test]
-fn a_link_hides_neither_the_name_of_a_file_nor_its_folder() {
+fn a_link_hides_neither_a_files_name_nor_its_folder() {
     let files = Files::new()
         .with("SysWOW64/tcpip.sys", &xp())
         .with("renamed.sys", &xp());
@@ -267,14 +267,14 @@ fn a_link_hides_neither_the_name_of_a_file_nor_its_folder() {
         let wow = files.run(&["patch", target, "folder/tcpip.sys"]);
         refused(&wow, "no driver is loaded");
         let renamed = files.run(&["patch", target, "tcpip.sys"]);
-        refused(&renamed, "not called so");
+        refused(&renamed, "but its name is not");
     }
     assert_eq!(read(&files, "renamed.sys"), xp());
     assert_eq!(read(&files, "SysWOW64/tcpip.sys"), xp());
 }
 
 #[test]
-fn a_folder_that_may_not_be_read_has_failed_and_the_rest_is_done() {
+fn an_unreadable_folder_fails_and_the_rest_is_patched() {
     let files = Files::new()
         .with("shut/tcpip.sys", &xp())
         .with("unread/tcpip.sys", &xp())
@@ -303,7 +303,7 @@ fn a_folder_that_may_not_be_read_has_failed_and_the_rest_is_done() {
 }
 
 #[test]
-fn a_windows_whose_folders_may_not_be_written_to_is_foreseen() {
+fn unwritable_windows_folders_are_reported_in_advance() {
     let folders = ["WINDOWS", "WINDOWS/system32/drivers"];
     for shut in folders {
         let files = Files::new().with("WINDOWS/system32/drivers/tcpip.sys", &xp());
@@ -318,17 +318,17 @@ fn a_windows_whose_folders_may_not_be_written_to_is_foreseen() {
                 return;
             };
             assert_eq!(run.code, 3, "{shut}: {}{}", run.stdout, run.stderr);
-            let said = run.stdout + &run.stderr;
-            let says = format!("the folder ./{shut} can't be written to: Permission denied");
-            assert!(said.contains(&says), "{target}: {said}");
-            assert!(said.contains("chmod u+w"), "{target}: {said}");
+            let printed = run.stdout + &run.stderr;
+            let expected = format!("the folder ./{shut} can't be written to: Permission denied");
+            assert!(printed.contains(&expected), "{target}: {printed}");
+            assert!(printed.contains("chmod u+w"), "{target}: {printed}");
         }
     }
 }
 
-/// Its names may be seen, but not what goes by them.
+/// The names in the folder can be listed, but its files can't be opened.
 #[test]
-fn a_windows_with_a_folder_that_may_not_be_entered_is_told() {
+fn a_windows_with_an_inaccessible_folder_is_reported() {
     let files = Files::new()
         .with("WINDOWS/system32/drivers/tcpip.sys", &xp())
         .with("WINDOWS/system32/dllcache/tcpip.sys", &xp());
@@ -339,7 +339,7 @@ fn a_windows_with_a_folder_that_may_not_be_entered_is_told() {
     for folder in ["WINDOWS", "WINDOWS/system32/drivers"] {
         mode(folder, 0o777);
     }
-    for (mask, says) in [
+    for (mask, expected) in [
         (0o444, "\"failed\":1"),
         (0o000, "dllcache: Permission denied"),
     ] {
@@ -350,14 +350,14 @@ fn a_windows_with_a_folder_that_may_not_be_entered_is_told() {
             return;
         };
         run.ends_with(3);
-        run.says(says);
+        run.prints(expected);
     }
 }
 
-/// Linux has names that are no text; others refuse them.
+/// Linux allows names that are not UTF-8; other systems refuse them.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_file_whose_name_is_no_text_is_restored_from_its_backup() {
+fn a_file_with_a_non_utf8_name_is_restored_from_its_backup() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     let files = Files::new();

@@ -1,4 +1,4 @@
-//! What Windows keeps of a file beside its content.
+//! Metadata of files on Windows.
 
 use std::os::windows::fs::MetadataExt;
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::{Files, patched, xp};
 fn a_read_only_hidden_system_file_stays_one() {
     let files = Files::new().with("tcpip.sys", &xp());
     let path = files.path().join("tcpip.sys");
-    // One at a time: Wine's program takes but the last.
+    // One at a time: Wine's attrib uses only the last.
     for flag in ["+r", "+h", "+s"] {
         let set = Command::new("attrib").arg(flag).arg(&path).status();
         assert!(set.unwrap().success());

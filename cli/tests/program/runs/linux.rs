@@ -1,4 +1,4 @@
-//! Errors of the system in real runs, by strace; and real mounts.
+//! System errors injected by strace in real runs; and real mounts.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,12 +8,12 @@ use super::*;
 const DRIVER: &str = "WINDOWS/system32/drivers/tcpip.sys";
 const CACHE: &str = "WINDOWS/system32/dllcache/tcpip.sys";
 
-/// Says loudly that something was not tried.
+/// Prints that a test was skipped.
 fn skipped(what: &str) {
     eprintln!("SKIPPED: {what}");
 }
 
-/// Runs under strace, which gives its calls errors or ends it.
+/// Runs under strace, which injects errors or kills the run.
 fn injected(files: &Files, options: &[&str], arguments: &[&str]) -> Option<(Option<i32>, String)> {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o", "/dev/null"]).args(options);
@@ -22,13 +22,13 @@ fn injected(files: &Files, options: &[&str], arguments: &[&str]) -> Option<(Opti
         skipped("strace is not installed: cargo xtask setup");
         return None;
     };
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8(said).unwrap();
-    if said.contains("ptrace") {
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8(printed).unwrap();
+    if printed.contains("ptrace") {
         skipped("strace may trace nothing here");
         return None;
     }
-    Some((output.status.code(), said))
+    Some((output.status.code(), printed))
 }
 
 fn windows() -> Files {
@@ -43,11 +43,11 @@ const IN_PLACE: [&str; 3] = ["patch", "--in-place", DRIVER];
 const ALL: [&str; 4] = ["patch", "--root", ".", "--in-place"];
 
 #[test]
-fn where_a_folder_cannot_be_flushed_the_file_is_changed_and_that_is_said_once() {
-    for (error, says) in [
-        ("EINVAL", "can't be flushed to disk on this mount"),
-        ("EBADF", "can't be flushed to disk on this mount"),
-        ("EOPNOTSUPP", "can't be flushed to disk on this mount"),
+fn an_unflushable_folder_is_noted_once_and_the_file_is_changed() {
+    for (error, expected) in [
+        ("EINVAL", "this mount can't flush a folder to disk"),
+        ("EBADF", "this mount can't flush a folder to disk"),
+        ("EOPNOTSUPP", "this mount can't flush a folder to disk"),
         ("EIO", "the medium may be failing"),
     ] {
         let inject = format!("inject=fsync:error={error}");
@@ -71,16 +71,16 @@ fn where_a_folder_cannot_be_flushed_the_file_is_changed_and_that_is_said_once() 
                 "-e",
                 &inject,
             ];
-            let Some((code, said)) = injected(&files, &options, arguments) else {
+            let Some((code, printed)) = injected(&files, &options, arguments) else {
                 return;
             };
-            assert_eq!(code, Some(0), "{error}: {said}");
-            assert_eq!(said.matches(says).count(), 1, "{error}: {said}");
+            assert_eq!(code, Some(0), "{error}: {printed}");
+            assert_eq!(printed.matches(expected).count(), 1, "{error}: {printed}");
             assert_eq!(read(&files, DRIVER), patched(100), "{error}");
             let restore = ["restore", "--in-place", DRIVER];
-            let (code, said) = injected(&files, &options, &restore).unwrap();
-            assert_eq!(code, Some(0), "{error}: {said}");
-            assert!(!said.contains("FAILED"), "{error}: {said}");
+            let (code, printed) = injected(&files, &options, &restore).unwrap();
+            assert_eq!(code, Some(0), "{error}: {printed}");
+            assert!(!printed.contains("FAILED"), "{error}: {printed}");
             assert_eq!(read(&files, DRIVER), xp(), "{error}");
             assert_eq!(leftovers(&files), [""; 0], "{error}");
         }
@@ -88,58 +88,63 @@ fn where_a_folder_cannot_be_flushed_the_file_is_changed_and_that_is_said_once() 
 }
 
 #[test]
-fn a_file_that_cannot_be_flushed_is_not_changed() {
+fn an_unflushable_file_is_not_changed() {
     for error in ["EIO", "ENOSPC", "EINVAL"] {
         let files = windows();
         let inject = format!("inject=fsync:error={error}");
         let options = ["-e", "trace=fsync", "-e", &inject];
-        let Some((code, said)) = injected(&files, &options, &IN_PLACE) else {
+        let Some((code, printed)) = injected(&files, &options, &IN_PLACE) else {
             return;
         };
-        assert_eq!(code, Some(3), "{error}: {said}");
+        assert_eq!(code, Some(3), "{error}: {printed}");
         assert_eq!(read(&files, DRIVER), xp(), "{error}");
         assert_eq!(leftovers(&files), [""; 0], "{error}");
     }
 }
 
 #[test]
-fn where_a_mount_has_no_locks_runs_are_kept_apart_all_the_same() {
+fn runs_exclude_each_other_without_locks_too() {
     for error in ["ENOLCK", "EINVAL", "EBADF", "EOPNOTSUPP", "ENOSYS"] {
         let inject = format!("inject=flock:error={error}");
         let options = ["-e", "trace=flock", "-e", &inject];
         let files = windows();
-        let Some((code, said)) = injected(&files, &options, &ALL) else {
+        let Some((code, printed)) = injected(&files, &options, &ALL) else {
             return;
         };
-        assert_eq!(code, Some(0), "{error}: {said}");
-        assert_eq!(said.matches("this mount has no locks").count(), 1, "{said}");
+        assert_eq!(code, Some(0), "{error}: {printed}");
+        assert_eq!(
+            printed.matches("this mount has no locks").count(),
+            1,
+            "{printed}"
+        );
         assert_eq!(read(&files, CACHE), patched(100), "{error}");
         assert_eq!(leftovers(&files), [""; 0], "{error}");
-        // A lock file is one that another run has, whoever that is.
+        // Without locks, an existing lock file counts as held.
         let lock = files.path().join("WINDOWS/system32/drivers/tcplimit.lock");
         fs::write(&lock, "").unwrap();
-        let (code, said) = injected(&files, &options, &["restore", "--in-place", DRIVER]).unwrap();
-        assert_eq!(code, Some(3), "{error}: {said}");
+        let (code, printed) =
+            injected(&files, &options, &["restore", "--in-place", DRIVER]).unwrap();
+        assert_eq!(code, Some(3), "{error}: {printed}");
         assert!(
-            said.contains("if it has, and left this behind, remove"),
-            "{said}"
+            printed.contains("if it has ended and left this behind, remove"),
+            "{printed}"
         );
         assert_eq!(read(&files, DRIVER), patched(100), "{error}");
         assert!(lock.exists());
     }
 }
 
-/// Killed at each rename: of one copy, of both.
+/// Killed at each rename: of one copy, and of both.
 #[test]
-fn what_a_killed_run_has_locked_and_begun_is_cleared_by_the_next() {
+fn locks_and_files_of_a_killed_run_are_cleaned_up_by_the_next() {
     for (rename, began) in [("1", false), ("2", true)] {
         let inject = format!("inject=rename:signal=KILL:when={rename}");
         let options = ["-e", "trace=rename", "-e", &inject];
         let files = windows();
-        let Some((code, said)) = injected(&files, &options, &ALL) else {
+        let Some((code, printed)) = injected(&files, &options, &ALL) else {
             return;
         };
-        assert_ne!(code, Some(0), "{rename}: {said}");
+        assert_ne!(code, Some(0), "{rename}: {printed}");
         let left = leftovers(&files);
         assert!(
             left.iter().any(|name| name == "tcplimit.journal"),
@@ -147,7 +152,7 @@ fn what_a_killed_run_has_locked_and_begun_is_cleared_by_the_next() {
         );
         assert!(left.iter().any(|name| name == "tcplimit.lock"), "{left:?}");
         let status = files.run(&["status", "--root", "."]);
-        let shown = status.stdout.matches("the next one puts it back first");
+        let shown = status.stdout.matches("the next run rolls it back first");
         let changed = [DRIVER, CACHE]
             .iter()
             .filter(|name| read(&files, name) == patched(100))
@@ -165,7 +170,7 @@ fn what_a_killed_run_has_locked_and_begun_is_cleared_by_the_next() {
     }
 }
 
-/// A file system in a folder, as long as it lives.
+/// A file system mounted on a folder, unmounted on drop.
 struct Mount(PathBuf);
 
 impl Mount {
@@ -194,9 +199,9 @@ impl Drop for Mount {
     }
 }
 
-/// A disk with room for the driver and its backup, and not for the new content.
+/// A disk with space for the driver and its backup, but not for the new content.
 #[test]
-fn a_full_disk_leaves_all_as_it_was() {
+fn a_full_disk_leaves_everything_unchanged() {
     let files = Files::new().with("disk/x", b"");
     let size = xp().len() * 5 / 2;
     let option = format!("size={size}");
@@ -207,19 +212,19 @@ fn a_full_disk_leaves_all_as_it_was() {
     fs::write(at.join("tcpip.sys"), xp()).unwrap();
     let run = files.run(&["patch", "--in-place", "disk/tcpip.sys"]);
     run.ends_with(3);
-    run.says("make room");
+    run.prints("free some space");
     assert_eq!(read(&files, "disk/tcpip.sys"), xp());
     assert_eq!(fs::read_dir(&at).unwrap().count(), 1);
-    // There is room for nothing at all.
+    // The disk has no space at all.
     fs::write(at.join("rest"), vec![0; size]).unwrap_err();
     let run = files.run(&["patch", "--in-place", "disk/tcpip.sys"]);
     run.ends_with(3);
     assert_eq!(fs::read_dir(&at).unwrap().count(), 2);
 }
 
-/// The file system of Windows, by ntfs-3g: FUSE.
+/// NTFS, mounted by ntfs-3g over FUSE.
 #[test]
-fn on_an_ntfs_that_is_mounted_by_fuse_all_of_it_works() {
+fn patching_works_on_ntfs_over_fuse() {
     if !Path::new("/dev/fuse").exists() {
         return skipped("there is no /dev/fuse");
     }

@@ -1,4 +1,4 @@
-//! Drawing commands, carried out by GDI.
+//! Executes drawing commands with GDI.
 
 use alloc::vec::Vec;
 use core::ffi::c_void;
@@ -6,7 +6,7 @@ use core::ptr;
 
 use tcplimit_xp::window::{Font, Ink, Rect, Rgb, Shape, SystemColors};
 
-use super::calls::{
+use super::imports::{
     BeginPaint, BitBlt, BitmapInfo, CreateCompatibleBitmap, CreateCompatibleDC, CreateDIBSection,
     CreateFontIndirectW, CreatePen, EndPaint, ExtTextOutW, GdiFlush, GetSysColor,
     GetTextExtentPoint32W, HighContrast, Paint, Polyline, SelectObject, SetBkColor, SetBkMode,
@@ -14,12 +14,12 @@ use super::calls::{
 };
 use super::objects;
 use super::window::Window;
-use crate::win::calls::Handle;
-use crate::win::handle::length;
+use crate::os_win32::handle::length;
+use crate::os_win32::imports::Handle;
 
 /// ETO_OPAQUE: fills the rectangle with the background colour.
 const OPAQUE: u32 = 2;
-/// TRANSPARENT: text lets what is below it through.
+/// TRANSPARENT: text keeps its background.
 const TRANSPARENT: i32 = 1;
 /// SRCCOPY.
 const COPY: u32 = 0x00CC_0020;
@@ -27,7 +27,7 @@ const COPY: u32 = 0x00CC_0020;
 const METRICS: u32 = 0x29;
 const HIGH_CONTRAST: u32 = 0x42;
 const IS_ON: u32 = 1;
-/// NONCLIENTMETRICSW as XP has it, in dwords, and where lfMessageFont is in it.
+/// NONCLIENTMETRICSW as in XP, in dwords, and the offset of lfMessageFont.
 const METRICS_WORDS: usize = 125;
 const MESSAGE_FONT: usize = 102;
 /// COLOR_WINDOW, COLOR_WINDOWTEXT, COLOR_HIGHLIGHT, COLOR_GRAYTEXT.
@@ -36,11 +36,11 @@ const WINDOW_TEXT: i32 = 8;
 const HIGHLIGHT: i32 = 13;
 const GRAY_TEXT: i32 = 17;
 
-/// An object of GDI that is deleted when it is no longer needed.
+/// A GDI object, deleted on drop.
 #[derive(Debug)]
-struct Object(Handle);
+struct GdiObject(Handle);
 
-impl Drop for Object {
+impl Drop for GdiObject {
     fn drop(&mut self) {
         // No device context has it selected any more.
         objects::delete_object(self.0);
@@ -52,10 +52,10 @@ impl Drop for Object {
 struct MemoryDc(Handle);
 
 impl MemoryDc {
-    /// One like the screen's.
+    /// Creates one like the screen's.
     fn make() -> MemoryDc {
         // SAFETY: null is the screen.
-        MemoryDc(objects::made(unsafe {
+        MemoryDc(objects::count_created(unsafe {
             CreateCompatibleDC(ptr::null_mut())
         }))
     }
@@ -72,12 +72,12 @@ impl Drop for MemoryDc {
     }
 }
 
-/// The font of Windows' messages, with what it is measured by.
+/// The font of Windows' messages, with a device context to measure it.
 #[derive(Debug)]
 pub(crate) struct MessageFont {
-    // Deleted in this order: a font that is selected can't be deleted.
+    // Dropped in this order: a selected font can't be deleted.
     dc: MemoryDc,
-    font: Object,
+    font: GdiObject,
 }
 
 impl MessageFont {
@@ -87,7 +87,7 @@ impl MessageFont {
         if let Some(size) = metrics.first_mut() {
             *size = length(METRICS_WORDS * 4);
         }
-        // SAFETY: the structure has the size that it states, and is written.
+        // SAFETY: the structure states its own size, and is written.
         unsafe {
             SystemParametersInfoW(
                 METRICS,
@@ -99,7 +99,9 @@ impl MessageFont {
         let font = metrics.get(MESSAGE_FONT..).unwrap_or_default();
         let font = font.first_chunk().copied().unwrap_or([0; 23]);
         // SAFETY: it is a LOGFONTW; one of zeros is any font.
-        let font = Object(objects::made(unsafe { CreateFontIndirectW(&font) }));
+        let font = GdiObject(objects::count_created(unsafe {
+            CreateFontIndirectW(&font)
+        }));
         let dc = MemoryDc::make();
         dc.select(font.0);
         MessageFont { dc, font }
@@ -127,15 +129,15 @@ fn extent(dc: Handle, text: &str) -> [i32; 2] {
     let units: Vec<u16> = text.encode_utf16().collect();
     let count = i32::try_from(units.len()).unwrap_or(0);
     let mut size = [0; 2];
-    // SAFETY: so many units are there; `size` is written.
+    // SAFETY: the buffer holds that many units; `size` is written.
     unsafe { GetTextExtentPoint32W(dc, units.as_ptr(), count, &mut size) };
     size
 }
 
-/// The system's colours now.
+/// The system's present colours.
 pub(crate) fn system_colors() -> SystemColors {
     let color = |index| {
-        // SAFETY: it has no conditions.
+        // SAFETY: no preconditions.
         let color = unsafe { GetSysColor(index) };
         let [red, green, blue, _] = color.to_le_bytes();
         Rgb(red, green, blue)
@@ -145,7 +147,7 @@ pub(crate) fn system_colors() -> SystemColors {
         flags: 0,
         scheme: ptr::null(),
     };
-    // SAFETY: the structure has the size that it states, and is written.
+    // SAFETY: the structure states its own size, and is written.
     unsafe {
         SystemParametersInfoW(
             HIGH_CONTRAST,
@@ -163,31 +165,31 @@ pub(crate) fn system_colors() -> SystemColors {
     }
 }
 
-/// What a picture is drawn with.
+/// The contents of a picture.
 pub(crate) struct Picture<'a> {
     pub(crate) shapes: Vec<Shape>,
     pub(crate) font: &'a MessageFont,
     pub(crate) colors: SystemColors,
 }
 
-/// A colour as GDI takes it.
+/// Converts a colour to a COLORREF.
 fn number(Rgb(red, green, blue): Rgb) -> u32 {
     u32::from_le_bytes([red, green, blue, 0])
 }
 
 fn fill(dc: Handle, area: &Rect, color: Rgb) {
     let area = [area.left, area.top, area.right, area.bottom];
-    // SAFETY: it has no conditions.
+    // SAFETY: no preconditions.
     unsafe { SetBkColor(dc, number(color)) };
-    // SAFETY: the rectangle is there; there is no text.
+    // SAFETY: the rectangle is valid; there is no text.
     unsafe { ExtTextOutW(dc, 0, 0, OPAQUE, &area, ptr::null(), 0, ptr::null()) };
 }
 
 fn text(dc: Handle, area: &Rect, text: &str, color: Rgb) {
     let units: Vec<u16> = text.encode_utf16().collect();
-    // SAFETY: it has no conditions.
+    // SAFETY: no preconditions.
     unsafe { SetTextColor(dc, number(color)) };
-    // SAFETY: so many units are there; null is no rectangle and the usual distances.
+    // SAFETY: the buffer holds that many units; null is no rectangle and the usual distances.
     unsafe {
         ExtTextOutW(
             dc,
@@ -203,39 +205,41 @@ fn text(dc: Handle, area: &Rect, text: &str, color: Rgb) {
 }
 
 fn line(dc: Handle, points: &[[i32; 2]], width: i32, color: Rgb) {
-    // SAFETY: it has no conditions; PS_SOLID.
-    let pen = Object(objects::made(unsafe { CreatePen(0, width, number(color)) }));
+    // SAFETY: no preconditions; PS_SOLID.
+    let pen = GdiObject(objects::count_created(unsafe {
+        CreatePen(0, width, number(color))
+    }));
     // SAFETY: both are of this program.
     let before = unsafe { SelectObject(dc, pen.0) };
     let count = i32::try_from(points.len()).unwrap_or(0);
-    // SAFETY: so many points are there.
+    // SAFETY: the buffer holds that many points.
     unsafe { Polyline(dc, points.as_ptr(), count) };
     // SAFETY: it is the one that was selected before.
     unsafe { SelectObject(dc, before) };
 }
 
-/// Draws all of it.
+/// Draws all shapes.
 fn draw(dc: &MemoryDc, picture: &Picture<'_>) {
     let before = dc.select(picture.font.font.0);
-    // SAFETY: it has no conditions.
+    // SAFETY: no preconditions.
     unsafe { SetBkMode(dc.0, TRANSPARENT) };
     for shape in &picture.shapes {
         match shape {
-            Shape::Fill(area, ink) => fill(dc.0, area, picture.colors.of(*ink)),
-            Shape::Text { area, text: what } => {
-                text(dc.0, area, what, picture.colors.of(Ink::Text));
+            Shape::Fill(area, ink) => fill(dc.0, area, picture.colors.color(*ink)),
+            Shape::Text { area, text: label } => {
+                text(dc.0, area, label, picture.colors.color(Ink::Text));
             }
             Shape::Line { points, ink, width } => {
                 let points: Vec<[i32; 2]> = points.iter().map(|at| [at.x, at.y]).collect();
-                line(dc.0, &points, *width, picture.colors.of(*ink));
+                line(dc.0, &points, *width, picture.colors.color(*ink));
             }
         }
     }
     dc.select(before);
 }
 
-/// Paints a window: all of it in memory, then at once on the screen, so that nothing flickers.
-/// `show` is given the size and a function that draws.
+/// Paints a window in memory and then on the screen at once, to avoid flicker. `show` gets the size
+/// and a function that draws.
 pub(crate) fn paint(window: Window, show: fn((i32, i32), bool, &mut dyn FnMut(&Picture<'_>))) {
     let mut paint = Paint {
         dc: ptr::null_mut(),
@@ -243,18 +247,18 @@ pub(crate) fn paint(window: Window, show: fn((i32, i32), bool, &mut dyn FnMut(&P
         area: [0; 4],
         rest: [0; 10],
     };
-    // SAFETY: `paint` is written; the window is this thread's, and is told to be painted.
+    // SAFETY: `paint` is written; the window is this thread's, and has a WM_PAINT.
     let dc = unsafe { BeginPaint(window.0, &mut paint) };
     let (width, height) = window.size();
     show((width, height), window.has_focus(), &mut |picture| {
         let memory = MemoryDc::make();
         // SAFETY: the device context is the window's.
-        let bitmap = Object(objects::made(unsafe {
+        let bitmap = GdiObject(objects::count_created(unsafe {
             CreateCompatibleBitmap(dc, width, height)
         }));
         let before = memory.select(bitmap.0);
         draw(&memory, picture);
-        // SAFETY: both are there, and hold so many pixels.
+        // SAFETY: both exist, and hold that many pixels.
         unsafe { BitBlt(dc, 0, 0, width, height, memory.0, 0, 0, COPY) };
         memory.select(before);
     });
@@ -262,7 +266,7 @@ pub(crate) fn paint(window: Window, show: fn((i32, i32), bool, &mut dyn FnMut(&P
     unsafe { EndPaint(window.0, &paint) };
 }
 
-/// The rows of a picture with 24 bits a pixel, bottom up; `None` where memory is short.
+/// The rows of a picture with 24 bits a pixel, bottom up; `None` if memory is short.
 pub(crate) fn rows(width: i32, height: i32, picture: &Picture<'_>) -> Option<Vec<u8>> {
     let info = BitmapInfo {
         size: length(size_of::<BitmapInfo>()),
@@ -276,19 +280,19 @@ pub(crate) fn rows(width: i32, height: i32, picture: &Picture<'_>) -> Option<Vec
     let stride = stride.checked_next_multiple_of(4)?;
     let bytes = stride.checked_mul(usize::try_from(height).ok()?)?;
     let mut bits = ptr::null_mut();
-    // SAFETY: `info` is whole; `bits` is written; null is memory of Windows' choice.
+    // SAFETY: `info` is initialized; `bits` is written; null is memory of Windows' choice.
     let bitmap =
         unsafe { CreateDIBSection(ptr::null_mut(), &info, 0, &mut bits, ptr::null_mut(), 0) };
     if bitmap.is_null() || bits.is_null() {
         return None;
     }
-    let bitmap = Object(objects::made(bitmap));
+    let bitmap = GdiObject(objects::count_created(bitmap));
     let memory = MemoryDc::make();
     let before = memory.select(bitmap.0);
     draw(&memory, picture);
-    // SAFETY: it has no conditions; what was drawn is then in memory.
+    // SAFETY: no preconditions; what was drawn is then in memory.
     unsafe { GdiFlush() };
-    // SAFETY: the bitmap has so many bytes as long as it is there, and nobody draws now.
+    // SAFETY: the bitmap has that many bytes while it exists, and nobody draws now.
     let rows = unsafe { core::slice::from_raw_parts(bits.cast_const(), bytes) }.to_vec();
     memory.select(before);
     Some(rows)

@@ -1,25 +1,25 @@
-//! Controls: Windows' own, each behind a filter of messages.
+//! Windows' own controls, each behind a filter of messages.
 //!
-//! A class of ours is made of each class of Windows' (superclassing): its procedure drops what
-//! `passes` does not let through, and hands on all else.
+//! Each of our classes superclasses one of Windows': its procedure drops messages that
+//! `is_forwarded` refuses, and forwards all others.
 
 use core::ffi::c_void;
 use core::mem;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use tcplimit_xp::Win32;
-use tcplimit_xp::window::{Control, passes};
+use tcplimit_xp::Win32Error;
+use tcplimit_xp::window::{Control, is_forwarded};
 
-use super::calls::{
+use super::imports::{
     CallWindowProcW, Class, DefWindowProcW, GetClassInfoExW, InitCommonControlsEx, Procedure,
     RegisterClassExW,
 };
 use super::procedure::GRAPH;
-use super::window::{CHILD, Made, Window, module};
-use crate::win::calls::Handle;
-use crate::win::handle::{done, last_error, length};
-use crate::win::wide::wide;
+use super::window::{CHILD, Window, WindowOptions, module};
+use crate::os_win32::handle::{check_bool, last_error, length};
+use crate::os_win32::imports::Handle;
+use crate::os_win32::wide::wide;
 
 /// WS_VISIBLE is set when a control is placed. WS_TABSTOP, WS_BORDER, WS_VSCROLL.
 const TAB_STOP: u32 = 0x1_0000;
@@ -40,12 +40,12 @@ const ROWS: u32 = 1 | 0x80 | 0x100;
 /// ICC_STANDARD_CLASSES, since XP; without a manifest it is not needed.
 const STANDARD: u32 = 0x4000;
 
-/// CS_HREDRAW, CS_VREDRAW: all is painted where the size is another.
+/// CS_HREDRAW, CS_VREDRAW: repaint everything when the size changes.
 const REDRAW: u32 = 1 | 2;
-/// A class whose text is broken anew in another width.
+/// A class that wraps its text anew when its width changes.
 const STATIC: &str = "Static";
 
-/// Windows' classes, and what ours are called.
+/// Windows' classes, and the names of ours.
 const CLASSES: [(&str, &str); 5] = [
     (STATIC, "TcpLimitStatic"),
     ("Button", "TcpLimitButton"),
@@ -64,27 +64,29 @@ unsafe extern "system" fn filtered<const INDEX: usize>(
     wide: usize,
     long: isize,
 ) -> isize {
-    if !passes(message, long) {
+    if !is_forwarded(message, long) {
         return 0;
     }
     let original = ORIGINALS.get(INDEX);
-    let original = original.map_or(ptr::null_mut(), |it| it.load(Ordering::Relaxed));
+    let original = original.map_or(ptr::null_mut(), |procedure| {
+        procedure.load(Ordering::Relaxed)
+    });
     if original.is_null() {
-        // SAFETY: the parameters are those that Windows has handed over.
+        // SAFETY: the parameters are those from Windows.
         return unsafe { DefWindowProcW(window, message, wide, long) };
     }
-    // SAFETY: it was stored from a procedure, and is not null.
+    // SAFETY: it was a procedure when stored, and is not null.
     let original = unsafe { mem::transmute::<*mut c_void, Procedure>(original) };
     // SAFETY: it is the procedure of the class that this window is made of; the parameters are
-    // those that Windows has handed over.
+    // those from Windows.
     unsafe { CallWindowProcW(original, window, message, wide, long) }
 }
 
-/// Makes the classes.
+/// Registers the classes.
 ///
 /// # Errors
-/// When one can't be made.
-pub(crate) fn register() -> Result<(), Win32> {
+/// If one can't be registered.
+pub(crate) fn register() -> Result<(), Win32Error> {
     // SAFETY: INITCOMMONCONTROLSEX is two numbers, the first of them its size. It may fail on a
     // system without visual styles, where nothing is lost.
     unsafe { InitCommonControlsEx(&[8, STANDARD]) };
@@ -95,9 +97,9 @@ pub(crate) fn register() -> Result<(), Win32> {
         filtered::<3>,
         filtered::<4>,
     ];
-    for (((original, ours), place), procedure) in CLASSES.iter().zip(&ORIGINALS).zip(procedures) {
+    for (((original, own), place), procedure) in CLASSES.iter().zip(&ORIGINALS).zip(procedures) {
         let is_static = *original == STATIC;
-        let (original, ours) = (wide(original), wide(ours));
+        let (original, own) = (wide(original), wide(own));
         let mut class = Class {
             size: length(size_of::<Class>()),
             style: 0,
@@ -112,22 +114,22 @@ pub(crate) fn register() -> Result<(), Win32> {
             name: ptr::null(),
             small_icon: ptr::null_mut(),
         };
-        // SAFETY: the name ends in a NUL; the structure has the size that it states.
-        done(unsafe { GetClassInfoExW(ptr::null_mut(), original.as_ptr(), &mut class) })?;
+        // SAFETY: the name ends in a NUL; the structure states its own size.
+        check_bool(unsafe { GetClassInfoExW(ptr::null_mut(), original.as_ptr(), &mut class) })?;
         let Some(before) = class.procedure else {
-            return Err(Win32::GEN_FAILURE);
+            return Err(Win32Error::GEN_FAILURE);
         };
         place.store(before as *mut c_void, Ordering::Relaxed);
         class.size = length(size_of::<Class>());
         class.procedure = Some(procedure);
         class.module = module();
-        class.name = ours.as_ptr();
+        class.name = own.as_ptr();
         // CS_GLOBALCLASS is for libraries.
         class.style &= !0x4000;
         if is_static {
             class.style |= REDRAW;
         }
-        // SAFETY: the structure is whole, and the name ends in a NUL.
+        // SAFETY: the structure is initialized, and the name ends in a NUL.
         if unsafe { RegisterClassExW(&class) } == 0 {
             return Err(last_error());
         }
@@ -135,23 +137,23 @@ pub(crate) fn register() -> Result<(), Win32> {
     Ok(())
 }
 
-/// Makes a control, hidden, as a child of the main window.
+/// Creates a control, hidden, as a child of the main window.
 ///
 /// # Errors
-/// When it can't be made.
-pub(crate) fn make(control: Control, parent: Window) -> Result<Window, Win32> {
-    let [text, button, edit, choice, list] = CLASSES.map(|(_, ours)| ours);
+/// If it can't be created.
+pub(crate) fn make(control: Control, parent: Window) -> Result<Window, Win32Error> {
+    let [text, button, edit, choice, list] = CLASSES.map(|(_, own)| own);
     let (class, style, extended) = match control {
-        Control::HeadLabels | Control::HeadTexts => (text, UNBROKEN | NO_PREFIX, 0),
+        Control::StatusLabels | Control::StatusTexts => (text, UNBROKEN | NO_PREFIX, 0),
         Control::Advice => (text, NO_PREFIX, 0),
         Control::NumberLabel => (text, 0, 0),
         Control::Number => (edit, DIGITS | TAB_STOP, SUNKEN),
-        Control::Usual => (choice, CHOICE | VERTICAL_SCROLL | TAB_STOP, 0),
+        Control::CommonLimits => (choice, CHOICE | VERTICAL_SCROLL | TAB_STOP, 0),
         Control::Keep | Control::Ipv6 => (button, CHECK_BOX | TAB_STOP, 0),
         Control::Graph => (GRAPH, TAB_STOP, SUNKEN),
         Control::Table => (list, ROWS | VERTICAL_SCROLL | TAB_STOP, SUNKEN),
-        Control::Act
-        | Control::ActToo
+        Control::FirstRemedy
+        | Control::SecondRemedy
         | Control::RunAs
         | Control::Details
         | Control::Apply
@@ -160,7 +162,7 @@ pub(crate) fn make(control: Control, parent: Window) -> Result<Window, Win32> {
         | Control::ByName
         | Control::ByProcess => (button, TAB_STOP, 0),
     };
-    Window::make(&Made {
+    Window::make(&WindowOptions {
         class,
         text: control.label(),
         style: CHILD | style,

@@ -1,11 +1,11 @@
-//! The program's icon, and its place in the notification area.
+//! The program's icon, and its entry in the notification area.
 
-use super::calls::{GetSystemMetrics, LoadImageW, NotifyIcon, Shell_NotifyIconW};
+use super::imports::{GetSystemMetrics, LoadImageW, NotifyIcon, Shell_NotifyIconW};
 use super::window::{Window, module};
-use crate::win::calls::Handle;
-use crate::win::handle::length;
+use crate::os_win32::handle::length;
+use crate::os_win32::imports::Handle;
 
-/// WM_APP + 1: what the icon tells the window.
+/// WM_APP + 1: messages from the icon to the window.
 pub(super) const MESSAGE: u32 = 0x8001;
 /// NIM_ADD, NIM_MODIFY, NIM_DELETE.
 const ADD: u32 = 0;
@@ -22,7 +22,7 @@ const SHARED: u32 = 0x8000;
 /// The icon's number in the resources.
 const ICON: usize = 1;
 
-/// How large an icon is.
+/// The size of an icon.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Size {
     /// SM_CXICON.
@@ -31,15 +31,15 @@ pub(super) enum Size {
     Small = 49,
 }
 
-/// The program's icon; null where it has none. Windows keeps it.
+/// The program's icon; null if it has none. Windows owns it.
 pub(super) fn load(size: Size) -> Handle {
-    // SAFETY: it has no conditions.
+    // SAFETY: no preconditions.
     let size = unsafe { GetSystemMetrics(size as i32) };
     // SAFETY: the number names a resource of this program.
     unsafe { LoadImageW(module(), ICON, IMAGE_ICON, size, size, SHARED) }
 }
 
-/// Copies a text with its NUL, cut where there is no more room.
+/// Copies a text with its NUL, truncated to the buffer.
 fn put(text: &str, room: &mut [u16]) {
     let Some((last, room)) = room.split_last_mut() else {
         return;
@@ -51,7 +51,7 @@ fn put(text: &str, room: &mut [u16]) {
     }
 }
 
-fn told(window: Window, flags: u32) -> NotifyIcon {
+fn notify_icon(window: Window, flags: u32) -> NotifyIcon {
     NotifyIcon {
         size: length(size_of::<NotifyIcon>()),
         window: window.0,
@@ -68,35 +68,35 @@ fn told(window: Window, flags: u32) -> NotifyIcon {
     }
 }
 
-fn tell(message: u32, icon: &NotifyIcon) -> bool {
-    // SAFETY: the structure has the size that it states, and its texts end in a NUL.
+fn send(message: u32, icon: &NotifyIcon) -> bool {
+    // SAFETY: the structure states its own size, and its texts end in a NUL.
     unsafe { Shell_NotifyIconW(message, icon) != 0 }
 }
 
-/// Shows the icon; whether there is a notification area that has taken it.
+/// Shows the icon; returns whether a notification area accepted it.
 pub(crate) fn add(window: Window, tip: &str) -> bool {
-    let mut icon = told(window, ALL);
+    let mut icon = notify_icon(window, ALL);
     put(tip, &mut icon.tip);
-    tell(ADD, &icon)
+    send(ADD, &icon)
 }
 
-/// Changes what it says when the mouse is over it.
+/// Changes its tooltip.
 pub(crate) fn set_tip(window: Window, tip: &str) {
-    let mut icon = told(window, ALL);
+    let mut icon = notify_icon(window, ALL);
     put(tip, &mut icon.tip);
-    tell(MODIFY, &icon);
+    send(MODIFY, &icon);
 }
 
 /// Shows a balloon at the icon.
 pub(crate) fn balloon(window: Window, title: &str, text: &str) {
-    let mut icon = told(window, BALLOON);
+    let mut icon = notify_icon(window, BALLOON);
     put(text, &mut icon.text);
     put(title, &mut icon.title);
     icon.text_flags = WARNING;
-    tell(MODIFY, &icon);
+    send(MODIFY, &icon);
 }
 
-/// Takes the icon away.
+/// Removes the icon.
 pub(crate) fn remove(window: Window) {
-    tell(DELETE, &told(window, 0));
+    send(DELETE, &notify_icon(window, 0));
 }

@@ -5,14 +5,14 @@ use core::ptr;
 
 use tcplimit_xp::window::{Command, ICON_MENU, MENUS};
 
-use super::calls::{
+use super::imports::{
     AppendMenuW, CheckMenuItem, CreateAcceleratorTableW, CreateMenu, CreatePopupMenu, GetCursorPos,
     SetMenu, TrackPopupMenu,
 };
 use super::objects;
 use super::window::Window;
-use crate::win::calls::Handle;
-use crate::win::wide::wide;
+use crate::os_win32::imports::Handle;
+use crate::os_win32::wide::wide;
 
 /// MF_POPUP, MF_CHECKED.
 const POPUP: u32 = 0x10;
@@ -33,12 +33,12 @@ fn append(menu: Handle, command: Command, is_checked: bool) {
 }
 
 impl Bar {
-    /// Makes it; the window that gets it destroys it.
+    /// Creates it; the window that gets it destroys it.
     pub(crate) fn make() -> Bar {
-        // SAFETY: it has no conditions.
-        let bar = objects::made(unsafe { CreateMenu() });
+        // SAFETY: no preconditions.
+        let bar = objects::count_created(unsafe { CreateMenu() });
         for menu in &MENUS {
-            // SAFETY: it has no conditions.
+            // SAFETY: no preconditions.
             let popup = unsafe { CreatePopupMenu() };
             for &command in menu.commands {
                 append(popup, command, false);
@@ -54,25 +54,25 @@ impl Bar {
         self.0
     }
 
-    /// Puts it onto a window, in place of another, which is gone then.
+    /// Puts it onto a window, and destroys the old one.
     pub(crate) fn show(self, window: Window, other: Bar) {
         // SAFETY: both are of this program.
         unsafe { SetMenu(window.0, self.0) };
         objects::destroy_menu(other.0);
     }
 
-    /// Shows whether a command is chosen.
+    /// Checks or unchecks a command.
     pub(crate) fn check(self, command: Command, is_checked: bool) {
         let flags = if is_checked { CHECKED } else { 0 };
-        // SAFETY: it has no conditions.
+        // SAFETY: no preconditions.
         unsafe { CheckMenuItem(self.0, command.id().into(), flags) };
     }
 }
 
-/// Shows the menu of the icon at the mouse; the command goes to the window.
+/// Shows the icon's menu at the mouse; the command goes to the window.
 pub(crate) fn at_icon(window: Window, hides: bool) {
-    // SAFETY: it has no conditions.
-    let menu = objects::made(unsafe { CreatePopupMenu() });
+    // SAFETY: no preconditions.
+    let menu = objects::count_created(unsafe { CreatePopupMenu() });
     for command in ICON_MENU {
         append(menu, command, hides && command == Command::HideOnClose);
     }
@@ -80,7 +80,7 @@ pub(crate) fn at_icon(window: Window, hides: bool) {
     // SAFETY: `point` is written.
     unsafe { GetCursorPos(&mut point) };
     let [x, y] = point;
-    // SAFETY: the menu is there; it is shown until the user has chosen.
+    // SAFETY: the menu exists; it is shown until the user has chosen.
     unsafe { TrackPopupMenu(menu, 0, x, y, 0, window.0, ptr::null()) };
     objects::destroy_menu(menu);
 }
@@ -90,7 +90,7 @@ pub(crate) fn at_icon(window: Window, hides: bool) {
 pub(crate) struct Keys(Handle);
 
 impl Keys {
-    /// Makes the table, which stays until the program ends.
+    /// Creates the table, which stays until the program ends.
     pub(crate) fn make() -> Keys {
         let keys = Command::ALL.into_iter().filter_map(|command| {
             let key = command.key()?;
@@ -99,7 +99,7 @@ impl Keys {
         });
         let keys: Vec<[u16; 3]> = keys.collect();
         let count = i32::try_from(keys.len()).unwrap_or(0);
-        // SAFETY: so many ACCEL are there: three numbers of 16 bits each.
+        // SAFETY: the buffer holds that many ACCEL: three numbers of 16 bits each.
         Keys(unsafe { CreateAcceleratorTableW(keys.as_ptr(), count) })
     }
 

@@ -1,28 +1,28 @@
-//! Window procedures and the message loop: messages become events.
+//! Window procedures and the message loop, which turn messages into events.
 
 use core::ptr;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use tcplimit_xp::Win32;
+use tcplimit_xp::Win32Error;
 
-use super::calls::{
+use super::canvas::Picture;
+use super::icon;
+use super::imports::{
     Class, DefWindowProcW, DispatchMessageW, GetMessageW, IsDialogMessageW, LoadCursorW, Message,
     MinMaxInfo, Procedure, RegisterClassExW, TranslateAcceleratorW, TranslateMessage,
 };
-use super::canvas::Picture;
-use super::icon;
 use super::menu::Keys;
 use super::objects;
 use super::window::{self, Window, module};
-use crate::win::calls::Handle;
-use crate::win::handle::{last_error, length};
-use crate::win::wide::wide;
+use crate::os_win32::handle::{last_error, length};
+use crate::os_win32::imports::Handle;
+use crate::os_win32::wide::wide;
 
-/// The classes.
+/// Window classes.
 pub(crate) const MAIN: &str = "tcplimitw";
 pub(crate) const GRAPH: &str = "TcpLimitGraph";
 
-/// COLOR_3DFACE, as a class takes it.
+/// COLOR_3DFACE, in the form of a class.
 const FACE: usize = 16;
 /// IDC_ARROW.
 const ARROW: usize = 32512;
@@ -44,54 +44,54 @@ const WM_TIMER: u32 = 0x113;
 const WM_LBUTTONDOWN: u32 = 0x201;
 const WM_THEMECHANGED: u32 = 0x31A;
 
-/// The message that is answered with the number of objects.
+/// The message that returns the number of objects.
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-/// What happened to the main window.
+/// An event of the main window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event {
     /// A second has passed.
     Second,
-    /// The window has another size.
+    /// The size of the window has changed.
     Size,
-    /// A control or a command of the menu: its number, and what happened to it.
+    /// The ID of a control or menu command, and its notification code.
     Command(u16, u16),
-    /// Another window is to have the keyboard.
+    /// Another window is about to get the keyboard.
     Deactivate,
-    /// The window itself has got the keyboard.
+    /// The window itself got the keyboard.
     Focus,
     /// The user closes the window.
     Close,
-    /// The window is gone.
+    /// The window is being destroyed.
     Destroy,
     /// Colours, fonts or the theme have changed.
     Settings,
-    /// Something at the icon in the notification area.
+    /// A message of the icon in the notification area.
     Icon(u32),
-    /// A message by its name.
+    /// A registered message.
     Named(u32),
 }
 
 /// The program behind the windows.
 pub(crate) trait Program {
-    /// Handles an event; whether it was handled.
+    /// Handles an event; returns whether it was handled.
     fn event(main: Window, event: Event) -> bool;
 
-    /// The least outer size of the window; `None` where that can't be told now.
+    /// The minimum outer size of the window; `None` if unknown now.
     fn minimum_size() -> Option<(i32, i32)>;
 
-    /// Whether that is the control of the number.
+    /// Whether the window is the control of the number.
     fn is_number(window: Window) -> bool;
 
-    /// Draws the graph, of that width and height, and with the keyboard or without.
+    /// Draws the graph in that size, with or without focus.
     fn graph(size: (i32, i32), has_focus: bool, draw: &mut dyn FnMut(&Picture<'_>));
 }
 
-/// Makes the classes of the main window and of the graph.
+/// Registers the classes of the main window and of the graph.
 ///
 /// # Errors
-/// When one can't be made.
-pub(crate) fn register<P: Program>() -> Result<(), Win32> {
+/// If one can't be registered.
+pub(crate) fn register<P: Program>() -> Result<(), Win32Error> {
     COUNT.store(window::message("tcplimitw.objects"), Ordering::Relaxed);
     for (name, procedure, background) in [
         (MAIN, main_procedure::<P> as Procedure, FACE),
@@ -113,7 +113,7 @@ pub(crate) fn register<P: Program>() -> Result<(), Win32> {
             name: name.as_ptr(),
             small_icon: icon::load(icon::Size::Small),
         };
-        // SAFETY: the structure is whole, and the name ends in a NUL.
+        // SAFETY: the structure is initialized, and the name ends in a NUL.
         if unsafe { RegisterClassExW(&class) } == 0 {
             return Err(last_error());
         }
@@ -121,7 +121,7 @@ pub(crate) fn register<P: Program>() -> Result<(), Win32> {
     Ok(())
 }
 
-/// The two halves of a parameter.
+/// Splits a parameter into its halves.
 fn halves(wide: usize) -> (u16, u16) {
     let [a, b, c, d, ..] = wide.to_le_bytes();
     (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
@@ -135,7 +135,7 @@ unsafe extern "system" fn main_procedure<P: Program>(
 ) -> isize {
     let window = Window(handle);
     if message != 0 && message == COUNT.load(Ordering::Relaxed) {
-        return isize::try_from(objects::live()).unwrap_or(isize::MAX);
+        return isize::try_from(objects::live_count()).unwrap_or(isize::MAX);
     }
     let event = match message {
         WM_TIMER => Some(Event::Second),
@@ -146,8 +146,8 @@ unsafe extern "system" fn main_procedure<P: Program>(
         WM_DESTROY => Some(Event::Destroy),
         WM_SYSCOLORCHANGE | WM_SETTINGCHANGE | WM_THEMECHANGED => Some(Event::Settings),
         WM_COMMAND => {
-            let (id, what) = halves(wide);
-            Some(Event::Command(id, what))
+            let (id, notification) = halves(wide);
+            Some(Event::Command(id, notification))
         }
         icon::MESSAGE => Some(Event::Icon(u32::try_from(long).unwrap_or(0))),
         0xC000..=0xFFFF => Some(Event::Named(message)),
@@ -165,7 +165,7 @@ unsafe extern "system" fn main_procedure<P: Program>(
     };
     match event {
         Some(event) if P::event(window, event) => 0,
-        // SAFETY: the parameters are those that Windows has handed over.
+        // SAFETY: the parameters are those from Windows.
         _ => unsafe { DefWindowProcW(handle, message, wide, long) },
     }
 }
@@ -182,17 +182,17 @@ unsafe extern "system" fn graph_procedure<P: Program>(
             super::canvas::paint(window, P::graph);
             return 0;
         }
-        // All of it is painted.
+        // WM_PAINT paints everything.
         WM_ERASEBKGND => return 1,
         WM_LBUTTONDOWN => window.focus(),
         WM_SETFOCUS | WM_KILLFOCUS => window.invalidate(),
         _ => {}
     }
-    // SAFETY: the parameters are those that Windows has handed over.
+    // SAFETY: the parameters are those from Windows.
     unsafe { DefWindowProcW(handle, message, wide, long) }
 }
 
-/// Handles messages until the main window is gone.
+/// Handles messages until the main window is destroyed.
 pub(crate) fn run<P: Program>(main: Window, keys: &Keys) {
     let mut message = Message {
         window: ptr::null_mut(),
@@ -204,10 +204,10 @@ pub(crate) fn run<P: Program>(main: Window, keys: &Keys) {
     };
     // SAFETY: `message` is written; null is all windows of this thread.
     while unsafe { GetMessageW(&mut message, ptr::null_mut(), 0, 0) } > 0 {
-        // There it copies what is selected.
+        // There, Ctrl+C copies the selection.
         let is_copy = message.message == WM_KEYDOWN && message.wide == usize::from(b'C');
         if !(is_copy && P::is_number(Window(message.window))) {
-            // SAFETY: `message` is one that was got; the table is of this program.
+            // SAFETY: `message` is from GetMessage; the table is of this program.
             let is_key = unsafe { TranslateAcceleratorW(main.0, keys.get(), &message) };
             if is_key != 0 {
                 continue;
@@ -219,7 +219,7 @@ pub(crate) fn run<P: Program>(main: Window, keys: &Keys) {
         }
         // SAFETY: as above.
         unsafe { TranslateMessage(&message) };
-        // A timer with a function would have it called: none of this program has one.
+        // DispatchMessage would call the function of a timer; none of this program has one.
         if message.message == WM_TIMER && message.long != 0 {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Questions, the clipboard, folders, other users, and the one instance of a session.
+//! Message boxes, the clipboard, folders, other users, and the single instance of a session.
 
 use alloc::format;
 use alloc::string::String;
@@ -6,16 +6,16 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::ptr;
 
-use tcplimit_xp::Win32;
+use tcplimit_xp::Win32Error;
 
-use super::calls::{
+use super::imports::{
     CloseClipboard, CreateMutexW, EmptyClipboard, GlobalAlloc, GlobalFree, GlobalLock,
     GlobalUnlock, MessageBoxA, MessageBoxW, OpenClipboard, SHGetFolderPathW, SetClipboardData,
     ShellExecuteW,
 };
 use super::window::Window;
-use crate::win::handle::{Kind, Owned, last_error};
-use crate::win::wide::{narrow, wide};
+use crate::os_win32::handle::{HandleKind, OwnedHandle, last_error};
+use crate::os_win32::wide::{narrow, wide};
 
 /// CSIDL_PERSONAL: My Documents.
 const DOCUMENTS: i32 = 5;
@@ -28,31 +28,31 @@ const MOVEABLE: u32 = 2;
 const YES: i32 = 6;
 /// SW_SHOW.
 const SHOW: i32 = 5;
-/// ShellExecute returns more than this where it works.
+/// ShellExecute returns more than this on success.
 const LARGEST_ERROR: isize = 32;
-/// ERROR_CANCELLED: the user has changed his mind.
-const CANCELLED: Win32 = Win32(1223);
+/// ERROR_CANCELLED: the user cancelled.
+const CANCELLED: Win32Error = Win32Error(1223);
 
-/// What a message box is for.
+/// The kind of a message box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mood {
+pub(crate) enum MessageKind {
     /// MB_ICONINFORMATION.
     Information = 0x40,
     /// MB_ICONWARNING.
     Warning = 0x30,
-    /// MB_ICONQUESTION with MB_YESNO and MB_DEFBUTTON2: what is pressed by accident is "No".
+    /// MB_ICONQUESTION with MB_YESNO and MB_DEFBUTTON2: "No" is the default.
     Question = 0x20 | 0x4 | 0x100,
 }
 
-/// Shows a message over the window; whether "Yes" was chosen.
-pub(crate) fn say(window: Window, mood: Mood, text: &str) -> bool {
+/// Shows a message over the window; returns whether "Yes" was chosen.
+pub(crate) fn message_box(window: Window, kind: MessageKind, text: &str) -> bool {
     let (text, title) = (wide(text), wide("tcplimit"));
     // SAFETY: both texts end in a NUL.
-    unsafe { MessageBoxW(window.0, text.as_ptr(), title.as_ptr(), mood as u32) == YES }
+    unsafe { MessageBoxW(window.0, text.as_ptr(), title.as_ptr(), kind as u32) == YES }
 }
 
-/// Shows a message without any memory.
-pub(crate) fn say_plainly(text: &CStr) {
+/// Shows a message without allocating memory.
+pub(crate) fn message_box_without_heap(text: &CStr) {
     // SAFETY: both texts end in a NUL. MB_ICONERROR.
     unsafe {
         MessageBoxA(
@@ -64,7 +64,7 @@ pub(crate) fn say_plainly(text: &CStr) {
     };
 }
 
-/// Puts text onto the clipboard; whether it is there.
+/// Puts text onto the clipboard; returns whether it succeeded.
 pub(crate) fn copy(window: Window, text: &str) -> bool {
     let units = wide(text);
     // SAFETY: any window of this program may open it.
@@ -79,9 +79,9 @@ pub(crate) fn copy(window: Window, text: &str) -> bool {
     is_there
 }
 
-/// Hands a copy to the open clipboard.
+/// Gives a copy to the open clipboard.
 fn put(units: &[u16]) -> bool {
-    // SAFETY: it has no conditions.
+    // SAFETY: no preconditions.
     let memory = unsafe { GlobalAlloc(MOVEABLE, units.len().saturating_mul(2)) };
     if memory.is_null() {
         return false;
@@ -89,14 +89,14 @@ fn put(units: &[u16]) -> bool {
     // SAFETY: the memory is this program's.
     let place = unsafe { GlobalLock(memory) };
     if !place.is_null() {
-        // SAFETY: there is room for so many units, which lie elsewhere.
+        // SAFETY: the buffer has room for that many units, which lie elsewhere.
         unsafe { ptr::copy_nonoverlapping(units.as_ptr(), place.cast(), units.len()) };
     }
     // SAFETY: it was locked.
     unsafe { GlobalUnlock(memory) };
-    // SAFETY: the clipboard is open; where it takes the memory it owns it.
+    // SAFETY: the clipboard is open; on success it owns the memory.
     if unsafe { SetClipboardData(UNICODE_TEXT, memory) }.is_null() {
-        // SAFETY: nobody has taken it.
+        // SAFETY: the clipboard did not take it.
         unsafe { GlobalFree(memory) };
         return false;
     }
@@ -106,10 +106,10 @@ fn put(units: &[u16]) -> bool {
 /// The folder of the user's documents.
 ///
 /// # Errors
-/// When there is none.
-pub(crate) fn documents() -> Result<String, Win32> {
+/// If there is none.
+pub(crate) fn documents() -> Result<String, Win32Error> {
     let mut path: Vec<u16> = alloc::vec![0; LONGEST];
-    // SAFETY: there is room for MAX_PATH units; null is no window and this user.
+    // SAFETY: the buffer has room for MAX_PATH units; null is no window and this user.
     let result = unsafe {
         SHGetFolderPathW(
             ptr::null_mut(),
@@ -121,15 +121,15 @@ pub(crate) fn documents() -> Result<String, Win32> {
     };
     match result {
         0 => narrow(&path),
-        _ => Err(Win32::PATH_NOT_FOUND),
+        _ => Err(Win32Error::PATH_NOT_FOUND),
     }
 }
 
-/// Starts a program as another user, whom Windows asks for.
+/// Starts a program as another user, whom Windows asks for. Returns false if the user cancelled.
 ///
 /// # Errors
-/// When it was not started. It is no error that the user has changed his mind.
-pub(crate) fn run_as(window: Window, program: &str, folder: &str) -> Result<bool, Win32> {
+/// If it was not started.
+pub(crate) fn run_as(window: Window, program: &str, folder: &str) -> Result<bool, Win32Error> {
     let [verb, program, folder] = ["runas", program, folder].map(wide);
     // SAFETY: all texts end in a NUL; null is no arguments.
     let result = unsafe {
@@ -146,26 +146,26 @@ pub(crate) fn run_as(window: Window, program: &str, folder: &str) -> Result<bool
         return Ok(true);
     }
     match last_error() {
-        CANCELLED | Win32(0) => Ok(false),
+        CANCELLED | Win32Error(0) => Ok(false),
         error => Err(error),
     }
 }
 
-/// The mark that an instance runs in this session.
+/// The mutex of the instance in this session.
 #[derive(Debug)]
 pub(crate) struct Instance {
-    _mutex: Owned,
+    _mutex: OwnedHandle,
 }
 
 impl Instance {
-    /// Takes the mark; `None` where another instance has it. An instance of another user may have
-    /// one that can't be opened.
+    /// Takes the mutex; `None` if another instance has it. An instance of another user may have one
+    /// that can't be opened.
     pub(crate) fn take(name: &str) -> Option<Instance> {
         let name = wide(&format!("Local\\{name}"));
         // SAFETY: the name ends in a NUL; null is the usual security.
         let mutex = unsafe { CreateMutexW(ptr::null(), 0, name.as_ptr()) };
         let error = last_error();
-        let mutex = Owned::of(mutex, Kind::Object).ok()?;
-        (error != Win32::ALREADY_EXISTS).then_some(Instance { _mutex: mutex })
+        let mutex = OwnedHandle::new(mutex, HandleKind::Object).ok()?;
+        (error != Win32Error::ALREADY_EXISTS).then_some(Instance { _mutex: mutex })
     }
 }

@@ -1,20 +1,20 @@
-//! Windows: what is asked of them and told to them.
+//! Windows: their properties and messages.
 
 use alloc::string::String;
 use core::ptr;
 
-use tcplimit_xp::Win32;
+use tcplimit_xp::Win32Error;
 use tcplimit_xp::window::Rect;
 
-use super::calls::{
+use super::imports::{
     AdjustWindowRectEx, CreateWindowExW, DestroyWindow, EnableWindow, FindWindowW, GetClientRect,
     GetFocus, GetWindowTextW, InvalidateRect, IsIconic, MoveWindow, PostMessageW, PostQuitMessage,
     RegisterWindowMessageW, SendMessageW, SetFocus, SetForegroundWindow, SetTimer, SetWindowTextW,
     ShowWindow,
 };
-use crate::win::calls::{GetModuleHandleW, Handle};
-use crate::win::handle::last_error;
-use crate::win::wide::{narrow, wide};
+use crate::os_win32::handle::last_error;
+use crate::os_win32::imports::{GetModuleHandleW, Handle};
+use crate::os_win32::wide::{narrow, wide};
 
 /// WS_CHILD.
 pub(super) const CHILD: u32 = 0x4000_0000;
@@ -26,9 +26,9 @@ const ANYWHERE: i32 = i32::MIN;
 const HIDE: i32 = 0;
 const SHOW: i32 = 5;
 const RESTORE: i32 = 9;
-/// The longest text that is read, in units.
+/// The longest text to read, in units.
 const LONGEST: i32 = 64;
-/// The one timer, and its milliseconds.
+/// The only timer, and its milliseconds.
 const TIMER: usize = 1;
 const SECOND: u32 = 1000;
 
@@ -36,15 +36,15 @@ const SECOND: u32 = 1000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Window(pub(super) Handle);
 
-/// What a window is made of.
-pub(super) struct Made<'a> {
+/// Options for creating a window.
+pub(super) struct WindowOptions<'a> {
     pub(super) class: &'a str,
     pub(super) text: &'a str,
     pub(super) style: u32,
     pub(super) extended: u32,
     pub(super) area: [i32; 4],
     pub(super) parent: Handle,
-    /// A menu, or the number of a child.
+    /// A menu, or the ID of a child.
     pub(super) menu: Handle,
 }
 
@@ -55,22 +55,22 @@ pub(super) fn module() -> Handle {
 }
 
 impl Window {
-    pub(super) fn make(made: &Made<'_>) -> Result<Window, Win32> {
-        let (class, text) = (wide(made.class), wide(made.text));
-        let [x, y, width, height] = made.area;
-        // SAFETY: both texts end in a NUL; the handles may be any.
+    pub(super) fn make(options: &WindowOptions<'_>) -> Result<Window, Win32Error> {
+        let (class, text) = (wide(options.class), wide(options.text));
+        let [x, y, width, height] = options.area;
+        // SAFETY: both texts end in a NUL; any handles are allowed.
         let window = unsafe {
             CreateWindowExW(
-                made.extended,
+                options.extended,
                 class.as_ptr(),
                 text.as_ptr(),
-                made.style,
+                options.style,
                 x,
                 y,
                 width,
                 height,
-                made.parent,
-                made.menu,
+                options.parent,
+                options.menu,
                 module(),
                 ptr::null(),
             )
@@ -81,15 +81,15 @@ impl Window {
         }
     }
 
-    /// The program's main window, hidden, with an inside of that size.
+    /// Creates the program's main window, hidden, with an inside of that size.
     pub(crate) fn main(
         class: &str,
         title: &str,
         menu: Handle,
         inside: (i32, i32),
-    ) -> Result<Window, Win32> {
+    ) -> Result<Window, Win32Error> {
         let (width, height) = outside(inside);
-        Window::make(&Made {
+        Window::make(&WindowOptions {
             class,
             text: title,
             style: MAIN,
@@ -100,7 +100,7 @@ impl Window {
         })
     }
 
-    /// The window of that class, of whatever process of this desktop.
+    /// Finds the window of that class in any process of this desktop.
     pub(crate) fn find(class: &str) -> Option<Window> {
         let class = wide(class);
         // SAFETY: the name ends in a NUL; null is any title.
@@ -121,15 +121,15 @@ impl Window {
         unsafe { SendMessageW(self.0, message, 0, text.as_ptr() as isize) };
     }
 
-    /// Sends a message that takes so many numbers.
+    /// Sends a message that takes numbers and their count.
     pub(crate) fn send_numbers(self, message: u32, numbers: &[i32]) {
-        // SAFETY: so many numbers are there, and the message is handled before this returns.
+        // SAFETY: the slice holds that many numbers; the message is handled before this returns.
         unsafe { SendMessageW(self.0, message, numbers.len(), numbers.as_ptr() as isize) };
     }
 
     /// Posts a message whose parameters are numbers.
     pub(crate) fn post(self, message: u32) {
-        // SAFETY: it has no conditions; numbers are passed.
+        // SAFETY: no preconditions; numbers are passed.
         unsafe { PostMessageW(self.0, message, 0, 0) };
     }
 
@@ -139,47 +139,47 @@ impl Window {
         unsafe { SetWindowTextW(self.0, text.as_ptr()) };
     }
 
-    /// Its text, if it is short.
+    /// Its text, if short.
     pub(crate) fn text(self) -> String {
         let mut units = [0; LONGEST as usize];
-        // SAFETY: there is room for so many units.
+        // SAFETY: the buffer has room for that many units.
         unsafe { GetWindowTextW(self.0, units.as_mut_ptr(), LONGEST) };
         narrow(&units).unwrap_or_default()
     }
 
     pub(crate) fn place(self, area: &Rect) {
         let Rect { left, top, .. } = *area;
-        // SAFETY: it has no conditions.
+        // SAFETY: no preconditions.
         unsafe { MoveWindow(self.0, left, top, area.width(), area.height(), 1) };
     }
 
     pub(crate) fn show(self, is_shown: bool) {
-        // SAFETY: it has no conditions.
+        // SAFETY: no preconditions.
         unsafe { ShowWindow(self.0, if is_shown { SHOW } else { HIDE }) };
     }
 
     /// Shows it in front of all others.
     pub(crate) fn bring_up(self) {
-        // SAFETY: it has no conditions.
+        // SAFETY: no preconditions.
         let is_iconic = unsafe { IsIconic(self.0) } != 0;
-        // SAFETY: it has no conditions.
+        // SAFETY: no preconditions.
         unsafe { ShowWindow(self.0, if is_iconic { RESTORE } else { SHOW }) };
-        // SAFETY: it has no conditions.
+        // SAFETY: no preconditions.
         unsafe { SetForegroundWindow(self.0) };
     }
 
     /// Gives it the keyboard, shown or not.
     pub(crate) fn to_front(self) {
-        // SAFETY: it has no conditions.
+        // SAFETY: no preconditions.
         unsafe { SetForegroundWindow(self.0) };
     }
 
     pub(crate) fn enable(self, is_enabled: bool) {
-        // SAFETY: it has no conditions.
+        // SAFETY: no preconditions.
         unsafe { EnableWindow(self.0, is_enabled.into()) };
     }
 
-    /// Has it painted anew.
+    /// Requests a repaint.
     pub(crate) fn invalidate(self) {
         // SAFETY: null is the whole window.
         unsafe { InvalidateRect(self.0, ptr::null(), 0) };
@@ -195,34 +195,34 @@ impl Window {
     }
 
     pub(crate) fn focus(self) {
-        // SAFETY: it has no conditions.
+        // SAFETY: no preconditions.
         unsafe { SetFocus(self.0) };
     }
 
     pub(crate) fn has_focus(self) -> bool {
-        // SAFETY: it has no conditions.
+        // SAFETY: no preconditions.
         unsafe { GetFocus() == self.0 }
     }
 
-    /// Starts the timer of each second.
+    /// Starts the timer of one second.
     pub(crate) fn start_timer(self) {
         // SAFETY: null: the message goes to the window.
         unsafe { SetTimer(self.0, TIMER, SECOND, ptr::null()) };
     }
 
     pub(crate) fn destroy(self) {
-        // SAFETY: it has no conditions.
+        // SAFETY: no preconditions.
         unsafe { DestroyWindow(self.0) };
     }
 }
 
 /// The window that has the keyboard.
 pub(crate) fn focused() -> Window {
-    // SAFETY: it has no conditions.
+    // SAFETY: no preconditions.
     Window(unsafe { GetFocus() })
 }
 
-/// The outer size of a main window with such an inside and a menu.
+/// The outer size of a main window with a menu and that inside.
 pub(crate) fn outside((width, height): (i32, i32)) -> (i32, i32) {
     let mut area = [0, 0, width, height];
     // SAFETY: `area` is read and written.
@@ -233,11 +233,11 @@ pub(crate) fn outside((width, height): (i32, i32)) -> (i32, i32) {
 
 /// Ends the message loop.
 pub(crate) fn quit() {
-    // SAFETY: it has no conditions.
+    // SAFETY: no preconditions.
     unsafe { PostQuitMessage(0) };
 }
 
-/// The number of a message by its name.
+/// The number of a registered message.
 pub(crate) fn message(name: &str) -> u32 {
     let name = wide(name);
     // SAFETY: the name ends in a NUL.

@@ -1,4 +1,4 @@
-//! What texts are found by: 32-bit FNV-1a. The build script sees to it that no two have the same.
+//! The hash that texts are indexed by: 32-bit FNV-1a. The build script refuses collisions.
 //!
 //! Source: "The FNV Non-Cryptographic Hash Algorithm" (RFC 9923).
 
@@ -9,7 +9,7 @@ pub(crate) const fn hash(text: &str) -> u32 {
     let mut hash = OFFSET_BASIS;
     let mut rest = text.as_bytes();
     while let Some((byte, behind)) = rest.split_first() {
-        // (`u32::from` can't be called here.)
+        // (`u32::from` is not const.)
         hash = (hash ^ *byte as u32).wrapping_mul(PRIME);
         rest = behind;
     }

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 /// Bytes of both headers.
 const HEADERS: usize = 14 + 40;
 
-/// The file of a picture with 24 bits a pixel. `rows` are bottom up, padded to dwords, as GDI
-/// gives them; `None` where their length does not fit the size.
+/// The BMP file of a picture with 24 bits a pixel. `rows` are bottom up, padded to dwords, as from
+/// GDI; `None` if their length does not fit the size.
 #[must_use]
 pub fn bitmap(width: u32, height: u32, rows: &[u8]) -> Option<Vec<u8>> {
     let stride = width.checked_mul(3)?.checked_next_multiple_of(4)?;
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_headers_say_what_follows() {
+    fn the_headers_describe_the_picture() {
         let rows = [7; 2 * 12];
         let file = bitmap(3, 2, &rows).unwrap();
         assert_eq!(file.len(), HEADERS + 24);

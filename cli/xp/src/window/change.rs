@@ -1,4 +1,4 @@
-//! Changes: the question that comes before each, and the command lines that it stands for.
+//! Changes: each has a question, and the command lines that it runs.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -8,49 +8,52 @@ use scanner_core::Module;
 use scanner_core::policy::PRISTINE_LIMIT;
 use tcplimit_report::Exit;
 
-use super::{Action, Model};
+use super::{Model, Remedy};
 use crate::arguments::Arguments;
-use crate::client;
 use crate::console::Console;
+use crate::driver_client;
 use crate::failure::Failure;
 use crate::install;
-use crate::limit::{self, Limits};
+use crate::limit::{self, JsonLimits};
+use crate::os::Os;
 use crate::service;
 use crate::system;
-use crate::verb::Act;
-use crate::win32::Win32;
-use crate::windows::Windows;
+use crate::verb::Action;
+use crate::win32_error::Win32Error;
 
 /// Limits to choose from.
-pub const USUAL: [u32; 6] = [10, 20, 50, 100, 200, 500];
+pub const COMMON_LIMITS: [u32; 6] = [10, 20, 50, 100, 200, 500];
 
-/// What is about to be done.
+/// A proposed change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What the user is asked, with all values.
+    /// The question to the user, with all values.
     pub question: String,
-    /// Command lines without the program's name, done one after the other.
+    /// Command lines without the program's name, run in order.
     pub commands: Vec<String>,
 }
 
-/// What came of it.
+/// The outcome of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Of the first command line that failed.
+    /// The exit code of the first command line that failed.
     pub exit: Exit,
-    /// All that the command lines said.
+    /// The output of all command lines.
     pub text: String,
-    /// Whether an Administrator could have done it.
+    /// Whether an Administrator could have made it.
     pub is_denied: bool,
 }
 
 impl Model {
-    /// To set the limit. `number` is what the user typed; what is no limit is refused by `set`.
+    /// Proposes to set the limit. `number` is the user's input; `set` refuses an invalid one.
     #[must_use]
-    pub fn set(&self, number: &str, keep: bool, ipv6: bool) -> Change {
+    pub fn propose_set(&self, number: &str, keep: bool, ipv6: bool) -> Change {
         let number = number.trim();
-        let number: String = number.chars().filter(|it| !it.is_whitespace()).collect();
-        let mut change = self.change(&format!("set {number}"), keep, ipv6, &|module, now| {
+        let number: String = number
+            .chars()
+            .filter(|character| !character.is_whitespace())
+            .collect();
+        let mut change = self.propose(&format!("set {number}"), keep, ipv6, &|module, now| {
             text!(
                 "{module}: set the limit from {now} to {number}?",
                 module,
@@ -65,14 +68,14 @@ impl Model {
         change
     }
 
-    /// To set the limit back to 10. A stored limit is forgotten.
+    /// Proposes to set the limit back to 10, and to delete a stored limit.
     #[must_use]
-    pub fn reset(&self, ipv6: bool) -> Change {
+    pub fn propose_reset(&self, ipv6: bool) -> Change {
         let modules = self.facts().map_or(&[][..], |facts| &facts.modules);
         let is_stored = modules
             .iter()
             .any(|module| module.stored.limit.is_some() || module.stored.malformed);
-        let mut change = self.change("reset", is_stored, ipv6, &|module, now| {
+        let mut change = self.propose("reset", is_stored, ipv6, &|module, now| {
             text!(
                 "{module}: set the limit from {now} back to {limit}?",
                 module,
@@ -83,12 +86,12 @@ impl Model {
         if is_stored {
             change
                 .question
-                .push_str(phrase!("\nThe stored limit is forgotten."));
+                .push_str(phrase!("\nThe stored limit is deleted."));
         }
         change
     }
 
-    fn change(
+    fn propose(
         &self,
         verb: &str,
         persist: bool,
@@ -114,42 +117,39 @@ impl Model {
                 change.question.push('\n');
             }
             change.question.push_str(&ask(module, &now));
-            // The question names the value, and the user agrees to it.
+            // The question names the value, and the user confirms it.
             let expect = answer
-                .filter(|answer| client::is_foreign(answer))
+                .filter(|answer| driver_client::is_foreign(answer))
                 .and(limit);
             if expect.is_some() {
                 change.question.push_str(&text!(
-                    "\ntcplimit has not set the {now}: other software did, or the file is patched.",
+                    "\ntcplimit did not set {now}: other software did, or the file is patched.",
                     now
                 ));
             }
-            let command = client::command(verb, module, expect, persist);
+            let command = driver_client::command(verb, module, expect, persist);
             let command = command.strip_prefix("tcplimit ").unwrap_or(&command);
             change.commands.push(command.into());
         }
         change
     }
 
-    /// To do what is advised.
+    /// Proposes a remedy.
     #[must_use]
-    pub fn act(&self, action: Action) -> Change {
-        let (question, command) = match action {
-            Action::Install => (
+    pub fn propose_remedy(&self, remedy: Remedy) -> Change {
+        let (question, command) = match remedy {
+            Remedy::Install => (
                 phrase!(
-                    "Install the driver? It is copied to system32\\drivers, registered as the service \
-                 TcpLimit, and loaded. The limit stays as it is."
+                    "Install the driver? It is copied to system32\\drivers, registered as the \
+                     service TcpLimit, and loaded. The limit does not change."
                 ),
                 "install",
             ),
-            Action::Load => (
-                phrase!("Load the driver? A stored limit is applied then."),
+            Remedy::Load => (
+                phrase!("Load the driver? This applies a stored limit."),
                 "load",
             ),
-            Action::Repair => (
-                phrase!("Remove what is left of an installation that is not whole?"),
-                "repair",
-            ),
+            Remedy::Repair => (phrase!("Remove the incomplete installation?"), "repair"),
         };
         Change {
             question: question.into(),
@@ -157,15 +157,15 @@ impl Model {
         }
     }
 
-    /// Does it, until a command line fails, and looks at everything again.
-    pub fn carry_out(&mut self, windows: &dyn Windows, change: &Change) -> Outcome {
+    /// Runs the command lines until one fails, and refreshes everything.
+    pub fn execute(&mut self, os: &dyn Os, change: &Change) -> Outcome {
         let mut outcome = Outcome {
             exit: Exit::Done,
             text: String::new(),
             is_denied: false,
         };
         for command in &change.commands {
-            let (exit, text, is_denied) = perform_line(windows, command);
+            let (exit, text, is_denied) = run_command_line(os, command);
             outcome.text.push_str(&text);
             if exit != Exit::Done {
                 outcome.exit = exit;
@@ -174,65 +174,61 @@ impl Model {
             }
         }
         outcome.text.truncate(outcome.text.trim_end().len());
-        self.refresh(windows);
+        self.refresh(os);
         outcome
     }
 }
 
-/// Does what a command line says; what it said, and whether it was refused for want of rights.
-fn perform_line(windows: &dyn Windows, line: &str) -> (Exit, String, bool) {
+/// Runs a command line; returns its output, and whether it lacked rights.
+fn run_command_line(os: &dyn Os, line: &str) -> (Exit, String, bool) {
     let words: Vec<String> = line.split_whitespace().map(String::from).collect();
     let arguments = match Arguments::parse(&words) {
         Ok(arguments) => arguments,
-        Err(wrong) => return (Exit::Usage, format!("{}.", wrong.message), false),
+        Err(usage_error) => return (Exit::Usage, format!("{}.", usage_error.message), false),
     };
-    let mut console = Console::recording(windows, arguments.verb.name);
-    let failure = perform(windows, &mut console, &arguments).err();
+    let mut console = Console::recording(os, arguments.verb.name);
+    let failure = run_verb(os, &mut console, &arguments).err();
     let is_denied = failure
         .as_ref()
-        .is_some_and(|failure| failure.error == Some(Win32::ACCESS_DENIED));
+        .is_some_and(|failure| failure.error == Some(Win32Error::ACCESS_DENIED));
     let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
     (exit, console.into_recorded(failure.as_ref()), is_denied)
 }
 
-/// The verbs that a window has use for.
-fn perform(
-    windows: &dyn Windows,
-    console: &mut Console<'_>,
-    arguments: &Arguments,
-) -> Result<(), Failure> {
-    system::check(windows, arguments.verb.needs)?;
-    let mut limits = Limits::default();
-    match arguments.verb.act {
-        Act::Install => install::run(windows, console, false),
-        Act::Load => service::load(windows, console),
-        Act::Repair => service::repair(windows, console),
-        Act::Set => limit::set(windows, console, arguments, &mut limits),
-        Act::Reset => limit::reset(windows, console, arguments, &mut limits),
+/// Runs a verb that the window uses.
+fn run_verb(os: &dyn Os, console: &mut Console<'_>, arguments: &Arguments) -> Result<(), Failure> {
+    system::check(os, arguments.verb.needs)?;
+    let mut limits = JsonLimits::default();
+    match arguments.verb.action {
+        Action::Install => install::run(os, console, false),
+        Action::Load => service::load(os, console),
+        Action::Repair => service::repair(os, console),
+        Action::Set => limit::set(os, console, arguments, &mut limits),
+        Action::Reset => limit::reset(os, console, arguments, &mut limits),
         _ => Ok(()),
     }
 }
 
-impl Action {
-    /// What its button says.
+impl Remedy {
+    /// The text of its button.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
-            Action::Install => phrase!("&Install..."),
-            Action::Load => phrase!("&Load..."),
-            Action::Repair => phrase!("R&epair..."),
+            Remedy::Install => phrase!("&Install..."),
+            Remedy::Load => phrase!("&Load..."),
+            Remedy::Repair => phrase!("R&epair..."),
         }
     }
 }
 
-/// Asked where a change needs an Administrator.
+/// The question after a change that needs an Administrator.
 #[must_use]
 pub fn run_as_question() -> &'static str {
     phrase!("Start tcplimit as another user, such as an Administrator?")
 }
 
-/// Said where the program can't be started as another user.
+/// The message if the program can't be started as another user.
 #[must_use]
-pub fn not_started(error: Win32) -> String {
+pub fn not_started(error: Win32Error) -> String {
     text!("Can't start tcplimit: {error}.", error)
 }

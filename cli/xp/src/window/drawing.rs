@@ -1,4 +1,4 @@
-//! Drawing commands: what a picture consists of, in pixels, before anything is drawn.
+//! Drawing commands, in pixels.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -19,14 +19,14 @@ pub struct Rect {
     pub left: i32,
     /// The first row.
     pub top: i32,
-    /// The column behind the last.
+    /// The column after the last.
     pub right: i32,
-    /// The row behind the last.
+    /// The row after the last.
     pub bottom: i32,
 }
 
 impl Rect {
-    /// The one of that size at that place.
+    /// A rectangle of that size at that place.
     #[must_use]
     pub fn at(left: i32, top: i32, width: i32, height: i32) -> Rect {
         Rect {
@@ -49,13 +49,13 @@ impl Rect {
         self.bottom.saturating_sub(self.top)
     }
 
-    /// Whether it has no pixel.
+    /// Whether it contains no pixel.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.right <= self.left || self.bottom <= self.top
     }
 
-    /// Whether the other one lies in it wholly.
+    /// Whether it contains the other one wholly.
     #[must_use]
     pub fn holds(&self, other: &Rect) -> bool {
         other.left >= self.left
@@ -64,7 +64,7 @@ impl Rect {
             && other.bottom <= self.bottom
     }
 
-    /// Whether they have a pixel in common.
+    /// Whether they share a pixel.
     #[must_use]
     pub fn overlaps(&self, other: &Rect) -> bool {
         !self.is_empty()
@@ -76,10 +76,10 @@ impl Rect {
     }
 }
 
-/// What a colour is for.
+/// The purpose of a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ink {
-    /// Behind everything.
+    /// The background.
     Background,
     /// Lines of the scale.
     Grid,
@@ -115,7 +115,7 @@ pub enum Shape {
         /// In pixels.
         width: i32,
     },
-    /// Text at the left of a rectangle that has room for it.
+    /// Text in a rectangle that has room for it.
     Text {
         /// As wide as the text and as high as the font.
         area: Rect,
@@ -124,7 +124,7 @@ pub enum Shape {
     },
 }
 
-/// A font, as far as a drawing depends on it.
+/// The measures of a font.
 pub trait Font {
     /// The width of a line of text in pixels.
     fn width(&self, text: &str) -> i32;
@@ -137,7 +137,7 @@ pub trait Font {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rgb(pub u8, pub u8, pub u8);
 
-/// Colours of the system that a drawing is to agree with.
+/// System colours that a drawing must match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SystemColors {
     /// COLOR_WINDOW.
@@ -148,15 +148,14 @@ pub struct SystemColors {
     pub gray: Rgb,
     /// COLOR_HIGHLIGHT.
     pub highlight: Rgb,
-    /// Whether the user has asked for High Contrast.
+    /// Whether the user has chosen High Contrast.
     pub high_contrast: bool,
 }
 
 impl SystemColors {
-    /// The colour of an ink. In High Contrast there are none but the system's: lines are told
-    /// apart by their marks.
+    /// The colour of an ink. High Contrast has only system colours: markers distinguish the lines.
     #[must_use]
-    pub fn of(&self, ink: Ink) -> Rgb {
+    pub fn color(&self, ink: Ink) -> Rgb {
         let is_dark = luminance(self.window) < luminance(self.text);
         let either = |on_light, on_dark| if is_dark { on_dark } else { on_light };
         match ink {
@@ -177,7 +176,7 @@ impl SystemColors {
     }
 }
 
-/// How bright a colour is, in thousandths of white's 255.
+/// The brightness of a colour, in thousandths of white's 255.
 fn luminance(Rgb(red, green, blue): Rgb) -> u32 {
     299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue)
 }
@@ -218,7 +217,7 @@ mod tests {
                 if matches!(ink, Ink::Background | Ink::Grid) {
                     continue;
                 }
-                let difference = luminance(colors.of(ink)).abs_diff(luminance(colors.window));
+                let difference = luminance(colors.color(ink)).abs_diff(luminance(colors.window));
                 assert!(difference > 255_000 * 4 / 10, "{ink:?}: {difference}");
             }
         }
@@ -232,7 +231,7 @@ mod tests {
         };
         let systems = [colors.window, colors.text, colors.gray, colors.highlight];
         for ink in INKS {
-            assert!(systems.contains(&colors.of(ink)), "{ink:?}");
+            assert!(systems.contains(&colors.color(ink)), "{ink:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The figures as text: for screen readers, the clipboard, the notification area.
+//! The figures as text, for screen readers, the clipboard and the notification area.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use super::Model;
 use super::history::{Counts, SPAN};
 use crate::time;
-use crate::win32::Win32;
+use crate::win32_error::Win32Error;
 
 /// A tooltip has room for 127 characters.
 const LONGEST_TOOLTIP: usize = 127;
@@ -17,7 +17,7 @@ impl Model {
     pub fn figures(&self) -> String {
         let history = self.shown();
         let Some(latest) = history.latest() else {
-            return phrase!("no figures yet").into();
+            return phrase!("no data yet").into();
         };
         let unknown = || "?".to_string();
         let counts = |of: fn(&Counts) -> u32| {
@@ -51,7 +51,7 @@ impl Model {
         )
     }
 
-    /// What Ctrl+C copies: the time, the figures, a line each, and the table.
+    /// The text of Ctrl+C: the time, one figure a line, and the table.
     #[must_use]
     pub fn copied(&self) -> String {
         let time = self.shown().latest().map_or(0, |entry| entry.sample.time);
@@ -67,14 +67,14 @@ impl Model {
         text
     }
 
-    /// What Ctrl+C copies in the table: the selected row, if there is one.
+    /// The text of Ctrl+C in the table: the selected row, if any.
     #[must_use]
     pub fn copied_row(&self) -> Option<String> {
         let row = self.rows().get(self.selected()?)?;
         Some(format!("{}\r\n", row.line))
     }
 
-    /// What the icon in the notification area says.
+    /// The tooltip of the icon in the notification area.
     #[must_use]
     pub fn tooltip(&self) -> String {
         let counts = self.history.latest().and_then(|entry| entry.sample.counts);
@@ -100,9 +100,9 @@ impl Model {
     }
 }
 
-/// Said when a picture was saved, or was not.
+/// The message after saving a picture.
 #[must_use]
-pub fn saved(path: &Result<String, Win32>) -> String {
+pub fn saved(path: &Result<String, Win32Error>) -> String {
     match path {
         Ok(path) => text!("Saved {path}", path),
         Err(error) => text!("Can't save the picture: {error}.", error),

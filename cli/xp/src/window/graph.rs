@@ -1,38 +1,38 @@
 //! The graph: two plots over one time axis, as drawing commands.
 //!
-//! Above: half-open and queued connections against the limit, with the peak and the marks of event
-//! 4226. Below: attempts and failures per second, and established connections. Each line has its
-//! own mark, so that it is told apart without colour.
+//! Upper: half-open and queued connections against the limit, with the peak and event 4226. Lower:
+//! attempts and failures per second, and established connections. Each line has its own marker, to
+//! be distinguished without colour.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::drawing::{Font, Ink, Point, Rect, Shape};
-use super::history::{Entry, History, SPAN, Sample};
-use super::legend::{self, Item, Sign};
+use super::history::{History, HistoryEntry, SPAN, Sample};
+use super::legend::{self, LegendEntry, Marker};
 use super::scale::Scale;
 use crate::language::Text;
 use crate::time;
 
-/// A line's marks are so many seconds apart.
+/// Seconds between the markers of a line.
 const MARK_EVERY: u64 = 30;
-/// A sample that comes later than this does not go on with the line.
+/// Maximum seconds between samples that a line connects.
 const GAP: u64 = 5;
-/// A limit that is so many times the highest value is left out: the lines would be flat.
+/// A limit more than this many times the highest value is not drawn: the lines would be flat.
 const FAR: u64 = 20;
-/// The least value at the top of a plot.
+/// The minimum value at the top of a plot.
 const LOWEST_TOP: u64 = 10;
-/// Lines of text that a picture with two plots is high at least.
+/// Minimum height of a picture with two plots, in lines of text.
 const LOWEST_OF_TWO: i32 = 12;
-/// A plot of fewer pixels is not drawn.
+/// Minimum size of a plot, in pixels.
 const SMALLEST: i32 = 24;
 
 /// One line of a plot.
 struct Series {
     name: Text,
     ink: Ink,
-    sign: Sign,
+    marker: Marker,
     value: fn(&Sample) -> Option<u32>,
 }
 
@@ -40,13 +40,13 @@ const CONNECTIONS: [Series; 2] = [
     Series {
         name: Text::new("half-open"),
         ink: Ink::HalfOpen,
-        sign: Sign::Thick,
+        marker: Marker::Thick,
         value: |sample| Some(sample.counts?.half_open),
     },
     Series {
         name: Text::new("queued"),
         ink: Ink::Queued,
-        sign: Sign::Square,
+        marker: Marker::Square,
         value: |sample| Some(sample.counts?.queued),
     },
 ];
@@ -55,24 +55,24 @@ const RATES: [Series; 3] = [
     Series {
         name: Text::new("attempts/s"),
         ink: Ink::Attempts,
-        sign: Sign::Triangle,
+        marker: Marker::Triangle,
         value: |sample| Some(sample.rates?.attempts),
     },
     Series {
         name: Text::new("failures/s"),
         ink: Ink::Failures,
-        sign: Sign::Cross,
+        marker: Marker::Cross,
         value: |sample| Some(sample.rates?.failures),
     },
     Series {
         name: Text::new("established"),
         ink: Ink::Established,
-        sign: Sign::Diamond,
+        marker: Marker::Diamond,
         value: |sample| Some(sample.rates?.established),
     },
 ];
 
-/// Draws a history into a picture of that size. `paused` is written into the picture.
+/// Draws a history into a picture of that size. The picture shows whether it is paused.
 #[must_use]
 pub fn draw(
     history: &History,
@@ -93,10 +93,10 @@ pub fn draw(
         left: margin,
         top: margin,
         right: width - margin,
-        // The time axis has the last line.
+        // The last line is the time axis.
         bottom: height - margin - line - line / 4,
     };
-    // A picture that is too low for both plots has the upper one alone.
+    // A picture too low for both plots shows only the upper one.
     let share = if inner.height() < line * LOWEST_OF_TWO {
         5
     } else {
@@ -111,7 +111,7 @@ pub fn draw(
         ..inner
     };
     let upper = legend_above(history, paused);
-    let lower: Vec<Item> = RATES.iter().map(|series| item(series, history)).collect();
+    let lower: Vec<LegendEntry> = RATES.iter().map(|series| item(series, history)).collect();
     let limit = history.latest().and_then(|entry| entry.sample.counts);
     let limit = limit.map(|counts| counts.limit);
     let marks: Vec<u32> = axis_marks(history, &CONNECTIONS);
@@ -119,29 +119,29 @@ pub fn draw(
         (above, upper, &CONNECTIONS[..], marks, limit),
         (below, lower, &RATES[..], axis_marks(history, &RATES), None),
     ];
-    // Both plots share the time axis, so they share their left edge.
+    // Both plots share the time axis, and so their left edge.
     let scales = plots.map(|(area, items, series, values, limit)| {
-        let (signs, used) = legend::draw(&items, area, font);
+        let (markers, used) = legend::draw(&items, area, font);
         let top = area.top + used + line / 4;
         let plot = Rect { top, ..area };
-        let scale = Scale::of(
+        let scale = Scale::fit(
             &values,
             limit.filter(|&limit| is_near(limit, &values)),
             plot.height(),
             line,
         );
-        (signs, plot, series, scale, limit)
+        (markers, plot, series, scale, limit)
     });
     let label = |(_, _, _, scale, _): &(_, _, _, Scale, _)| scale.label_width(font);
     let labels = scales.iter().map(label).max().unwrap_or(0);
     let mut axis = None;
-    for (signs, mut plot, series, scale, limit) in scales {
+    for (markers, mut plot, series, scale, limit) in scales {
         plot.left += labels + line / 2;
-        // Two labels have room beside it.
+        // It must have room for two labels.
         if plot.height() < SMALLEST.max(line * 2 + 2) || plot.width() < SMALLEST {
             continue;
         }
-        shapes.extend(signs);
+        shapes.extend(markers);
         Plot {
             area: plot,
             scale,
@@ -157,7 +157,7 @@ pub fn draw(
     shapes
 }
 
-/// Whether a limit is drawn: not where it is so far above all values that they would be flat.
+/// Whether to draw a limit: not if it would make all values flat.
 fn is_near(limit: u32, values: &[u32]) -> bool {
     let highest = values.iter().copied().max().unwrap_or(0);
     u64::from(limit) <= u64::from(highest).max(LOWEST_TOP) * FAR
@@ -170,12 +170,12 @@ fn axis_marks(history: &History, series: &[Series]) -> Vec<u32> {
         .collect()
 }
 
-fn item(series: &Series, history: &History) -> Item {
+fn item(series: &Series, history: &History) -> LegendEntry {
     let value = history
         .latest()
         .and_then(|entry| (series.value)(&entry.sample));
-    Item {
-        sign: series.sign,
+    LegendEntry {
+        marker: series.marker,
         ink: series.ink,
         text: match value {
             Some(value) => format!("{} {value}", series.name.get()),
@@ -184,8 +184,8 @@ fn item(series: &Series, history: &History) -> Item {
     }
 }
 
-fn legend_above(history: &History, paused: bool) -> Vec<Item> {
-    let mut items: Vec<Item> = CONNECTIONS
+fn legend_above(history: &History, paused: bool) -> Vec<LegendEntry> {
+    let mut items: Vec<LegendEntry> = CONNECTIONS
         .iter()
         .map(|series| item(series, history))
         .collect();
@@ -193,8 +193,8 @@ fn legend_above(history: &History, paused: bool) -> Vec<Item> {
     let counts = history.latest().and_then(|entry| entry.sample.counts);
     if let Some(counts) = counts {
         let limit = counts.limit;
-        items.push(Item {
-            sign: Sign::Dashes,
+        items.push(LegendEntry {
+            marker: Marker::Dashes,
             ink: Ink::Limit,
             text: match is_near(limit, &values) {
                 true => text!("limit {limit}", limit),
@@ -203,8 +203,8 @@ fn legend_above(history: &History, paused: bool) -> Vec<Item> {
         });
     }
     if let Some((entry, peak)) = history.peak() {
-        items.push(Item {
-            sign: Sign::Peak,
+        items.push(LegendEntry {
+            marker: Marker::Peak,
             ink: Ink::HalfOpen,
             text: text!(
                 "peak {peak} at {time}",
@@ -213,14 +213,14 @@ fn legend_above(history: &History, paused: bool) -> Vec<Item> {
             ),
         });
     }
-    items.push(Item {
-        sign: Sign::Event,
+    items.push(LegendEntry {
+        marker: Marker::Event,
         ink: Ink::Event,
         text: text!("event 4226: {events}", events = history.events()),
     });
     if paused {
-        items.push(Item {
-            sign: Sign::Bars,
+        items.push(LegendEntry {
+            marker: Marker::Bars,
             ink: Ink::Text,
             text: phrase!("paused").into(),
         });
@@ -253,7 +253,7 @@ impl Plot<'_> {
             ));
             let width = font.width(&label);
             let left = area.left - self.line / 4 - width;
-            // At the edges of the plot the label stays beside it.
+            // At the edges of the plot, the label stays beside it.
             let top = (y - self.line / 2).clamp(area.top, area.bottom - self.line);
             text(Rect::at(left, top, width, self.line), label, shapes);
         }
@@ -278,8 +278,8 @@ impl Plot<'_> {
             && let Some((entry, peak)) = self.history.peak()
         {
             let at = self.point(entry, peak);
-            shapes.extend(legend::sign(
-                Sign::Peak,
+            shapes.extend(legend::marker(
+                Marker::Peak,
                 at,
                 self.reach(),
                 Ink::HalfOpen,
@@ -288,14 +288,14 @@ impl Plot<'_> {
         }
     }
 
-    /// How far a mark reaches from its point.
+    /// The distance from a marker's edge to its point.
     fn reach(&self) -> i32 {
         (self.line / 4).max(2)
     }
 
-    /// The row of a value.
+    /// The row of a value, counted from the top.
     fn y(&self, value: u64) -> i32 {
-        // Room for a line of two pixels, and a mark, at both ends.
+        // Room for a line of two pixels, and a marker, at both ends.
         let room = i64::from(self.area.height() - 3);
         let value = i64::try_from(value.min(self.scale.top())).unwrap_or(i64::MAX);
         let top = i64::try_from(self.scale.top().max(1)).unwrap_or(i64::MAX);
@@ -304,8 +304,8 @@ impl Plot<'_> {
         self.area.bottom - 2 - up
     }
 
-    /// The column of an entry.
-    fn x(&self, entry: &Entry) -> i32 {
+    /// The column of an entry, counted from the left.
+    fn x(&self, entry: &HistoryEntry) -> i32 {
         let latest = self.history.latest().map_or(0, |latest| latest.position);
         let age = i64::try_from(latest - entry.position).unwrap_or(0);
         let room = i64::from(self.area.width() - 4);
@@ -313,7 +313,7 @@ impl Plot<'_> {
         self.area.right - 2 - left
     }
 
-    fn point(&self, entry: &Entry, value: u32) -> Point {
+    fn point(&self, entry: &HistoryEntry, value: u32) -> Point {
         Point {
             x: self.x(entry),
             y: self.y(value.into()),
@@ -348,8 +348,8 @@ impl Plot<'_> {
                 x,
                 y: area.top + self.reach(),
             };
-            shapes.extend(legend::sign(
-                Sign::Event,
+            shapes.extend(legend::marker(
+                Marker::Event,
                 at,
                 self.reach(),
                 Ink::Event,
@@ -361,8 +361,8 @@ impl Plot<'_> {
     fn series(&self, series: &Series, shapes: &mut Vec<Shape>) {
         let mut points: Vec<Point> = Vec::new();
         let mut before: Option<u64> = None;
-        let width = match series.sign {
-            Sign::Thick => 2,
+        let width = match series.marker {
+            Marker::Thick => 2,
             _ => 1,
         };
         let flush = |points: &mut Vec<Point>| {
@@ -394,9 +394,9 @@ impl Plot<'_> {
             let Some(value) = value else { continue };
             let point = self.point(entry, value);
             points.push(point);
-            if entry.position % MARK_EVERY == MARK_EVERY / 2 && series.sign != Sign::Thick {
-                marks.extend(legend::sign(
-                    series.sign,
+            if entry.position % MARK_EVERY == MARK_EVERY / 2 && series.marker != Marker::Thick {
+                marks.extend(legend::marker(
+                    series.marker,
                     point,
                     self.reach(),
                     series.ink,
@@ -409,7 +409,7 @@ impl Plot<'_> {
     }
 }
 
-/// "now" at the right, and minutes before it as far as they have room.
+/// "now" at the right, and minutes before it where they have room.
 fn time_axis(plot: Rect, top: i32, whole: Rect, font: &dyn Font, shapes: &mut Vec<Shape>) {
     let line = font.height().max(1);
     let mut free = plot.right.min(whole.right);
@@ -441,7 +441,7 @@ fn time_axis(plot: Rect, top: i32, whole: Rect, font: &dyn Font, shapes: &mut Ve
     }
 }
 
-/// A text, if its place has any room.
+/// Adds a text, unless its place is outside the picture.
 fn text(area: Rect, text: String, shapes: &mut Vec<Shape>) {
     if area.left >= 0 && area.top >= 0 {
         shapes.push(Shape::Text { area, text });

@@ -2,10 +2,10 @@
 
 use alloc::collections::VecDeque;
 
-/// Seconds that the history and the graph cover.
+/// Seconds covered by the history and the graph.
 pub const SPAN: u32 = 300;
 
-/// Numbers of the driver.
+/// The counts of the driver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// The limit in memory.
@@ -16,33 +16,33 @@ pub struct Counts {
     pub queued: u32,
 }
 
-/// Numbers of the TCP stack.
+/// The rates of the TCP stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
-    /// Attempts per second since the sample before.
+    /// Attempts per second since the last sample.
     pub attempts: u32,
-    /// Failures per second since the sample before.
+    /// Failures per second since the last sample.
     pub failures: u32,
     /// Established connections.
     pub established: u32,
 }
 
-/// What was seen at one time.
+/// One sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
     /// Seconds since 1970.
     pub time: u32,
-    /// `None` where the driver did not answer.
+    /// `None` if the driver did not answer.
     pub counts: Option<Counts>,
-    /// `None` where the stack did not answer, and for the first sample.
+    /// `None` if the stack did not answer, and for the first sample.
     pub rates: Option<Rates>,
-    /// Event 4226 since the sample before.
+    /// Event 4226 since the last sample.
     pub events: u32,
 }
 
-/// A sample, and its second on a scale that never goes back.
+/// A sample at a time that never decreases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct HistoryEntry {
     /// Seconds since the first sample.
     pub position: u64,
     /// The sample.
@@ -52,12 +52,12 @@ pub struct Entry {
 /// The samples of the last [`SPAN`] seconds, at most one a second.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<HistoryEntry>,
 }
 
 impl History {
-    /// Adds a sample, and drops those that are too old. The clock may have been set back or
-    /// forward: then one second has passed, or at most the whole span.
+    /// Adds a sample, and drops those that are too old. If the clock was set back, counts one
+    /// second; if set forward, at most the whole span.
     pub fn push(&mut self, mut sample: Sample) {
         let position = match self.entries.back() {
             None => 0,
@@ -73,7 +73,7 @@ impl History {
                 last.position.saturating_add(passed.min(SPAN).into())
             }
         };
-        self.entries.push_back(Entry { position, sample });
+        self.entries.push_back(HistoryEntry { position, sample });
         while self
             .entries
             .front()
@@ -84,17 +84,17 @@ impl History {
     }
 
     /// All entries, the oldest first.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub fn entries(&self) -> impl Iterator<Item = &HistoryEntry> {
         self.entries.iter()
     }
 
-    /// How many there are.
+    /// The number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -102,13 +102,13 @@ impl History {
 
     /// The latest.
     #[must_use]
-    pub fn latest(&self) -> Option<&Entry> {
+    pub fn latest(&self) -> Option<&HistoryEntry> {
         self.entries.back()
     }
 
-    /// The entry with most half-open connections; the latest of several.
+    /// The entry with the most half-open connections; the latest if several.
     #[must_use]
-    pub fn peak(&self) -> Option<(&Entry, u32)> {
+    pub fn peak(&self) -> Option<(&HistoryEntry, u32)> {
         let counted = self
             .entries
             .iter()
@@ -119,7 +119,7 @@ impl History {
         })
     }
 
-    /// Event 4226 in the history.
+    /// The number of events 4226 in the history.
     #[must_use]
     pub fn events(&self) -> u32 {
         self.entries

@@ -1,67 +1,67 @@
-//! Where the controls lie, for any size and font.
+//! The layout of the controls, for any size and font.
 
 use alloc::vec::Vec;
 
 use super::drawing::{Font, Rect};
-use super::{Action, head};
+use super::{Remedy, status_pane};
 
-/// A control of the window. Its number is the one that Windows knows it by.
+/// A control of the window. Its number is its ID in Windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Control {
-    /// What the lines of the head are about.
-    HeadLabels = 1001,
-    /// The lines of the head.
-    HeadTexts,
-    /// What is advised.
+    /// Labels of the status.
+    StatusLabels = 1001,
+    /// Texts of the status.
+    StatusTexts,
+    /// The advice.
     Advice,
-    /// Does what is advised.
-    Act,
-    /// Does the other thing that is advised.
-    ActToo,
+    /// Applies the first remedy.
+    FirstRemedy,
+    /// Applies the second remedy.
+    SecondRemedy,
     /// Starts the program as another user.
     RunAs,
-    /// Shows all that `status` tells.
+    /// Shows everything that `status` prints.
     Details,
     /// "Limit" before the number.
     NumberLabel,
-    /// The number, to be typed.
+    /// The limit to set.
     Number,
-    /// Usual numbers to choose from.
-    Usual,
+    /// Common limits to choose from.
+    CommonLimits,
     /// Whether the limit is kept after a restart.
     Keep,
-    /// Whether IPv6 is meant too.
+    /// Whether to set the limit of IPv6 too.
     Ipv6,
     /// Sets the limit.
     Apply,
-    /// Sets it back.
+    /// Sets it back to 10.
     Reset,
     /// The graph.
     Graph,
     /// Sorts by connections.
     ByConnections,
-    /// Sorts by names.
+    /// Sorts by program names.
     ByName,
-    /// Sorts by processes.
+    /// Sorts by PIDs.
     ByProcess,
     /// The processes.
     Table,
 }
 
 impl Control {
-    /// All of them, in the order of the Tab key.
+    /// All controls, in the order of the Tab key.
     pub const ALL: [Control; 19] = [
-        Control::HeadLabels,
-        Control::HeadTexts,
+        Control::StatusLabels,
+        Control::StatusTexts,
         Control::Advice,
-        Control::Act,
-        Control::ActToo,
+        Control::FirstRemedy,
+        Control::SecondRemedy,
         Control::RunAs,
         Control::Details,
         Control::NumberLabel,
         Control::Number,
-        Control::Usual,
+        Control::CommonLimits,
         Control::Keep,
         Control::Ipv6,
         Control::Apply,
@@ -73,19 +73,19 @@ impl Control {
         Control::Table,
     ];
 
-    /// Its number.
+    /// Its ID.
     #[must_use]
     pub fn id(self) -> u16 {
         self as u16
     }
 
-    /// The one with that number.
+    /// The control of that ID.
     #[must_use]
     pub fn from_id(id: u16) -> Option<Control> {
         Control::ALL.into_iter().find(|control| control.id() == id)
     }
 
-    /// What it says for good; buttons of actions say what they do.
+    /// Its fixed text; buttons of remedies have variable ones.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -104,24 +104,24 @@ impl Control {
     }
 }
 
-/// Lines of the advice.
+/// Lines of advice.
 const ADVICE_LINES: i32 = 2;
-/// Its width at least, in heights of a line.
+/// Minimum width of the advice, in line heights.
 const ADVICE_WIDTH: i32 = 11;
-/// Lines of the graph and of the table at least.
+/// Minimum lines of the graph and of the table.
 const GRAPH_LINES: i32 = 10;
 const TABLE_LINES: i32 = 3;
 
-/// What the layout depends on besides size and font.
+/// Parameters of the layout besides size and font.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
-    /// Lines of the head.
+    /// Lines of the status.
     pub lines: usize,
-    /// Actions with a button: 0 to 2.
-    pub actions: usize,
-    /// Whether "Run as" is offered.
+    /// Remedies with a button: 0 to 2.
+    pub remedies: usize,
+    /// Whether to offer "Run as".
     pub run_as: bool,
-    /// Whether IPv6 can be set.
+    /// Whether the limit of IPv6 can be set.
     pub ipv6: bool,
 }
 
@@ -135,7 +135,7 @@ struct Measures<'a> {
 }
 
 impl Measures<'_> {
-    fn of(font: &dyn Font) -> Measures<'_> {
+    fn new(font: &dyn Font) -> Measures<'_> {
         let line = font.height().max(1);
         Measures {
             font,
@@ -145,24 +145,24 @@ impl Measures<'_> {
         }
     }
 
-    /// The width of a button, or of a text with a box before it.
+    /// The width of a button, or of a check box with its text.
     fn width(&self, label: &str) -> i32 {
-        // The sign before a key's letter is not shown.
+        // The `&` before a key's letter is not shown.
         self.font.width(&label.replace('&', "")) + self.line * 2
     }
 
-    /// The button of an action, whatever it says.
-    fn action(&self, button: Control) -> i32 {
-        let actions = match button {
-            Control::ActToo => &[Action::Repair][..],
-            _ => &[Action::Install, Action::Load],
+    /// The width of a remedy's button, for its longest text.
+    fn remedy(&self, button: Control) -> i32 {
+        let remedies = match button {
+            Control::SecondRemedy => &[Remedy::Repair][..],
+            _ => &[Remedy::Install, Remedy::Load],
         };
-        let widths = actions.iter().map(|action| self.width(action.label()));
+        let widths = remedies.iter().map(|remedy| self.width(remedy.label()));
         widths.max().unwrap_or(0)
     }
 
     fn labels(&self) -> i32 {
-        let labels = head::labels();
+        let labels = status_pane::labels();
         let widths = labels.iter().map(|label| self.font.width(label));
         widths.max().unwrap_or(0) + self.line
     }
@@ -171,46 +171,46 @@ impl Measures<'_> {
         self.font.width("16777215") + self.line * 3 / 2
     }
 
-    /// The width of the choice, with its arrow.
-    fn usual(&self) -> i32 {
+    /// The width of the drop-down list, with its arrow.
+    fn common_limits(&self) -> i32 {
         self.font.width("500") + self.line * 3
     }
 
-    /// The widest row, which is the one that sets the limit.
+    /// The widest row, which sets the limit.
     fn set_row(&self) -> i32 {
         let controls = [Control::Keep, Control::Ipv6, Control::Apply, Control::Reset];
         let widths = controls.map(|control| self.width(control.label()) + self.margin);
         let label = self.font.width(Control::NumberLabel.label()) + self.margin;
-        widths.iter().sum::<i32>() + label + self.number() + self.usual() + 3 * self.margin
+        widths.iter().sum::<i32>() + label + self.number() + self.common_limits() + 3 * self.margin
     }
 
-    /// All rows but graph and table, with the margins.
+    /// The height of all rows except graph and table, with margins.
     fn fixed(&self, lines: usize) -> i32 {
-        let lines = i32::try_from(lines.min(head::LINES)).unwrap_or(0);
+        let lines = i32::try_from(lines.min(status_pane::LINES)).unwrap_or(0);
         self.line * (lines + ADVICE_LINES) + 2 * self.button + 7 * self.margin
     }
 }
 
-/// The least size of the window's inside, whatever it shows.
+/// The minimum size of the window's inside, for any contents.
 #[must_use]
 pub fn minimum(font: &dyn Font) -> (i32, i32) {
-    let measures = Measures::of(font);
+    let measures = Measures::new(font);
     let details = measures.width(Control::Details.label());
-    let buttons = measures.action(Control::Act)
-        + measures.action(Control::ActToo)
+    let buttons = measures.remedy(Control::FirstRemedy)
+        + measures.remedy(Control::SecondRemedy)
         + measures.width(Control::RunAs.label())
         + details
         + 5 * measures.margin;
     let advice = buttons + measures.line * ADVICE_WIDTH;
-    let height = measures.fixed(head::LINES) + measures.line * (GRAPH_LINES + TABLE_LINES);
+    let height = measures.fixed(status_pane::LINES) + measures.line * (GRAPH_LINES + TABLE_LINES);
     (measures.set_row().max(advice), height)
 }
 
 impl Layout {
-    /// Where each control lies; one that is not among them is hidden.
+    /// The places of the controls; missing ones are hidden.
     #[must_use]
     pub fn place(&self, width: i32, height: i32, font: &dyn Font) -> Vec<(Control, Rect)> {
-        let measures = Measures::of(font);
+        let measures = Measures::new(font);
         let Measures {
             line,
             margin,
@@ -221,31 +221,31 @@ impl Layout {
         let right = width - margin;
         let mut top = margin;
 
-        let lines = i32::try_from(self.lines.min(head::LINES)).unwrap_or(0);
+        let lines = i32::try_from(self.lines.min(status_pane::LINES)).unwrap_or(0);
         if lines > 0 {
             let labels = measures.labels();
             let texts = margin + labels;
             places.push((
-                Control::HeadLabels,
+                Control::StatusLabels,
                 Rect::at(margin, top, labels, line * lines),
             ));
             places.push((
-                Control::HeadTexts,
+                Control::StatusTexts,
                 Rect::at(texts, top, right - texts, line * lines),
             ));
             top += line * lines + margin;
         }
 
-        // Buttons from the right; the advice has what is left.
+        // Buttons from the right; the advice gets the rest.
         let mut end = right;
         let mut buttons = Vec::from([(Control::Details, measures.width(Control::Details.label()))]);
         if self.run_as {
             buttons.push((Control::RunAs, measures.width(Control::RunAs.label())));
         }
-        let actions = [Control::ActToo, Control::Act];
-        let shown = actions.len().saturating_sub(self.actions);
-        for &action in actions.iter().skip(shown) {
-            buttons.push((action, measures.action(action)));
+        let remedies = [Control::SecondRemedy, Control::FirstRemedy];
+        let shown = remedies.len().saturating_sub(self.remedies);
+        for &remedy in remedies.iter().skip(shown) {
+            buttons.push((remedy, measures.remedy(remedy)));
         }
         for (control, wide) in buttons {
             places.push((control, Rect::at(end - wide, top, wide, button)));
@@ -266,7 +266,7 @@ impl Layout {
         let label = Control::NumberLabel.label();
         row(Control::NumberLabel, measures.font.width(label), line);
         row(Control::Number, measures.number(), button);
-        row(Control::Usual, measures.usual(), button);
+        row(Control::CommonLimits, measures.common_limits(), button);
         row(Control::Keep, measures.width(Control::Keep.label()), line);
         if self.ipv6 {
             row(Control::Ipv6, measures.width(Control::Ipv6.label()), line);
@@ -276,7 +276,7 @@ impl Layout {
         }
         top += button + margin;
 
-        // Three quarters of the rest are the graph's.
+        // The graph gets seven tenths of the rest.
         let rest = height - top - button - 3 * margin;
         let graph = rest * 7 / 10;
         places.push((Control::Graph, Rect::at(margin, top, right - margin, graph)));

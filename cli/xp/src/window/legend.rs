@@ -1,16 +1,16 @@
-//! The legend of a plot, and the marks that tell its lines apart.
+//! The legend of a plot, and the markers that distinguish its lines.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::drawing::{Font, Ink, Point, Rect, Shape};
 
-/// What a line is told by.
+/// The style of a line or mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sign {
-    /// A line of two pixels, without marks.
+pub(super) enum Marker {
+    /// A line of two pixels, without markers.
     Thick,
-    /// A thin line with marks of that form.
+    /// A thin line with squares.
     Square,
     /// A thin line with triangles.
     Triangle,
@@ -30,15 +30,15 @@ pub(super) enum Sign {
 
 /// An entry of the legend.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
-    pub(super) sign: Sign,
+pub(super) struct LegendEntry {
+    pub(super) marker: Marker,
     pub(super) ink: Ink,
     pub(super) text: String,
 }
 
-/// Draws the entries at the top of an area, in as many rows as they need; the height that they use.
-/// One that is wider than the area is left out.
-pub(super) fn draw(items: &[Item], area: Rect, font: &dyn Font) -> (Vec<Shape>, i32) {
+/// Draws the entries at the top of an area, in as many rows as needed; returns their height. Omits
+/// entries wider than the area.
+pub(super) fn draw(items: &[LegendEntry], area: Rect, font: &dyn Font) -> (Vec<Shape>, i32) {
     let line = font.height().max(1);
     let sample = line * 2;
     let (mut x, mut y) = (area.left, area.top);
@@ -57,7 +57,7 @@ pub(super) fn draw(items: &[Item], area: Rect, font: &dyn Font) -> (Vec<Shape>, 
         if y + line > area.bottom {
             break;
         }
-        shapes.extend(sample_of(item, Rect::at(x, y, sample, line)));
+        shapes.extend(draw_sample(item, Rect::at(x, y, sample, line)));
         shapes.push(Shape::Text {
             area: Rect::at(x + sample + line / 4, y, text, line),
             text: item.text.clone(),
@@ -68,8 +68,8 @@ pub(super) fn draw(items: &[Item], area: Rect, font: &dyn Font) -> (Vec<Shape>, 
     (shapes, bottom - area.top)
 }
 
-/// A piece of the line with its mark.
-fn sample_of(item: &Item, area: Rect) -> Vec<Shape> {
+/// Draws a piece of the line with its marker.
+fn draw_sample(item: &LegendEntry, area: Rect) -> Vec<Shape> {
     let middle = Point {
         x: (area.left + area.right) / 2,
         y: (area.top + area.bottom) / 2,
@@ -79,29 +79,29 @@ fn sample_of(item: &Item, area: Rect) -> Vec<Shape> {
     };
     let reach = (area.height() / 4).max(2);
     let mut shapes = Vec::new();
-    match item.sign {
-        Sign::Thick => shapes.push(fill(area.left, area.width(), 2)),
-        Sign::Dashes => {
+    match item.marker {
+        Marker::Thick => shapes.push(fill(area.left, area.width(), 2)),
+        Marker::Dashes => {
             let dash = area.width() / 3;
             shapes.push(fill(area.left, dash, 2));
             shapes.push(fill(area.right - dash, dash, 2));
         }
-        Sign::Square | Sign::Triangle | Sign::Cross | Sign::Diamond => {
+        Marker::Square | Marker::Triangle | Marker::Cross | Marker::Diamond => {
             shapes.push(fill(area.left, area.width(), 1));
         }
-        Sign::Event => {
+        Marker::Event => {
             let line = Rect::at(middle.x, area.top, 1, area.height());
             shapes.push(Shape::Fill(line, item.ink));
         }
-        Sign::Peak | Sign::Bars => {}
+        Marker::Peak | Marker::Bars => {}
     }
-    shapes.extend(sign(item.sign, middle, reach, item.ink, &area));
+    shapes.extend(marker(item.marker, middle, reach, item.ink, &area));
     shapes
 }
 
-/// A mark around a point, moved so that it lies within the area.
-pub(super) fn sign(sign: Sign, at: Point, reach: i32, ink: Ink, area: &Rect) -> Vec<Shape> {
-    // A line of one pixel may cover the pixel behind its end.
+/// Draws a marker at a point, moved to lie within the area.
+pub(super) fn marker(marker: Marker, at: Point, reach: i32, ink: Ink, area: &Rect) -> Vec<Shape> {
+    // A line of one pixel may cover the pixel after its end.
     let within = |value: i32, low: i32, high: i32| value.min(high - reach - 2).max(low + reach + 1);
     let x = within(at.x, area.left, area.right);
     let y = within(at.y, area.top, area.bottom);
@@ -116,18 +116,18 @@ pub(super) fn sign(sign: Sign, at: Point, reach: i32, ink: Ink, area: &Rect) -> 
             width: 1,
         }
     };
-    match sign {
-        Sign::Thick | Sign::Dashes => Vec::new(),
-        Sign::Square => Vec::from([points(&[(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)])]),
-        Sign::Triangle => Vec::from([points(&[(-1, 1), (0, -1), (1, 1), (-1, 1)])]),
-        Sign::Diamond => Vec::from([points(&[(-1, 0), (0, -1), (1, 0), (0, 1), (-1, 0)])]),
-        Sign::Cross => Vec::from([points(&[(-1, -1), (1, 1)]), points(&[(-1, 1), (1, -1)])]),
-        Sign::Peak => Vec::from([points(&[(-1, -1), (1, -1), (0, 1), (-1, -1)])]),
-        Sign::Event => Vec::from([Shape::Fill(
+    match marker {
+        Marker::Thick | Marker::Dashes => Vec::new(),
+        Marker::Square => Vec::from([points(&[(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)])]),
+        Marker::Triangle => Vec::from([points(&[(-1, 1), (0, -1), (1, 1), (-1, 1)])]),
+        Marker::Diamond => Vec::from([points(&[(-1, 0), (0, -1), (1, 0), (0, 1), (-1, 0)])]),
+        Marker::Cross => Vec::from([points(&[(-1, -1), (1, 1)]), points(&[(-1, 1), (1, -1)])]),
+        Marker::Peak => Vec::from([points(&[(-1, -1), (1, -1), (0, 1), (-1, -1)])]),
+        Marker::Event => Vec::from([Shape::Fill(
             Rect::at(x - reach / 2, y - reach / 2, reach, reach),
             ink,
         )]),
-        Sign::Bars => [-1, 1]
+        Marker::Bars => [-1, 1]
             .map(|side| {
                 let left = x + side * (reach - 1) - 1;
                 Shape::Fill(Rect::at(left, y - reach, 2, reach * 2), ink)

@@ -2,7 +2,7 @@
 
 use crate::language::Text;
 
-/// A command of the menu bar. Its number is the one that Windows knows it by.
+/// A menu command. Its number is its ID in Windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Command {
@@ -10,9 +10,9 @@ pub enum Command {
     Save = 2001,
     /// Copies the figures and the table.
     Copy,
-    /// Lets graph and table stand still.
+    /// Pauses graph and table.
     Pause,
-    /// Looks at everything anew.
+    /// Gathers everything again.
     Refresh,
     /// Whether closing the window hides it in the notification area.
     HideOnClose,
@@ -20,11 +20,11 @@ pub enum Command {
     Open,
     /// Ends the program.
     Exit,
-    /// Tells the version.
+    /// Shows the version.
     About,
-    /// Says everything in English.
+    /// Switches to English.
     English,
-    /// Says everything in German.
+    /// Switches to German.
     German,
 }
 
@@ -33,7 +33,7 @@ pub enum Command {
 pub struct Key {
     /// Its virtual-key code.
     pub code: u16,
-    /// Whether Ctrl is held.
+    /// Whether it needs Ctrl.
     pub control: bool,
 }
 
@@ -41,12 +41,12 @@ pub struct Key {
 #[derive(Clone, Copy, Debug)]
 pub struct Menu {
     label: Text,
-    /// What it holds.
+    /// Its commands.
     pub commands: &'static [Command],
 }
 
 impl Menu {
-    /// What it is called.
+    /// Its title.
     #[must_use]
     pub fn label(&self) -> &'static str {
         self.label.get()
@@ -83,7 +83,7 @@ const F5: u16 = 0x74;
 const F9: u16 = 0x78;
 
 impl Command {
-    /// All of them.
+    /// All commands.
     pub const ALL: [Command; 10] = [
         Command::Save,
         Command::Copy,
@@ -97,19 +97,19 @@ impl Command {
         Command::German,
     ];
 
-    /// Its number.
+    /// Its ID.
     #[must_use]
     pub fn id(self) -> u16 {
         self as u16
     }
 
-    /// The one with that number.
+    /// The command of that ID.
     #[must_use]
     pub fn from_id(id: u16) -> Option<Command> {
         Command::ALL.into_iter().find(|command| command.id() == id)
     }
 
-    /// What the menu says, with the key behind a tab.
+    /// Its text in the menu, with the key after a tab.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -121,13 +121,13 @@ impl Command {
             Command::Open => phrase!("&Open"),
             Command::Exit => phrase!("E&xit\tCtrl+F4"),
             Command::About => phrase!("&About tcplimit"),
-            // Each in its own language.
+            // In their own languages.
             Command::English => "&English",
             Command::German => "&Deutsch",
         }
     }
 
-    /// The key that does the same.
+    /// Its key.
     #[must_use]
     pub fn key(self) -> Option<Key> {
         let (code, control) = match self {

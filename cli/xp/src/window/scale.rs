@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 
 use super::drawing::Font;
 
-/// The least value at the top.
+/// The minimum value at the top.
 const LOWEST_TOP: u64 = 10;
-/// More lines than this are no help.
+/// Maximum number of lines.
 const MOST_LINES: u64 = 5;
 
 /// Round numbers from 0 to the top.
@@ -18,11 +18,11 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// For these values, and the limit if it is drawn, in so many pixels.
-    pub(super) fn of(values: &[u32], limit: Option<u32>, height: i32, line: i32) -> Scale {
+    /// The scale for these values, and the limit if it is drawn, in a height of pixels.
+    pub(super) fn fit(values: &[u32], limit: Option<u32>, height: i32, line: i32) -> Scale {
         let highest = values.iter().copied().chain(limit).max().unwrap_or(0);
         let highest = u64::from(highest).max(LOWEST_TOP);
-        // Labels are a line high, and half a line apart.
+        // Labels are one line high, and half a line apart.
         let fits = height.checked_div(line.max(1) * 3 / 2).unwrap_or(0);
         let fits = u64::try_from(fits).unwrap_or(0);
         let most = fits.saturating_sub(1).clamp(1, MOST_LINES);
@@ -52,7 +52,7 @@ impl Scale {
         self.step.saturating_mul(self.lines)
     }
 
-    /// Values and their labels, from 0 on.
+    /// Values and their labels, from 0.
     pub(super) fn labels(&self) -> Vec<(u64, String)> {
         let value = |line: u64| self.step.saturating_mul(line);
         (0..=self.lines)
@@ -68,7 +68,7 @@ impl Scale {
     }
 }
 
-/// So many steps reach a value. (A plain division by what may be 0 would link a panic.)
+/// The number of steps to reach a value. (A plain division by a possible 0 would link a panic.)
 fn ceil(value: u64, step: u64) -> u64 {
     let most = value.saturating_add(step.saturating_sub(1));
     most.checked_div(step).unwrap_or(value)
@@ -89,14 +89,14 @@ mod tests {
             (0xFF_FFFF, 5_000_000, 20_000_000),
             (u32::MAX, 1_000_000_000, 5_000_000_000),
         ] {
-            let scale = Scale::of(&[highest], None, 1000, 10);
+            let scale = Scale::fit(&[highest], None, 1000, 10);
             assert_eq!((scale.step, scale.top()), (step, top), "{highest}");
         }
     }
 
     #[test]
     fn little_room_has_few_lines() {
-        assert_eq!(Scale::of(&[100], None, 30, 10).lines, 1);
-        assert_eq!(Scale::of(&[3], Some(70), 50, 10).labels().len(), 3);
+        assert_eq!(Scale::fit(&[100], None, 30, 10).lines, 1);
+        assert_eq!(Scale::fit(&[3], Some(70), 50, 10).labels().len(), 3);
     }
 }

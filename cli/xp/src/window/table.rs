@@ -1,13 +1,13 @@
-//! The table: what `who` tells, sorted, with a selection that stays with its process.
+//! The table: the rows of `who`, sorted, with a selection that follows its process.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::who::{self, Party};
-use crate::windows::Windows;
+use crate::os::Os;
+use crate::who::{self, ConnectionOwner};
 
-/// What the table is sorted by.
+/// The order of the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// Most connections first.
@@ -15,16 +15,16 @@ pub enum Order {
     Connections,
     /// By the program's name.
     Name,
-    /// By the process's number.
+    /// By PID.
     Process,
 }
 
 /// A process with half-open connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Its number; `None` where the system does not tell processes.
+    /// Its PID; `None` if the system lists no processes.
     pub process: Option<u32>,
-    /// How many connections it has.
+    /// The number of its connections.
     pub connections: usize,
     /// Connections, name and path, with tabs between them.
     pub line: String,
@@ -32,9 +32,9 @@ pub struct Row {
 }
 
 impl Row {
-    fn of(party: &Party) -> Row {
-        let mut place = party.path.clone().unwrap_or_default();
-        let services = party.services.as_deref().unwrap_or_default();
+    fn new(owner: &ConnectionOwner) -> Row {
+        let mut place = owner.path.clone().unwrap_or_default();
+        let services = owner.services.as_deref().unwrap_or_default();
         if !services.is_empty() {
             if !place.is_empty() {
                 place.push_str(", ");
@@ -44,12 +44,12 @@ impl Row {
                 services = super::lines(services, ", ")
             ));
         }
-        let name = party.title();
-        let line = format!("{}\t{name}\t{place}", party.connections);
+        let name = owner.display_name();
+        let line = format!("{}\t{name}\t{place}", owner.connections);
         Row {
-            process: party.pid,
-            connections: party.connections,
-            // Nothing of a name or path may look like another column or line.
+            process: owner.pid,
+            connections: owner.connections,
+            // A name or path must not look like another column or line.
             line: line.replace(['\r', '\n'], " "),
             name: name.to_ascii_lowercase().to_string(),
         }
@@ -77,16 +77,16 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Looks at the connections. What can't be listed leaves the table empty.
-    pub(super) fn look(&mut self, windows: &dyn Windows) {
-        let parties = who::parties(windows, false).unwrap_or_default();
+    /// Lists the connections again. The table is empty if they can't be listed.
+    pub(super) fn refresh(&mut self, os: &dyn Os) {
+        let owners = who::owners(os, false).unwrap_or_default();
         self.rows.clear();
-        for party in &parties {
-            self.insert(Row::of(party));
+        for owner in &owners {
+            self.insert(Row::new(owner));
         }
     }
 
-    /// (A sort calls itself, and the stack is to be bounded.)
+    /// (A sort is recursive, and the stack is bounded.)
     fn insert(&mut self, row: Row) {
         let order = self.order;
         let place = self

@@ -1,7 +1,7 @@
 //! `install`, `load`, `unload`, `uninstall`, `repair`.
 
 use tcplimit_protocol::{Reason, State};
-use tcplimit_xp::{Activity, Exit, Service, Start, Version, Win32};
+use tcplimit_xp::{Activity, Exit, Service, Start, Version, Win32Error};
 
 use crate::machine::{
     DRIVER, Data, EVENTS, Fault, Machine, PARAMETERS, PART, SERVICE_KEY, SOURCE, USERS, X64, XP,
@@ -9,9 +9,9 @@ use crate::machine::{
 };
 
 #[test]
-fn after_install_all_is_there_and_each_step_was_told() {
+fn install_completes_and_prints_each_step() {
     let machine = Machine::new();
-    let said = machine.done("install");
+    let output = machine.succeeds("install");
     assert!(machine.is_installed());
     let service = machine.service_named("TcpLimit").unwrap();
     assert_eq!(service.start, Start::Demand);
@@ -23,28 +23,28 @@ fn after_install_all_is_there_and_each_step_was_told() {
         "To undo it: tcplimit uninstall",
         "tcpip.sys: the limit is 10.",
     ] {
-        assert!(said.contains(step), "{step}: {said}");
+        assert!(output.contains(step), "{step}: {output}");
     }
 }
 
 #[test]
 fn the_second_install_changes_nothing() {
     let machine = Machine::installed();
-    let said = machine.done("install");
+    let output = machine.succeeds("install");
     assert_eq!(machine.changes.get(), 0);
-    assert!(said.starts_with("Nothing was done: "), "{said}");
+    assert!(output.starts_with("Nothing was done: "), "{output}");
 }
 
 #[test]
-fn an_upgrade_replaces_the_file_and_keeps_what_starts_with_windows() {
+fn an_upgrade_replaces_the_file_and_keeps_the_start_type() {
     let machine = Machine::installed();
-    machine.done("set 100 --persist");
+    machine.succeeds("set 100 --persist");
     let newer = [crate::machine::X86, b"newer"].concat();
     machine.files.borrow_mut().insert(SOURCE.into(), newer);
-    let said = machine.done("install");
+    let output = machine.succeeds("install");
     assert!(
-        said.starts_with("Unloaded the tcplimit.sys that was installed before."),
-        "{said}"
+        output.starts_with("Unloaded the previous tcplimit.sys."),
+        "{output}"
     );
     assert!(machine.is_installed());
     assert_eq!(
@@ -57,7 +57,7 @@ fn an_upgrade_replaces_the_file_and_keeps_what_starts_with_windows() {
 fn an_upgrade_from_0_1_0_keeps_limit_and_settings_and_makes_the_service_quiet() {
     for newer in [false, true] {
         let machine = Machine::installed();
-        machine.done("set 100 --persist --expect 10");
+        machine.succeeds("set 100 --persist --expect 10");
         machine
             .services
             .borrow_mut()
@@ -68,12 +68,12 @@ fn an_upgrade_from_0_1_0_keeps_limit_and_settings_and_makes_the_service_quiet() 
             let newer = [crate::machine::X86, b"newer"].concat();
             machine.files.borrow_mut().insert(SOURCE.into(), newer);
         }
-        let said = machine.done("install");
+        let output = machine.succeeds("install");
         assert!(
-            said.contains("Registered the service TcpLimit anew."),
-            "{said}"
+            output.contains("Registered the service TcpLimit again."),
+            "{output}"
         );
-        assert!(said.contains("tcpip.sys: the limit is 100."), "{said}");
+        assert!(output.contains("tcpip.sys: the limit is 100."), "{output}");
         assert!(machine.is_installed());
         let service = machine.service_named("TcpLimit").unwrap();
         assert!(service.is_quiet);
@@ -82,7 +82,7 @@ fn an_upgrade_from_0_1_0_keeps_limit_and_settings_and_makes_the_service_quiet() 
             let kept = machine.value(PARAMETERS, value);
             assert_eq!(kept, Some(Data::Number(number)), "{value}");
         }
-        assert!(machine.done("install").starts_with("Nothing was done"));
+        assert!(machine.succeeds("install").starts_with("Nothing was done"));
     }
 }
 
@@ -94,25 +94,24 @@ fn a_service_that_starts_with_windows_from_now_on_is_quiet() {
         services.get_mut("TcpLimit").unwrap().is_quiet = is_quiet;
     };
     change(false);
-    machine.done("set 100 --persist");
+    machine.succeeds("set 100 --persist");
     assert!(machine.service_named("TcpLimit").unwrap().is_quiet);
 }
 
 #[test]
-fn a_limit_that_is_not_ours_is_told_with_the_command_that_replaces_it() {
+fn a_foreign_limit_is_reported_with_the_command_that_replaces_it() {
     let machine = Machine::new();
     machine.limiters.borrow_mut()[0].limit = 50;
-    let said = machine.done("install");
+    let output = machine.succeeds("install");
     let command = "tcplimit set 100 --expect 50";
-    let told = format!(
-        "tcpip.sys: the limit is 50, which tcplimit has not set. To replace it:\n  {command}\n"
-    );
-    assert!(said.ends_with(&told), "{said}");
-    machine.done(command.trim_start_matches("tcplimit "));
-    // From then on it is ours.
-    let said = machine.done("install");
+    let told =
+        format!("tcpip.sys: the limit is 50, not set by tcplimit. To replace it:\n  {command}\n");
+    assert!(output.ends_with(&told), "{output}");
+    machine.succeeds(command.trim_start_matches("tcplimit "));
+    // From then on tcplimit has set it.
+    let output = machine.succeeds("install");
     let told = "tcpip.sys: the limit is 100. To change it: tcplimit set 100\n";
-    assert!(said.ends_with(told), "{said}");
+    assert!(output.ends_with(told), "{output}");
 }
 
 #[test]
@@ -123,7 +122,7 @@ fn a_service_that_is_disabled_or_for_another_file_is_mended() {
         (Start::Boot, r"system32\drivers\tcplimit.sys"),
     ] {
         let machine = Machine::installed();
-        machine.done("unload");
+        machine.succeeds("unload");
         let broken = Service {
             activity: Activity::Stopped,
             start,
@@ -134,10 +133,10 @@ fn a_service_that_is_disabled_or_for_another_file_is_mended() {
             .services
             .borrow_mut()
             .insert("TcpLimit".into(), broken);
-        let said = machine.done("install");
+        let output = machine.succeeds("install");
         assert!(
-            said.contains("Registered the service TcpLimit anew."),
-            "{said}"
+            output.contains("Registered the service TcpLimit again."),
+            "{output}"
         );
         assert!(machine.is_installed(), "{image}");
     }
@@ -158,7 +157,7 @@ fn a_path_in_the_registrys_form_is_the_same_file() {
             .unwrap()
             .image = image.into();
         assert!(
-            machine.done("install").starts_with("Nothing was done"),
+            machine.succeeds("install").starts_with("Nothing was done"),
             "{image}"
         );
     }
@@ -168,11 +167,11 @@ fn a_path_in_the_registrys_form_is_the_same_file() {
 fn a_driver_that_is_missing_damaged_or_for_another_processor_is_not_installed() {
     for (file, exit, says) in [
         (None, Exit::Unreadable, "not beside tcplimit.exe"),
-        (Some(&b"<html>"[..]), Exit::Refused, "is no driver"),
+        (Some(&b"<html>"[..]), Exit::Refused, "not a driver"),
         (
             Some(X64),
             Exit::Refused,
-            "is for x64, and this Windows is not",
+            "is for x64, but this Windows is not",
         ),
     ] {
         let machine = Machine::new();
@@ -183,111 +182,114 @@ fn a_driver_that_is_missing_damaged_or_for_another_processor_is_not_installed() 
                 .borrow_mut()
                 .insert(SOURCE.into(), bytes.into()),
         };
-        let said = machine.fails("install", exit);
-        assert!(said.contains(says), "{said}");
+        let output = machine.fails("install", exit);
+        assert!(output.contains(says), "{output}");
         assert!(machine.is_clean());
         assert_eq!(machine.changes.get(), 0);
     }
 }
 
 #[test]
-fn a_copy_that_differs_is_taken_back() {
+fn a_copy_that_differs_is_rolled_back() {
     let machine = Machine::new();
     machine.corrupts.set(true);
-    let said = machine.fails("install", Exit::Unreadable);
-    assert!(said.contains("The copy is not what was copied"), "{said}");
-    assert!(said.contains("All that was done was taken back."), "{said}");
+    let output = machine.fails("install", Exit::Unreadable);
+    assert!(
+        output.contains("The copy differs from the original"),
+        "{output}"
+    );
+    assert!(output.contains("All changes were undone."), "{output}");
     assert!(machine.is_clean());
 }
 
 #[test]
-fn what_keeps_the_driver_from_being_loaded_is_told_and_all_is_taken_back() {
+fn a_driver_that_does_not_load_is_explained_and_rolled_back() {
     for (error, says) in [
-        (Win32::ACCESS_DENIED, "other software blocks it"),
-        (Win32::INVALID_IMAGE_HASH, "blocks tcplimit.sys"),
-        (Win32::DRIVER_BLOCKED, "blocks tcplimit.sys"),
-        (Win32::ALREADY_EXISTS, "sc stop tcpip_patcher"),
+        (Win32Error::ACCESS_DENIED, "other software blocks it"),
+        (Win32Error::INVALID_IMAGE_HASH, "blocks tcplimit.sys"),
+        (Win32Error::DRIVER_BLOCKED, "blocks tcplimit.sys"),
+        (Win32Error::ALREADY_EXISTS, "sc stop tcpip_patcher"),
         (
-            Win32::FILE_NOT_FOUND,
-            "antivirus software may have taken it away",
+            Win32Error::FILE_NOT_FOUND,
+            "antivirus software may have removed it",
         ),
-        (Win32::BAD_EXE_FORMAT, "not the one for this Windows"),
-        (Win32::SERVICE_DEPENDENCY_FAIL, "TCP/IP"),
-        (Win32(4711), "net helpmsg 4711"),
+        (Win32Error::BAD_EXE_FORMAT, "not for this Windows"),
+        (Win32Error::SERVICE_DEPENDENCY_FAIL, "TCP/IP"),
+        (Win32Error(4711), "net helpmsg 4711"),
     ] {
         let machine = Machine::new();
-        machine.loads.borrow_mut().push(error);
-        let said = machine.fails("install", Exit::Unreadable);
-        assert!(said.contains(says), "{said}");
-        assert!(machine.is_clean(), "{said}");
+        machine.load_errors.borrow_mut().push(error);
+        let output = machine.fails("install", Exit::Unreadable);
+        assert!(output.contains(says), "{output}");
+        assert!(machine.is_clean(), "{output}");
     }
 }
 
 #[test]
-fn a_driver_that_windows_still_holds_on_to_is_loaded_a_little_later() {
+fn a_driver_that_windows_still_holds_is_loaded_later() {
     let machine = Machine::new();
-    let reason = "entries wait for the event log. Waiting for up to 40 seconds.";
-    *machine.loads.borrow_mut() = vec![Win32::SERVICE_ALREADY_RUNNING; 3];
-    let said = machine.done("install");
-    assert!(!said.contains(reason), "{said}");
+    let reason = "entries wait for the event log. Waiting up to 40 seconds.";
+    *machine.load_errors.borrow_mut() = vec![Win32Error::SERVICE_ALREADY_RUNNING; 3];
+    let output = machine.succeeds("install");
+    assert!(!output.contains(reason), "{output}");
     assert!(machine.is_installed());
 
-    // As after a start of Windows, where the log takes nothing for 30 seconds.
+    // As after a start of Windows, when the log takes nothing for 30 seconds.
     let machine = Machine::new();
-    *machine.loads.borrow_mut() = vec![Win32::SERVICE_ALREADY_RUNNING; 30 * 4];
-    let said = machine.done("install");
-    assert_eq!(said.matches(reason).count(), 1, "{said}");
+    *machine.load_errors.borrow_mut() = vec![Win32Error::SERVICE_ALREADY_RUNNING; 30 * 4];
+    let output = machine.succeeds("install");
+    assert_eq!(output.matches(reason).count(), 1, "{output}");
     assert!(machine.is_installed());
 
     let machine = Machine::new();
-    *machine.loads.borrow_mut() = vec![Win32::SERVICE_ALREADY_RUNNING; 1000];
-    let said = machine.fails("install", Exit::Unreadable);
+    *machine.load_errors.borrow_mut() = vec![Win32Error::SERVICE_ALREADY_RUNNING; 1000];
+    let output = machine.fails("install", Exit::Unreadable);
     let seconds = machine.waits.get() / 4;
     assert!((35..=40).contains(&seconds), "{seconds}");
     assert!(
-        said.contains("Windows still holds on to the tcplimit.sys"),
-        "{said}"
+        output.contains("Windows still holds the unloaded tcplimit.sys"),
+        "{output}"
     );
     assert!(machine.is_clean());
 }
 
 #[test]
-fn a_file_that_windows_still_holds_on_to_after_an_unload_is_replaced_a_little_later() {
+fn a_file_that_windows_still_holds_is_replaced_later() {
     let newer = [crate::machine::X86, b"newer"].concat();
     let machine = Machine::installed();
     machine.files.borrow_mut().insert(SOURCE.into(), newer);
-    machine.held.set(5);
-    machine.done("install");
+    machine.held_tries.set(5);
+    machine.succeeds("install");
     assert!(machine.is_installed());
 
-    // Nor does it matter who unloaded the driver, nor for how long.
-    machine.done("unload");
-    machine.held.set(30 * 4);
-    let said = machine.done("uninstall");
-    assert!(said.contains("Waiting for up to 40 seconds."), "{said}");
+    // It does not matter who unloaded the driver, or for how long Windows holds it.
+    machine.succeeds("unload");
+    machine.held_tries.set(30 * 4);
+    let output = machine.succeeds("uninstall");
+    assert!(output.contains("Waiting up to 40 seconds."), "{output}");
     assert!(machine.is_clean());
 
-    // Where there was no driver nobody waits: it will not get better.
+    // Without a loaded driver it does not wait, because waiting would not help.
     let machine = Machine::new();
-    machine.held.set(5);
-    let said = machine.fails("install", Exit::Unreadable);
-    assert!(said.contains("read-only"), "{said}");
-    assert_eq!(machine.held.get(), 4);
+    machine.held_tries.set(5);
+    let output = machine.fails("install", Exit::Unreadable);
+    assert!(output.contains("read-only"), "{output}");
+    assert_eq!(machine.held_tries.get(), 4);
     assert!(machine.is_clean());
 }
 
 #[test]
-fn who_is_no_administrator_is_told_so() {
+fn without_rights_an_administrator_is_asked_for() {
     let calls = {
         let machine = Machine::new();
-        machine.done("install");
+        machine.succeeds("install");
         machine.calls()
     };
     let mut told = 0;
     for call in 0..calls {
         let machine = Machine::new();
-        let denied = Fault::Fails(Win32::ACCESS_DENIED);
-        if machine.run_with("install", call, denied) == Some(Exit::Unreadable) {
+        let denied = Fault::Fails(Win32Error::ACCESS_DENIED);
+        if machine.run_with_fault("install", call, denied) == Some(Exit::Unreadable) {
             let error = machine.error.borrow();
             assert!(error.contains("Administrator"), "{call}: {error}");
             told += 1;
@@ -310,17 +312,17 @@ fn the_program_for_32_bits_refuses_a_64_bit_windows() {
         "get",
         "set 50",
     ] {
-        let said = machine.fails(verb, Exit::Refused);
+        let output = machine.fails(verb, Exit::Refused);
         let zip = format!("tcplimit-{}-winxp-x64.zip", env!("CARGO_PKG_VERSION"));
-        assert!(said.contains(&zip), "{verb}: {said}");
+        assert!(output.contains(&zip), "{verb}: {output}");
         assert_eq!(machine.changes.get(), 0);
     }
-    machine.done("version");
-    machine.done("help");
+    machine.succeeds("version");
+    machine.succeeds("help");
 }
 
 #[test]
-fn another_windows_is_refused_but_for_what_takes_an_installation_away() {
+fn unsupported_windows_refuse_all_but_removal() {
     let vista = Version {
         major: 6,
         minor: 0,
@@ -335,33 +337,33 @@ fn another_windows_is_refused_but_for_what_takes_an_installation_away() {
         let mut machine = Machine::installed();
         machine.version = version;
         for verb in ["install", "load", "get", "set 50", "reset", "watch"] {
-            let said = machine.fails(verb, Exit::Refused);
-            assert!(said.contains(says), "{verb}: {said}");
+            let output = machine.fails(verb, Exit::Refused);
+            assert!(output.contains(says), "{verb}: {output}");
         }
-        machine.done("status");
-        machine.done("repair");
-        machine.done("unload");
-        machine.done("uninstall");
+        machine.succeeds("status");
+        machine.succeeds("repair");
+        machine.succeeds("unload");
+        machine.succeeds("uninstall");
         assert!(machine.is_clean());
     }
 }
 
 #[test]
-fn installed_where_the_limit_is_not_located_it_says_so_and_how_to_report_it() {
+fn a_limit_that_is_not_located_is_reported_after_install_with_advice() {
     let machine = Machine::new();
     machine.limiters.borrow_mut()[0].query = Reason::EvidenceMissing;
     machine.limiters.borrow_mut()[0].state = State::NotLocated;
-    // QueueTest, by the order of Evidence.
+    // QueueTest, in the order of Evidence.
     machine.limiters.borrow_mut()[0].detail = [1 << 4, 0];
-    let said = machine.fails("install", Exit::Refused);
+    let output = machine.fails("install", Exit::Refused);
     assert!(
-        said.contains("tcplimit.sys is loaded, but tcpip.sys: "),
-        "{said}"
+        output.contains("tcplimit.sys is loaded, but tcpip.sys: "),
+        "{output}"
     );
-    assert!(said.contains("Missing: QueueTest."), "{said}");
+    assert!(output.contains("Missing: QueueTest."), "{output}");
     assert!(
-        said.contains("tcplimit probe --json > report.txt"),
-        "{said}"
+        output.contains("tcplimit probe --json > report.txt"),
+        "{output}"
     );
     assert!(machine.is_installed());
 }
@@ -370,88 +372,104 @@ fn installed_where_the_limit_is_not_located_it_says_so_and_how_to_report_it() {
 fn load_and_unload_do_nothing_the_second_time() {
     let machine = Machine::installed();
     assert_eq!(
-        machine.done("load"),
+        machine.succeeds("load"),
         "Nothing was done: tcplimit.sys is loaded already.\n"
     );
-    assert!(machine.done("unload").starts_with("Unloaded tcplimit.sys."));
+    assert!(
+        machine
+            .succeeds("unload")
+            .starts_with("Unloaded tcplimit.sys.")
+    );
     assert_eq!(
-        machine.done("unload"),
+        machine.succeeds("unload"),
         "Nothing was done: tcplimit.sys is not loaded.\n"
     );
-    assert!(machine.done("load").starts_with("Loaded tcplimit.sys."));
+    assert!(machine.succeeds("load").starts_with("Loaded tcplimit.sys."));
     assert!(machine.is_installed());
 }
 
 #[test]
-fn a_service_that_runs_without_its_device_is_told_from_one_that_is_loaded() {
+fn a_service_without_its_device_differs_from_a_loaded_one() {
     let machine = Machine::installed();
     machine.zombie.set(true);
     for verb in ["get", "set 100", "watch"] {
-        let said = machine.fails(verb, Exit::Unreadable);
-        assert!(said.contains("its device is gone"), "{verb}: {said}");
-        assert!(said.contains("run: tcplimit load"), "{verb}: {said}");
+        let output = machine.fails(verb, Exit::Unreadable);
+        assert!(
+            output.contains("runs without its device"),
+            "{verb}: {output}"
+        );
+        assert!(output.contains("run: tcplimit load"), "{verb}: {output}");
     }
     assert_eq!(machine.run("status"), Exit::Unreadable);
-    let said = machine.out.borrow().clone();
-    let row = "driver       unloaded, and still held; loaded on demand\n";
-    assert!(said.contains(row), "{said}");
+    let output = machine.out.borrow().clone();
+    let row = "driver       unloaded, but still held; loaded on demand\n";
+    assert!(output.contains(row), "{output}");
 
-    let load = || *machine.loads.borrow_mut() = vec![Win32::SERVICE_ALREADY_RUNNING; 1000];
+    let load =
+        || *machine.load_errors.borrow_mut() = vec![Win32Error::SERVICE_ALREADY_RUNNING; 1000];
     load();
-    let said = machine.fails("load", Exit::Unreadable);
-    assert!(said.contains("Windows still holds on to"), "{said}");
-    machine.loads.borrow_mut().clear();
+    let output = machine.fails("load", Exit::Unreadable);
+    assert!(output.contains("Windows still holds"), "{output}");
+    machine.load_errors.borrow_mut().clear();
     for verb in ["load", "install"] {
         machine.zombie.set(true);
-        let said = machine.done(verb);
-        assert!(said.contains("Loaded tcplimit.sys."), "{verb}: {said}");
-        assert!(machine.done("get") == "10\n" && machine.is_installed());
+        let output = machine.succeeds(verb);
+        assert!(output.contains("Loaded tcplimit.sys."), "{verb}: {output}");
+        assert!(machine.succeeds("get") == "10\n" && machine.is_installed());
     }
 }
 
 #[test]
-fn a_driver_in_use_is_not_unloaded_and_who_uses_it_is_asked_for() {
+fn a_driver_in_use_stays_loaded_and_advice_says_to_close_programs() {
     let machine = Machine::installed();
     machine.in_use.set(true);
-    let said = machine.fails("unload", Exit::Refused);
-    assert!(said.contains("a program has it open"), "{said}");
+    let output = machine.fails("unload", Exit::Refused);
+    assert!(output.contains("a program has it open"), "{output}");
 }
 
 #[test]
-fn before_install_the_other_verbs_say_what_to_do() {
+fn before_install_the_other_verbs_advise_to_install() {
     let machine = Machine::new();
     for verb in ["load", "unload", "get", "set 100", "reset", "watch"] {
-        let said = machine.fails(verb, Exit::Unreadable);
-        assert!(said.contains("Run: tcplimit install"), "{verb}: {said}");
+        let output = machine.fails(verb, Exit::Unreadable);
+        assert!(output.contains("Run: tcplimit install"), "{verb}: {output}");
         assert_eq!(machine.changes.get(), 0, "{verb}");
     }
-    assert!(machine.done("uninstall").contains("is not installed"));
-    assert!(machine.done("repair").contains("nothing is left of it"));
+    assert!(machine.succeeds("uninstall").contains("is not installed"));
+    assert!(machine.succeeds("repair").contains("left no remnants"));
 }
 
 #[test]
-fn after_uninstall_nothing_is_left_and_a_limit_that_stays_is_told() {
+fn uninstall_leaves_nothing_and_prints_a_limit_that_stays() {
     let machine = Machine::installed();
-    machine.done("set 100 --persist");
-    let said = machine.done("uninstall");
+    machine.succeeds("set 100 --persist");
+    let output = machine.succeeds("uninstall");
     assert!(machine.is_clean());
     assert!(
-        said.contains("until Windows is restarted: tcpip.sys has 100."),
-        "{said}"
+        output.contains("until Windows is restarted: tcpip.sys has 100."),
+        "{output}"
     );
-    assert!(machine.done("uninstall").starts_with("Nothing was done"));
+    assert!(
+        machine
+            .succeeds("uninstall")
+            .starts_with("Nothing was done")
+    );
 }
 
 #[test]
-fn repair_leaves_what_is_whole_and_removes_what_is_not() {
+fn repair_keeps_whole_installations_and_removes_partial_ones() {
     let machine = Machine::installed();
-    assert!(machine.done("repair").contains("the installation is whole"));
+    assert!(
+        machine
+            .succeeds("repair")
+            .contains("the installation is complete")
+    );
     assert_eq!(machine.changes.get(), 0);
     assert!(machine.is_installed());
 
     type Break = fn(&Machine);
     let breaks: [Break; 5] = [
-        // The file was taken away.
+        // The file was removed.
         |machine| drop(machine.files.borrow_mut().remove(DRIVER)),
         // A copy was interrupted.
         |machine| drop(machine.files.borrow_mut().insert(PART.into(), vec![1])),
@@ -468,23 +486,23 @@ fn repair_leaves_what_is_whole_and_removes_what_is_not() {
     for (index, break_it) in breaks.into_iter().enumerate() {
         let machine = Machine::installed();
         break_it(&machine);
-        machine.done("repair");
+        machine.succeeds("repair");
         assert!(machine.is_clean(), "{index}");
-        machine.done("install");
+        machine.succeeds("install");
         assert!(machine.is_installed(), "{index}");
     }
 }
 
 #[test]
-fn the_key_of_a_service_that_is_still_known_is_left_to_the_service_manager() {
+fn the_key_of_a_known_service_is_left_to_the_service_manager() {
     let machine = Machine::installed();
     machine.lingers.set(true);
-    machine.done("uninstall");
+    machine.succeeds("uninstall");
     assert!(machine.keys.borrow().contains_key(SERVICE_KEY));
 }
 
 #[test]
-fn a_key_that_the_service_manager_does_not_know_is_removed_with_what_is_below() {
+fn a_key_unknown_to_the_service_manager_is_removed_with_its_subkeys() {
     let machine = Machine::new();
     for key in [SERVICE_KEY, PARAMETERS] {
         machine
@@ -492,7 +510,7 @@ fn a_key_that_the_service_manager_does_not_know_is_removed_with_what_is_below() 
             .borrow_mut()
             .insert(key.into(), Default::default());
     }
-    machine.done("repair");
+    machine.succeeds("repair");
     assert!(machine.is_clean());
 }
 
@@ -518,7 +536,7 @@ fn a_service_of_2005_is_removed_only_where_its_file_is_gone_and_it_does_not_run(
         if there {
             machine.files.borrow_mut().insert(image.into(), vec![0]);
         }
-        machine.done("repair");
+        machine.succeeds("repair");
         assert_eq!(machine.service_named("tcpip_patcher").is_none(), removed);
         assert!(machine.is_installed());
     }
@@ -531,12 +549,12 @@ fn compat_puts_the_driver_beside_a_program_and_keeps_the_one_that_was_there() {
         r"E:\Ares\tcpip_patcher.sys.original",
     );
     let machine = Machine::new();
-    machine.done(r"install --compat E:\Ares\");
+    machine.succeeds(r"install --compat E:\Ares\");
     assert_eq!(machine.file(to), machine.file(SOURCE));
     assert!(machine.services.borrow().is_empty());
     assert!(
         machine
-            .done(r"install --compat E:\Ares")
+            .succeeds(r"install --compat E:\Ares")
             .starts_with("Nothing was done")
     );
 
@@ -545,16 +563,16 @@ fn compat_puts_the_driver_beside_a_program_and_keeps_the_one_that_was_there() {
         .files
         .borrow_mut()
         .insert(to.into(), b"theirs".into());
-    let said = machine.done(r"install --compat E:\Ares");
+    let output = machine.succeeds(r"install --compat E:\Ares");
     assert_eq!(machine.file(kept), Some(b"theirs".into()));
     assert!(
-        said.contains("rename tcpip_patcher.sys.original back"),
-        "{said}"
+        output.contains("rename tcpip_patcher.sys.original back"),
+        "{output}"
     );
-    // A newer one of ours does not take its place.
+    // A newer driver of ours does not replace the kept one.
     let newer = [crate::machine::X86, b"newer"].concat();
     machine.files.borrow_mut().insert(SOURCE.into(), newer);
-    machine.done(r"install --compat E:\Ares");
+    machine.succeeds(r"install --compat E:\Ares");
     assert_eq!(machine.file(kept), Some(b"theirs".into()));
     assert_eq!(machine.file(to), machine.file(SOURCE));
 }
@@ -564,11 +582,17 @@ fn compat_is_for_32_bit_windows() {
     let mut machine = Machine::new();
     machine.x64 = true;
     machine.files.borrow_mut().insert(SOURCE.into(), X64.into());
-    let said = machine.fails(r"install --compat E:\Ares --force", Exit::Refused);
-    assert!(said.contains("load no driver on a 64-bit one"), "{said}");
-    assert!(said.contains("they find the device of TcpLimit"), "{said}");
+    let output = machine.fails(r"install --compat E:\Ares --force", Exit::Refused);
+    assert!(
+        output.contains("load no driver on 64-bit Windows"),
+        "{output}"
+    );
+    assert!(
+        output.contains("they find the device of TcpLimit"),
+        "{output}"
+    );
     assert_eq!(machine.changes.get(), 0);
-    machine.done("install");
+    machine.succeeds("install");
 }
 
 #[test]
@@ -582,35 +606,35 @@ fn compat_refuses_a_folder_that_any_user_can_write_to_and_warns_of_a_disk_withou
     };
     let writable = || with(Some(descriptor(0x1F_01FF, &USERS)));
     let machine = writable();
-    let said = machine.fails(r"install --compat E:\Ares\", Exit::Refused);
+    let output = machine.fails(r"install --compat E:\Ares\", Exit::Refused);
     assert!(
-        said.contains(r"E:\Ares can be written to by: Users."),
-        "{said}"
+        output.contains(r"E:\Ares is writable by: Users."),
+        "{output}"
     );
-    assert!(said.ends_with("or add: --force"), "{said}");
+    assert!(output.ends_with("or add: --force"), "{output}");
     assert_eq!(machine.changes.get(), 0);
-    let said = machine.done(r"install --compat E:\Ares --force");
+    let output = machine.succeeds(r"install --compat E:\Ares --force");
     assert!(
-        said.starts_with(r"Warning: E:\Ares can be written to by: Users."),
-        "{said}"
+        output.starts_with(r"Warning: E:\Ares is writable by: Users."),
+        "{output}"
     );
     assert!(machine.file(to).is_some());
 
     let machine = with(None);
-    let said = machine.done(r"install --compat E:\Ares");
+    let output = machine.succeeds(r"install --compat E:\Ares");
     let warning = r"Warning: E:\Ares is on a disk without access lists.";
-    assert!(said.starts_with(warning), "{said}");
+    assert!(output.starts_with(warning), "{output}");
     assert!(machine.file(to).is_some());
 
     let machine = with(Some(descriptor(0x12_00A9, &USERS)));
-    let said = machine.done(r"install --compat E:\Ares");
-    assert!(!said.contains("Warning"), "{said}");
+    let output = machine.succeeds(r"install --compat E:\Ares");
+    assert!(!output.contains("Warning"), "{output}");
 
     let machine = with(Some(vec![1, 0]));
-    let said = machine.fails(r"install --compat E:\Ares", Exit::Unreadable);
+    let output = machine.fails(r"install --compat E:\Ares", Exit::Unreadable);
     assert!(
-        said.contains(r"Can't read the access list of E:\Ares"),
-        "{said}"
+        output.contains(r"Can't read the access list of E:\Ares"),
+        "{output}"
     );
     assert_eq!(machine.changes.get(), 0);
 }
@@ -618,10 +642,14 @@ fn compat_refuses_a_folder_that_any_user_can_write_to_and_warns_of_a_disk_withou
 #[test]
 fn with_json_the_steps_are_in_one_object() {
     let machine = Machine::new();
-    let said = machine.done("install --json");
-    let object: serde_json::Value = serde_json::from_str(&said).expect("one object");
+    let output = machine.succeeds("install --json");
+    let object: serde_json::Value = serde_json::from_str(&output).expect("one object");
     assert_eq!(object["verb"], "install");
     assert_eq!(object["exit_code"], 0);
-    assert_eq!(object["steps"].as_array().map(Vec::len), Some(4), "{said}");
+    assert_eq!(
+        object["steps"].as_array().map(Vec::len),
+        Some(4),
+        "{output}"
+    );
     assert!(object["error"].is_null());
 }

@@ -1,4 +1,4 @@
-//! docs/json.md has every field of every verb.
+//! docs/json.md documents every field of every verb.
 
 use serde_json::Value;
 
@@ -6,14 +6,14 @@ use crate::machine::Machine;
 
 const DOCUMENTED: &str = include_str!("../../../../docs/json.md");
 
-/// The part about this program.
+/// The chapter on this program.
 fn documented() -> &'static str {
     let start = DOCUMENTED.find("## `tcplimit.exe`").expect("a chapter");
     DOCUMENTED.get(start..).expect("the rest")
 }
 
-/// Every key has a row, inner ones as `outer.inner`. An answer of the driver and
-/// a look into a file have tables of their own.
+/// Every key has a row, inner ones as `outer.inner`. Answers of the driver and file reports have
+/// tables of their own.
 fn check(outer: &str, value: &Value) {
     for (key, value) in value.as_object().into_iter().flatten() {
         let path = match outer {
@@ -24,7 +24,7 @@ fn check(outer: &str, value: &Value) {
         match value {
             Value::Array(all) if path == "modules" => {
                 for one in all {
-                    // Those of status have more than an answer.
+                    // `status` has more fields than an answer.
                     let is_answer = one.get("memory").is_none();
                     check(if is_answer { "" } else { "modules" }, one);
                 }
@@ -44,7 +44,7 @@ fn check(outer: &str, value: &Value) {
 #[test]
 fn every_field_is_documented() {
     let machine = Machine::installed().with_ipv6();
-    machine.patience.set(1);
+    machine.looks_left.set(1);
     let row = vec![1, 3, 0, 0, 0x0100_000A, 0x5000, 900];
     machine.tables.borrow_mut().insert("owned-v4", row);
     for line in [
@@ -64,34 +64,34 @@ fn every_field_is_documented() {
         "uninstall",
         "set",
     ] {
-        machine.forget();
+        machine.clear_output();
         machine.run(&format!("{line} --json"));
-        let said = machine.out.borrow();
+        let output = machine.out.borrow();
         assert!(
-            said.is_ascii() && said.lines().count() == 1,
-            "{line}: {said}"
+            output.is_ascii() && output.lines().count() == 1,
+            "{line}: {output}"
         );
-        let object: Value = serde_json::from_str(&said).expect(line);
+        let object: Value = serde_json::from_str(&output).expect(line);
         assert_eq!(object["schema"], 2, "{line}");
         check("", &object);
     }
     let machine = Machine::installed();
-    machine.done("probe --json");
-    let said = machine.out.borrow();
-    let memory = said.lines().last().expect("memory");
+    machine.succeeds("probe --json");
+    let output = machine.out.borrow();
+    let memory = output.lines().last().expect("memory");
     check("", &serde_json::from_str(memory).expect("an object"));
 }
 
 #[test]
-fn what_is_no_ascii_is_escaped() {
+fn characters_outside_ascii_are_escaped() {
     let machine = Machine::new();
-    machine.forget();
+    machine.clear_output();
     machine.run("probe --json C:\\\u{e4}\u{1F600}.sys");
-    let said = machine.out.borrow();
+    let output = machine.out.borrow();
     assert!(
-        said.is_ascii() && said.contains("\\u00e4\\ud83d\\ude00"),
-        "{said}"
+        output.is_ascii() && output.contains("\\u00e4\\ud83d\\ude00"),
+        "{output}"
     );
-    let object: Value = serde_json::from_str(&said).expect("an object");
+    let object: Value = serde_json::from_str(&output).expect("an object");
     assert_eq!(object["path"], "C:\\\u{e4}\u{1F600}.sys");
 }

@@ -1,4 +1,4 @@
-//! Languages: every text has a translation, and which one is chosen.
+//! Every text has a translation, and the language follows Windows or `--lang`.
 
 #[path = "../../src/language/hash.rs"]
 mod hash;
@@ -30,7 +30,7 @@ fn german() -> BTreeMap<String, String> {
     texts
 }
 
-/// A literal at the beginning of a source, as the compiler reads it.
+/// Parses a literal at the start of the source, like the compiler.
 fn literal(source: &str) -> Option<String> {
     let mut characters = source.trim_start().strip_prefix('"')?.chars().peekable();
     let mut text = String::new();
@@ -69,21 +69,21 @@ fn sources(folder: &Path, all: &mut Vec<String>) {
     }
 }
 
-/// A text of the source with what it is given: `{limit}` and `limit`.
-struct Said {
+/// A text of the source, and its arguments: `{limit}` and `limit`.
+struct SourceText {
     text: String,
-    /// `None` where there is no list.
+    /// `None` for a text without arguments.
     given: Option<Vec<String>>,
 }
 
-/// All texts of the program, those of the driver's reasons, of reports and of Windows' errors among them.
-fn said() -> Vec<Said> {
+/// All texts of the program, including the driver's reasons, reports and Windows errors.
+fn source_texts() -> Vec<SourceText> {
     let mut files = Vec::new();
     sources(
         &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
         &mut files,
     );
-    let mut said = Vec::new();
+    let mut texts = Vec::new();
     for file in &files {
         for begin in ["text!(", "phrase!(", "Text::new("] {
             for source in file.split(begin).skip(1) {
@@ -91,28 +91,28 @@ fn said() -> Vec<Said> {
                     continue;
                 };
                 let given = (begin == "text!(").then(|| given(source));
-                said.push(Said { text, given });
+                texts.push(SourceText { text, given });
             }
         }
     }
-    let errors = include_str!("../../src/win32.rs");
+    let errors = include_str!("../../src/win32_error.rs");
     let errors = errors.split("\nerrors! {\n").nth(1).expect("the table");
     for line in errors.lines().take_while(|line| *line != "}") {
         let (_, source) = line.split_once(" \"").expect("a text");
         let text = literal(&format!("\"{source}")).expect("a text");
-        said.push(Said { text, given: None });
+        texts.push(SourceText { text, given: None });
     }
     let reasons = Reason::ALL.iter().map(|reason| reason.text());
     for text in reasons.chain(tcplimit::report::TEXTS.iter().copied()) {
         let text = text.into();
-        said.push(Said { text, given: None });
+        texts.push(SourceText { text, given: None });
     }
-    said.retain(|said| !said.text.is_empty());
-    assert!(said.len() > 450, "{}", said.len());
-    said
+    texts.retain(|text| !text.text.is_empty());
+    assert!(texts.len() > 450, "{}", texts.len());
+    texts
 }
 
-/// The names in the list behind a literal: `"...", limit, path = &file.path)`.
+/// The names of the arguments after a literal: `"...", limit, path = &file.path)`.
 fn given(source: &str) -> Vec<String> {
     let mut names = Vec::new();
     let (mut depth, mut is_text, mut word) = (1, false, String::new());
@@ -142,12 +142,12 @@ fn given(source: &str) -> Vec<String> {
     names
 }
 
-/// What the places of a text are called.
+/// The names of a text's places.
 fn places(text: &str) -> BTreeSet<String> {
     ordered_places(text).into_iter().collect()
 }
 
-/// The same in the order in which they first stand there.
+/// The same in the order of their first use.
 fn ordered_places(text: &str) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for place in text.split('{').skip(1) {
@@ -163,14 +163,14 @@ fn ordered_places(text: &str) -> Vec<String> {
 fn every_text_is_translated_with_the_same_places_and_no_translation_is_left_over() {
     let german = german();
     let mut unused: BTreeSet<&String> = german.keys().collect();
-    for Said { text, given } in said() {
+    for SourceText { text, given } in source_texts() {
         if let Some(given) = given {
             assert_eq!(ordered_places(&text), given, "{text}");
         }
         let translated = german.get(&text).unwrap_or_else(|| panic!("{text}"));
         assert!(!translated.is_empty(), "{text}");
         assert_eq!(places(&text), places(translated), "{text}");
-        // What is put together stays together.
+        // Ends that join other texts stay the same.
         for end in [' ', '\n'] {
             assert_eq!(text.ends_with(end), translated.ends_with(end), "{text:?}");
         }
@@ -205,12 +205,12 @@ fn no_two_texts_have_the_same_hash() {
 }
 
 #[test]
-fn each_reason_is_said_in_german() {
+fn each_reason_is_translated() {
     let german = german();
     for &reason in Reason::ALL.iter().filter(|&&reason| reason != Reason::Done) {
         let machine = Machine::installed();
         machine.limiters.borrow_mut()[0].query = reason;
-        machine.forget();
+        machine.clear_output();
         machine.run("--lang de get");
         let error = machine.error.borrow();
         assert!(error.contains(german[reason.text()].as_str()), "{error}");
@@ -223,9 +223,9 @@ fn the_language_is_that_of_windows_unless_one_is_asked_for() {
         let mut machine = Machine::new();
         machine.ui_language = ui_language;
         let exit = machine.run(line);
-        let said = machine.out.borrow().clone() + &machine.error.borrow();
-        assert_ne!(exit, Exit::Usage, "{said}");
-        said
+        let output = machine.out.borrow().clone() + &machine.error.borrow();
+        assert_ne!(exit, Exit::Usage, "{output}");
+        output
     };
     let (in_german, in_english) = ("nicht geladen", "not loaded");
     for language in GERMAN {
@@ -254,34 +254,34 @@ fn json_is_english_and_ascii_in_any_language() {
         "help set",
         "set 50 --persist",
     ] {
-        let said = |words: &str| {
+        let output = |words: &str| {
             let mut machine = Machine::installed();
             machine.ui_language = GERMAN[0];
             machine.limiters.borrow_mut()[0].limit = 70;
             machine.run(&format!("{line} --json {words}"));
             machine.out.borrow().clone()
         };
-        let json = said("--lang de");
-        assert_eq!(json, said("--lang en"), "{line}");
+        let json = output("--lang de");
+        assert_eq!(json, output("--lang en"), "{line}");
         assert!(json.is_ascii() && !json.is_empty(), "{line}: {json}");
     }
 }
 
-/// Words that English has and German has not.
+/// Words of English that German lacks.
 const ENGLISH: [&str; 14] = [
     "the", "is", "and", "not", "of", "to", "it", "by", "no", "with", "can", "run", "loaded",
     "limit:",
 ];
 
-/// Panics where an English word is among German ones.
-fn assert_german(said: &str, what: &str) {
-    for word in said.split([' ', '\n', '(', ')', '"', ',']) {
-        assert!(!ENGLISH.contains(&word), "{what}: {word:?} in: {said}");
+/// Panics if German text contains an English word.
+fn assert_german(output: &str, what: &str) {
+    for word in output.split([' ', '\n', '(', ')', '"', ',']) {
+        assert!(!ENGLISH.contains(&word), "{what}: {word:?} in: {output}");
     }
 }
 
 #[test]
-fn nothing_is_said_in_english_where_german_was_asked_for() {
+fn german_output_has_no_english_words() {
     let newer = || {
         let machine = Machine::installed().with_ipv6();
         machine.set_value(PARAMETERS, "Limit", Data::Number(200));
@@ -340,14 +340,14 @@ fn nothing_is_said_in_english_where_german_was_asked_for() {
             "install --force",
         ] {
             let machine = machine();
-            machine.patience.set(1);
+            machine.looks_left.set(1);
             machine.run(&format!("--lang de {line}"));
-            let said = machine.out.borrow().clone() + &machine.error.borrow();
-            // What is redirected of `watch` is for programs.
+            let output = machine.out.borrow().clone() + &machine.error.borrow();
+            // Programs read redirected output of `watch`.
             if !line.starts_with("watch") {
-                assert_german(&said, line);
+                assert_german(&output, line);
             }
-            seen += usize::from(!said.is_empty());
+            seen += usize::from(!output.is_empty());
         }
     }
     assert!(seen > 80, "{seen}");
@@ -357,15 +357,15 @@ fn nothing_is_said_in_english_where_german_was_asked_for() {
 fn the_screen_of_watch_is_german_and_its_files_are_english() {
     let mut machine = Machine::installed();
     machine.columns = Some(80);
-    machine.patience.set(1);
-    machine.done("--lang de watch --log log.txt");
+    machine.looks_left.set(1);
+    machine.succeeds("--lang de watch --log log.txt");
     let screen = machine.out.borrow().clone();
     assert!(screen.contains("halboffen 3 "), "{screen}");
     assert_german(&screen, "watch");
     let log = machine.file("log.txt").expect("the log");
     assert!(log.ends_with(b"tcplimit watch begins\r\n"));
     machine.columns = None;
-    let line = machine.done("--lang de watch");
+    let line = machine.succeeds("--lang de watch");
     assert!(line.contains(" limit 10 half-open 3 "), "{line}");
 }
 
@@ -373,19 +373,19 @@ fn the_screen_of_watch_is_german_and_its_files_are_english() {
 fn the_german_help_fits_a_console_of_80_columns() {
     let machine = Machine::new();
     let mut verbs = vec![String::new()];
-    let help = machine.done("--lang de help");
+    let help = machine.succeeds("--lang de help");
     let listed = help.lines().skip_while(|line| *line != "Befehle:").skip(1);
     verbs.extend(listed.map_while(|line| Some(line.strip_prefix("  ")?.split(' ').next()?.into())));
     assert_eq!(verbs.len(), 15);
     for verb in verbs {
-        for line in machine.done(&format!("--lang de help {verb}")).lines() {
+        for line in machine.succeeds(&format!("--lang de help {verb}")).lines() {
             assert!(line.chars().count() < 80, "{line}");
         }
     }
     let mut machine = Machine::new();
     machine.alone = true;
     machine.ui_language = GERMAN[0];
-    let greeting = machine.done("");
+    let greeting = machine.succeeds("");
     assert!(greeting.contains("Drücken Sie"), "{greeting}");
 }
 
@@ -393,9 +393,9 @@ fn the_german_help_fits_a_console_of_80_columns() {
 fn an_error_of_windows_has_its_text_and_number_in_german() {
     Language::German.choose();
     assert_eq!(
-        tcplimit_xp::Win32(5).to_string(),
+        tcplimit_xp::Win32Error(5).to_string(),
         "Zugriff verweigert (Fehler 5)"
     );
-    let unknown = tcplimit_xp::Win32(4711).to_string();
-    assert_eq!(unknown, "Fehler 4711; \"net helpmsg 4711\" sagt mehr");
+    let unknown = tcplimit_xp::Win32Error(4711).to_string();
+    assert_eq!(unknown, "Fehler 4711; \"net helpmsg 4711\" erklärt ihn");
 }

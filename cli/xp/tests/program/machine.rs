@@ -1,5 +1,5 @@
-//! A Windows that is made up: its services, its registry, its files and a driver
-//! with a limit, and a fault at any call that is wanted.
+//! A simulated Windows with services, a registry, files and a driver with a limit. Any call can
+//! fail.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -10,8 +10,8 @@ use tcplimit_protocol::{
     Start as Applied, State,
 };
 use tcplimit_xp::{
-    Activity, Exit, Registration, Request, Service, Shortcut, Start, Stream, Tcp, TcpTable,
-    Version, Win32, Windows, run,
+    Activity, Exit, Os, Registration, Request, Service, Shortcut, Start, Stream, Tcp, TcpTable,
+    Version, Win32Error, run,
 };
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
@@ -28,7 +28,7 @@ pub(crate) const SERVICE_KEY: &str = r"SYSTEM\CurrentControlSet\Services\TcpLimi
 pub(crate) const PARAMETERS: &str = r"SYSTEM\CurrentControlSet\Services\TcpLimit\Parameters";
 pub(crate) const EVENTS: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\System\TcpLimit";
 
-/// Drivers for either machine: any will do, the program does not run them.
+/// Drivers for both machines. Any will do, because the program does not run them.
 pub(crate) const X86: &[u8] = include_bytes!("../../../../corpus/specimens/tcpip-xp-sp3-x86.sys");
 pub(crate) const X64: &[u8] = include_bytes!("../../../../corpus/specimens/tcpip-xp-x64.sys");
 
@@ -46,29 +46,29 @@ pub(crate) enum Data {
     Text(String),
 }
 
-/// What goes wrong at one call.
+/// A fault at one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The call fails with this error, and nothing was done.
-    Fails(Win32),
-    /// The program is killed before the call is made.
+    /// The call fails with this error, and does nothing.
+    Fails(Win32Error),
+    /// The program is killed before the call.
     Killed,
-    /// The program is killed when the call was made.
+    /// The program is killed after the call.
     KilledAfter,
 }
 
-/// The panic that stands for a kill.
+/// The panic that simulates a kill.
 struct Kill;
 
-/// What the made-up driver knows.
+/// The state of the simulated driver.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limiter {
     pub(crate) limit: u32,
     pub(crate) written: u32,
     pub(crate) original: u32,
-    /// What every set is answered with.
+    /// The answer to every set.
     pub(crate) refuses: Reason,
-    /// What every query is answered with.
+    /// The answer to every query.
     pub(crate) query: Reason,
     pub(crate) detail: [u32; 2],
     pub(crate) state: State,
@@ -115,58 +115,55 @@ pub(crate) struct Machine {
     /// Of tcpip.sys and of tcpip6.sys.
     pub(crate) limiters: RefCell<[Limiter; 2]>,
     pub(crate) log: RefCell<Vec<Vec<u8>>>,
-    pub(crate) tcp: Result<Tcp, Win32>,
-    /// What folders allow, as their security descriptors; `None` for a disk that has
-    /// none. Those that are not here allow Administrators alone.
+    pub(crate) tcp: Result<Tcp, Win32Error>,
+    /// The security descriptors of folders; `None` for a disk without access lists. By default only
+    /// Administrators have rights.
     pub(crate) access: RefCell<BTreeMap<String, Option<Vec<u8>>>>,
-    /// Tables of connections; one that is not here is not there.
+    /// Tables of connections that exist.
     pub(crate) tables: RefCell<BTreeMap<&'static str, Vec<u32>>>,
-    /// Processes: number, name, and path if it may be had.
+    /// Processes: PID, name, and path if readable.
     pub(crate) processes: RefCell<Vec<(u32, &'static str, Option<&'static str>)>>,
     pub(crate) hosted: RefCell<Vec<(u32, String)>>,
-    /// Pauses that were made.
+    /// Number of waits.
     pub(crate) waits: Cell<u32>,
-    /// Whether the log has only what was logged up to now.
+    /// Whether the log hides future records.
     pub(crate) hidden_until_due: Cell<bool>,
-    /// Whether the log never says its end, and if so whether the numbers of its
-    /// records go down for ever.
+    /// Whether the log never ends, and if so whether its record numbers always decrease.
     pub(crate) endless: Cell<Option<bool>>,
-    /// Whether Windows holds on to a driver that is unloaded: its service then runs
-    /// without a device.
+    /// Whether Windows holds an unloaded driver: its service then runs without a device.
     pub(crate) zombie: Cell<bool>,
     pub(crate) columns: Option<usize>,
-    /// Whether it was started by a double click, and how often a key was waited for.
+    /// Whether a double click started it, and how often it waited for a key.
     pub(crate) alone: bool,
     pub(crate) keys_pressed: Cell<u32>,
-    /// Looks until Ctrl-C.
-    pub(crate) patience: Cell<u32>,
-    /// How many times more something is taken that is printed.
-    pub(crate) reads: Cell<u32>,
-    /// What the next loads fail with, the last first.
-    pub(crate) loads: RefCell<Vec<Win32>>,
-    /// Whether the driver is still in use when it is to be unloaded.
+    /// Samples until Ctrl-C.
+    pub(crate) looks_left: Cell<u32>,
+    /// How many more prints succeed.
+    pub(crate) prints_left: Cell<u32>,
+    /// The errors of the next loads, the last first.
+    pub(crate) load_errors: RefCell<Vec<Win32Error>>,
+    /// Whether a program keeps the driver in use.
     pub(crate) in_use: Cell<bool>,
-    /// Whether a deleted service stays, since another program looks at it.
+    /// Whether a deleted service stays, because another program shows it.
     pub(crate) lingers: Cell<bool>,
-    /// So many renames and deletions of the driver fail, since Windows still
-    /// holds on to the file.
-    pub(crate) held: Cell<u32>,
-    /// Bytes that every write of a file puts in place of those that were meant.
+    /// How many renames and deletions of the driver fail, because Windows still holds the file.
+    pub(crate) held_tries: Cell<u32>,
+    /// Whether every write of a file changes a byte.
     pub(crate) corrupts: Cell<bool>,
     pub(crate) moved: RefCell<Vec<usize>>,
     pub(crate) out: RefCell<String>,
     pub(crate) error: RefCell<String>,
-    /// What the user has chosen in the window.
+    /// The user's settings for the window.
     pub(crate) settings: RefCell<BTreeMap<String, u32>>,
     /// Programs that were started.
     pub(crate) started: RefCell<Vec<String>>,
     /// Whether the user may not open the device.
     pub(crate) denied: Cell<bool>,
-    /// Queries that the driver was sent, of tcpip.sys and of tcpip6.sys.
+    /// Queries of tcpip.sys and of tcpip6.sys.
     pub(crate) queries: Cell<[u32; 2]>,
     calls: Cell<usize>,
     fault: Cell<Option<(usize, Fault)>>,
-    /// Calls that changed something.
+    /// Number of calls that changed something.
     pub(crate) changes: Cell<usize>,
 }
 
@@ -206,12 +203,12 @@ impl Machine {
             columns: None,
             alone: false,
             keys_pressed: Cell::new(0),
-            patience: Cell::new(0),
-            reads: Cell::new(u32::MAX),
-            loads: RefCell::default(),
+            looks_left: Cell::new(0),
+            prints_left: Cell::new(u32::MAX),
+            load_errors: RefCell::default(),
             in_use: Cell::new(false),
             lingers: Cell::new(false),
-            held: Cell::new(0),
+            held_tries: Cell::new(0),
             corrupts: Cell::new(false),
             moved: RefCell::default(),
             out: RefCell::default(),
@@ -229,34 +226,34 @@ impl Machine {
     /// The same, with the driver installed and loaded.
     pub(crate) fn installed() -> Machine {
         let machine = Machine::new();
-        machine.done("install");
-        machine.forget();
+        machine.succeeds("install");
+        machine.clear_output();
         machine
     }
 
-    /// The whole zip: the window lies beside the program.
+    /// Adds the window beside the program.
     pub(crate) fn with_window(self) -> Machine {
         let window = b"a program".into();
         self.files.borrow_mut().insert(WINDOW.into(), window);
         self
     }
 
-    /// IPv6 is there too.
+    /// Installs IPv6.
     pub(crate) fn with_ipv6(self) -> Machine {
         self.limiters.borrow_mut()[1] = Limiter::new(State::Located);
         self
     }
 
-    /// Runs a command line; it must not be killed.
+    /// Runs a command line without a fault.
     pub(crate) fn run(&self, line: &str) -> Exit {
         let words: Vec<String> = line.split_whitespace().map(String::from).collect();
         self.calls.set(0);
         run(self, &words)
     }
 
-    /// Runs it, and it must succeed; what it said.
-    pub(crate) fn done(&self, line: &str) -> String {
-        self.forget();
+    /// Runs a command line that must succeed; returns its output.
+    pub(crate) fn succeeds(&self, line: &str) -> String {
+        self.clear_output();
         let exit = self.run(line);
         let (out, error) = (self.out.borrow(), self.error.borrow());
         assert_eq!(exit, Exit::Done, "{line}: {out}{error}");
@@ -264,50 +261,55 @@ impl Machine {
         out.clone()
     }
 
-    /// Runs it, and it must fail in that way; what it said of it, in one line.
+    /// Runs a command line that must fail with that exit code; returns the error on one line.
     pub(crate) fn fails(&self, line: &str, exit: Exit) -> String {
-        self.forget();
+        self.clear_output();
         assert_eq!(self.run(line), exit, "{line}: {}", self.out.borrow());
         let error = self.error.borrow();
         assert!(error.starts_with("tcplimit: "), "{line}: {error:?}");
         error.split_whitespace().collect::<Vec<&str>>().join(" ")
     }
 
-    /// Runs it with a fault at a call; `None` if it was killed.
-    pub(crate) fn run_with(&self, line: &str, call: usize, fault: Fault) -> Option<Exit> {
+    /// Runs a command line with a fault at a call; `None` if it was killed.
+    pub(crate) fn run_with_fault(&self, line: &str, call: usize, fault: Fault) -> Option<Exit> {
         self.fault.set(Some((call, fault)));
         let ended = panic::catch_unwind(AssertUnwindSafe(|| self.run(line)));
         self.fault.set(None);
         match ended {
             Ok(exit) => Some(exit),
-            Err(what) if what.is::<Kill>() => None,
-            Err(what) => panic::resume_unwind(what),
+            Err(payload) if payload.is::<Kill>() => None,
+            Err(payload) => panic::resume_unwind(payload),
         }
     }
 
-    /// Does something while a call fails.
-    pub(crate) fn with_fault<T>(&self, call: usize, error: Win32, act: impl FnOnce() -> T) -> T {
+    /// Runs an operation with a failing call.
+    pub(crate) fn with_fault<T>(
+        &self,
+        call: usize,
+        error: Win32Error,
+        operation: impl FnOnce() -> T,
+    ) -> T {
         self.calls.set(0);
         self.fault.set(Some((call, Fault::Fails(error))));
-        let done = act();
+        let done = operation();
         self.fault.set(None);
         done
     }
 
-    /// Calls that are made while something is done.
-    pub(crate) fn calls_of(&self, act: impl FnOnce()) -> usize {
+    /// The number of calls of an operation.
+    pub(crate) fn calls_of(&self, operation: impl FnOnce()) -> usize {
         self.calls.set(0);
-        act();
+        operation();
         self.calls.get()
     }
 
-    /// Calls that the last run made.
+    /// The number of calls of the last run.
     pub(crate) fn calls(&self) -> usize {
         self.calls.get()
     }
 
-    /// Forgets what was said and what was changed.
-    pub(crate) fn forget(&self) {
+    /// Clears the output and the count of changes.
+    pub(crate) fn clear_output(&self) {
         self.out.borrow_mut().clear();
         self.error.borrow_mut().clear();
         self.changes.set(0);
@@ -332,7 +334,7 @@ impl Machine {
             .insert(value.into(), data);
     }
 
-    /// Whether all of an installation is there, and the driver runs.
+    /// Whether the installation is complete and the driver runs.
     pub(crate) fn is_installed(&self) -> bool {
         let running = self.service_named("TcpLimit").is_some_and(|service| {
             service.activity == Activity::Running && service.image.eq_ignore_ascii_case(DRIVER)
@@ -348,7 +350,7 @@ impl Machine {
             && self.file(PART).is_none()
     }
 
-    /// Whether nothing of an installation is there.
+    /// Whether no part of an installation exists.
     pub(crate) fn is_clean(&self) -> bool {
         let keys = self.keys.borrow();
         let ours = |key: &&String| key.contains("TcpLimit");
@@ -366,8 +368,8 @@ impl Machine {
         all.any(|service| service.activity == Activity::Running)
     }
 
-    /// Counts a call, and lets it go wrong.
-    fn call<T>(&self, made: impl FnOnce() -> Result<T, Win32>) -> Result<T, Win32> {
+    /// Counts a call, and injects its fault.
+    fn call<T>(&self, made: impl FnOnce() -> Result<T, Win32Error>) -> Result<T, Win32Error> {
         let number = self.calls.get();
         self.calls.set(number + 1);
         let fault = self.fault.get().filter(|&(call, _)| call == number);
@@ -383,7 +385,7 @@ impl Machine {
     }
 
     /// The same for a call that changes something.
-    fn change<T>(&self, made: impl FnOnce() -> Result<T, Win32>) -> Result<T, Win32> {
+    fn change<T>(&self, made: impl FnOnce() -> Result<T, Win32Error>) -> Result<T, Win32Error> {
         self.changes.set(self.changes.get() + 1);
         self.call(made)
     }
@@ -391,19 +393,21 @@ impl Machine {
     fn with_service<T>(
         &self,
         name: &str,
-        act: impl FnOnce(&mut Service) -> Result<T, Win32>,
-    ) -> Result<T, Win32> {
+        operation: impl FnOnce(&mut Service) -> Result<T, Win32Error>,
+    ) -> Result<T, Win32Error> {
         let mut services = self.services.borrow_mut();
-        act(services
-            .get_mut(name)
-            .ok_or(Win32::SERVICE_DOES_NOT_EXIST)?)
+        operation(
+            services
+                .get_mut(name)
+                .ok_or(Win32Error::SERVICE_DOES_NOT_EXIST)?,
+        )
     }
 
     fn answer(&self, module: ModuleId, reason: Reason) -> Answer {
         let limiter = self.limiters.borrow()[usize::from(module == ModuleId::TCPIP6)];
         let mut answer = Answer::new_zeroed();
-        answer.header = Header::of::<Answer>();
-        // As the driver has it: a byte each of major, minor and patch.
+        answer.header = Header::for_record::<Answer>();
+        // Like the driver: one byte each for major, minor and patch.
         let parts = env!("CARGO_PKG_VERSION").split('.');
         let version = parts.fold(0_u32, |version, part| {
             version << 8 | part.parse::<u32>().expect("a number")
@@ -425,7 +429,7 @@ impl Machine {
         answer
     }
 
-    /// What the driver does: the policy as docs/driver.md has it.
+    /// The driver's policy, as in docs/driver.md.
     fn write(&self, module: ModuleId, limit: u32, expected: u32) -> Answer {
         let index = usize::from(module == ModuleId::TCPIP6);
         let mut limiters = self.limiters.borrow_mut();
@@ -457,7 +461,7 @@ impl Machine {
     }
 }
 
-/// A shortcut's file, as this Windows has them.
+/// The simulated file of a shortcut.
 pub(crate) fn shortcut_file(target: &str, comment: &str) -> Vec<u8> {
     format!("shortcut\n{target}\n{comment}\nend").into_bytes()
 }
@@ -474,7 +478,7 @@ pub(crate) const ADMINISTRATORS: [u8; 16] = [1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0
 /// S-1-5-32-545.
 pub(crate) const USERS: [u8; 16] = [1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 33, 2, 0, 0];
 
-/// A security descriptor that allows these rights to one.
+/// A security descriptor that grants these rights to one SID.
 pub(crate) fn descriptor(rights: u32, sid: &[u8; 16]) -> Vec<u8> {
     let header = [[1, 0, 4, 0x80], [0; 4], [0; 4], [0; 4], [20, 0, 0, 0]].concat();
     let list = [2, 0, 32, 0, 1, 0, 0, 0];
@@ -482,7 +486,7 @@ pub(crate) fn descriptor(rights: u32, sid: &[u8; 16]) -> Vec<u8> {
     [&header, &list[..], &entry, &rights.to_le_bytes(), sid].concat()
 }
 
-/// A record of the event log; those that are newer have higher numbers.
+/// A record of the event log. Newer records have higher numbers.
 pub(crate) fn record(at: u32, event: u32, source: &str) -> Vec<u8> {
     let name: Vec<u8> = source
         .encode_utf16()
@@ -508,7 +512,7 @@ pub(crate) fn record(at: u32, event: u32, source: &str) -> Vec<u8> {
 
 pub(crate) const ACCEPTS_UNKNOWN_RIGHTS: u32 = Flags::ACCEPTS_UNKNOWN_RIGHTS;
 
-impl Windows for Machine {
+impl Os for Machine {
     fn version(&self) -> Version {
         self.version
     }
@@ -529,28 +533,28 @@ impl Windows for Machine {
         self.now.get()
     }
 
-    fn boot_time(&self) -> Result<u32, Win32> {
+    fn boot_time(&self) -> Result<u32, Win32Error> {
         self.call(|| Ok(self.booted))
     }
 
-    fn program_folder(&self) -> Result<String, Win32> {
+    fn program_folder(&self) -> Result<String, Win32Error> {
         self.call(|| Ok(FOLDER.into()))
     }
 
-    fn system_folder(&self) -> Result<String, Win32> {
+    fn system_folder(&self) -> Result<String, Win32Error> {
         self.call(|| Ok(SYSTEM.into()))
     }
 
-    fn read(&self, path: &str) -> Result<Vec<u8>, Win32> {
-        self.call(|| self.file(path).ok_or(Win32::FILE_NOT_FOUND))
+    fn read(&self, path: &str) -> Result<Vec<u8>, Win32Error> {
+        self.call(|| self.file(path).ok_or(Win32Error::FILE_NOT_FOUND))
     }
 
-    fn write(&self, path: &str, bytes: &[u8]) -> Result<(), Win32> {
+    fn write(&self, path: &str, bytes: &[u8]) -> Result<(), Win32Error> {
         let mut bytes = bytes.to_vec();
         if self.corrupts.get() {
             bytes[0] ^= 1;
         }
-        // A failure or a kill leaves half of it.
+        // A fault leaves half of it.
         let half = bytes[..bytes.len() / 2].to_vec();
         self.files.borrow_mut().insert(path.into(), half);
         self.change(|| {
@@ -559,7 +563,7 @@ impl Windows for Machine {
         })
     }
 
-    fn append(&self, path: &str, bytes: &[u8]) -> Result<(), Win32> {
+    fn append(&self, path: &str, bytes: &[u8]) -> Result<(), Win32Error> {
         self.change(|| {
             let mut files = self.files.borrow_mut();
             files.entry(path.into()).or_default().extend(bytes);
@@ -567,31 +571,31 @@ impl Windows for Machine {
         })
     }
 
-    fn rename(&self, from: &str, to: &str) -> Result<(), Win32> {
+    fn rename(&self, from: &str, to: &str) -> Result<(), Win32Error> {
         self.change(|| {
-            if let Some(left) = self.held.get().checked_sub(1) {
-                self.held.set(left);
-                return Err(Win32::ACCESS_DENIED);
+            if let Some(left) = self.held_tries.get().checked_sub(1) {
+                self.held_tries.set(left);
+                return Err(Win32Error::ACCESS_DENIED);
             }
             let mut files = self.files.borrow_mut();
-            let bytes = files.remove(from).ok_or(Win32::FILE_NOT_FOUND)?;
+            let bytes = files.remove(from).ok_or(Win32Error::FILE_NOT_FOUND)?;
             files.insert(to.into(), bytes);
             Ok(())
         })
     }
 
-    fn delete(&self, path: &str) -> Result<(), Win32> {
+    fn delete(&self, path: &str) -> Result<(), Win32Error> {
         self.change(|| {
-            if let (DRIVER, Some(left)) = (path, self.held.get().checked_sub(1)) {
-                self.held.set(left);
-                return Err(Win32::ACCESS_DENIED);
+            if let (DRIVER, Some(left)) = (path, self.held_tries.get().checked_sub(1)) {
+                self.held_tries.set(left);
+                return Err(Win32Error::ACCESS_DENIED);
             }
             let deleted = self.files.borrow_mut().remove(path);
-            deleted.map(|_| ()).ok_or(Win32::FILE_NOT_FOUND)
+            deleted.map(|_| ()).ok_or(Win32Error::FILE_NOT_FOUND)
         })
     }
 
-    fn access_list(&self, folder: &str) -> Result<Option<Vec<u8>>, Win32> {
+    fn access_list(&self, folder: &str) -> Result<Option<Vec<u8>>, Win32Error> {
         self.call(|| {
             let lists = self.access.borrow();
             let list = lists.get(folder).cloned();
@@ -599,15 +603,15 @@ impl Windows for Machine {
         })
     }
 
-    fn service(&self, name: &str) -> Result<Option<Service>, Win32> {
+    fn service(&self, name: &str) -> Result<Option<Service>, Win32Error> {
         self.call(|| Ok(self.service_named(name)))
     }
 
-    fn create_service(&self, service: &Registration<'_>) -> Result<(), Win32> {
+    fn create_service(&self, service: &Registration<'_>) -> Result<(), Win32Error> {
         self.change(|| {
             let mut services = self.services.borrow_mut();
             if services.contains_key(service.name) {
-                return Err(Win32::SERVICE_EXISTS);
+                return Err(Win32Error::SERVICE_EXISTS);
             }
             let created = Service {
                 activity: Activity::Stopped,
@@ -622,7 +626,7 @@ impl Windows for Machine {
         })
     }
 
-    fn change_service(&self, service: &Registration<'_>) -> Result<(), Win32> {
+    fn change_service(&self, service: &Registration<'_>) -> Result<(), Win32Error> {
         self.change(|| {
             self.with_service(service.name, |changed| {
                 changed.image = service.image.into();
@@ -633,7 +637,7 @@ impl Windows for Machine {
         })
     }
 
-    fn set_start(&self, name: &str, start: Start) -> Result<(), Win32> {
+    fn set_start(&self, name: &str, start: Start) -> Result<(), Win32Error> {
         self.change(|| {
             self.with_service(name, |service| {
                 service.start = start;
@@ -643,9 +647,9 @@ impl Windows for Machine {
         })
     }
 
-    fn start_service(&self, name: &str) -> Result<(), Win32> {
+    fn start_service(&self, name: &str) -> Result<(), Win32Error> {
         self.change(|| {
-            if let Some(error) = self.loads.borrow_mut().pop() {
+            if let Some(error) = self.load_errors.borrow_mut().pop() {
                 return Err(error);
             }
             if self.zombie.replace(false) {
@@ -653,15 +657,15 @@ impl Windows for Machine {
             }
             self.with_service(name, |service| {
                 if service.start == Start::Disabled {
-                    return Err(Win32::SERVICE_DISABLED);
+                    return Err(Win32Error::SERVICE_DISABLED);
                 }
                 if service.activity == Activity::Running {
-                    return Err(Win32::SERVICE_ALREADY_RUNNING);
+                    return Err(Win32Error::SERVICE_ALREADY_RUNNING);
                 }
-                // The registry has one of these forms.
+                // A form of paths in the registry.
                 let path = service.image.trim_start_matches(r"\??\");
                 if self.file(path).is_none() {
-                    return Err(Win32::FILE_NOT_FOUND);
+                    return Err(Win32Error::FILE_NOT_FOUND);
                 }
                 service.activity = Activity::Running;
                 Ok(())
@@ -669,11 +673,11 @@ impl Windows for Machine {
         })
     }
 
-    fn stop_service(&self, name: &str) -> Result<(), Win32> {
+    fn stop_service(&self, name: &str) -> Result<(), Win32Error> {
         self.change(|| {
             self.with_service(name, |service| {
                 if service.activity == Activity::Stopped {
-                    return Err(Win32::SERVICE_NOT_ACTIVE);
+                    return Err(Win32Error::SERVICE_NOT_ACTIVE);
                 }
                 service.activity = match self.in_use.get() {
                     true => Activity::Pending,
@@ -684,13 +688,13 @@ impl Windows for Machine {
         })
     }
 
-    fn delete_service(&self, name: &str) -> Result<(), Win32> {
+    fn delete_service(&self, name: &str) -> Result<(), Win32Error> {
         self.change(|| {
             if self.lingers.get() {
                 return self.with_service(name, |_| Ok(()));
             }
             let deleted = self.services.borrow_mut().remove(name);
-            deleted.ok_or(Win32::SERVICE_DOES_NOT_EXIST)?;
+            deleted.ok_or(Win32Error::SERVICE_DOES_NOT_EXIST)?;
             let key = format!(r"SYSTEM\CurrentControlSet\Services\{name}");
             let mut keys = self.keys.borrow_mut();
             keys.retain(|name, _| !name.starts_with(&key));
@@ -698,113 +702,117 @@ impl Windows for Machine {
         })
     }
 
-    fn has_key(&self, key: &str) -> Result<bool, Win32> {
+    fn has_key(&self, key: &str) -> Result<bool, Win32Error> {
         self.call(|| Ok(self.keys.borrow().contains_key(key)))
     }
 
-    fn number(&self, key: &str, value: &str) -> Result<Option<u32>, Win32> {
+    fn number(&self, key: &str, value: &str) -> Result<Option<u32>, Win32Error> {
         self.call(|| match self.value(key, value) {
             None => Ok(None),
             Some(Data::Number(number)) => Ok(Some(number)),
-            Some(Data::Text(_)) => Err(Win32::INVALID_DATA),
+            Some(Data::Text(_)) => Err(Win32Error::INVALID_DATA),
         })
     }
 
-    fn text(&self, key: &str, value: &str) -> Result<Option<String>, Win32> {
+    fn text(&self, key: &str, value: &str) -> Result<Option<String>, Win32Error> {
         self.call(|| match self.value(key, value) {
             None => Ok(None),
             Some(Data::Text(text)) => Ok(Some(text)),
-            Some(Data::Number(_)) => Err(Win32::INVALID_DATA),
+            Some(Data::Number(_)) => Err(Win32Error::INVALID_DATA),
         })
     }
 
-    fn set_number(&self, key: &str, value: &str, number: u32) -> Result<(), Win32> {
+    fn set_number(&self, key: &str, value: &str, number: u32) -> Result<(), Win32Error> {
         self.change(|| {
             self.set_value(key, value, Data::Number(number));
             Ok(())
         })
     }
 
-    fn set_text(&self, key: &str, value: &str, text: &str) -> Result<(), Win32> {
+    fn set_text(&self, key: &str, value: &str, text: &str) -> Result<(), Win32Error> {
         self.change(|| {
             self.set_value(key, value, Data::Text(text.into()));
             Ok(())
         })
     }
 
-    fn delete_value(&self, key: &str, value: &str) -> Result<(), Win32> {
+    fn delete_value(&self, key: &str, value: &str) -> Result<(), Win32Error> {
         self.change(|| {
             let mut keys = self.keys.borrow_mut();
-            let key = keys.get_mut(key).ok_or(Win32::FILE_NOT_FOUND)?;
-            key.remove(value).map(|_| ()).ok_or(Win32::FILE_NOT_FOUND)
+            let key = keys.get_mut(key).ok_or(Win32Error::FILE_NOT_FOUND)?;
+            key.remove(value)
+                .map(|_| ())
+                .ok_or(Win32Error::FILE_NOT_FOUND)
         })
     }
 
-    fn delete_key(&self, key: &str) -> Result<(), Win32> {
+    fn delete_key(&self, key: &str) -> Result<(), Win32Error> {
         self.change(|| {
             let mut keys = self.keys.borrow_mut();
             let below = format!(r"{key}\");
             if keys.keys().any(|name| name.starts_with(&below)) {
-                return Err(Win32::ACCESS_DENIED);
+                return Err(Win32Error::ACCESS_DENIED);
             }
-            keys.remove(key).map(|_| ()).ok_or(Win32::FILE_NOT_FOUND)
+            keys.remove(key)
+                .map(|_| ())
+                .ok_or(Win32Error::FILE_NOT_FOUND)
         })
     }
 
-    fn setting(&self, value: &str) -> Result<Option<u32>, Win32> {
+    fn setting(&self, value: &str) -> Result<Option<u32>, Win32Error> {
         Ok(self.settings.borrow().get(value).copied())
     }
 
-    fn set_setting(&self, value: &str, number: u32) -> Result<(), Win32> {
+    fn set_setting(&self, value: &str, number: u32) -> Result<(), Win32Error> {
         self.settings.borrow_mut().insert(value.into(), number);
         Ok(())
     }
 
-    fn delete_settings(&self) -> Result<(), Win32> {
+    fn delete_settings(&self) -> Result<(), Win32Error> {
         match std::mem::take(&mut *self.settings.borrow_mut()).is_empty() {
-            true => Err(Win32::FILE_NOT_FOUND),
+            true => Err(Win32Error::FILE_NOT_FOUND),
             false => Ok(()),
         }
     }
 
-    fn start_program(&self, path: &str) -> Result<(), Win32> {
+    fn start_program(&self, path: &str) -> Result<(), Win32Error> {
         if self.file(path).is_none() {
-            return Err(Win32::FILE_NOT_FOUND);
+            return Err(Win32Error::FILE_NOT_FOUND);
         }
         self.started.borrow_mut().push(path.into());
         Ok(())
     }
 
-    fn programs_folder(&self) -> Result<String, Win32> {
+    fn programs_folder(&self) -> Result<String, Win32Error> {
         self.call(|| Ok(ENTRY.rsplit_once('\\').expect("a folder").0.into()))
     }
 
-    fn shortcut(&self, path: &str) -> Result<Shortcut, Win32> {
+    fn shortcut(&self, path: &str) -> Result<Shortcut, Win32Error> {
         self.call(|| {
             let file = self.file(path).unwrap_or_default();
-            let text = String::from_utf8(file).map_err(|_| Win32::INVALID_DATA)?;
+            let text = String::from_utf8(file).map_err(|_| Win32Error::INVALID_DATA)?;
             match text.split('\n').collect::<Vec<&str>>()[..] {
                 ["shortcut", target, comment, "end"] => Ok(Shortcut {
                     target: target.into(),
                     comment: comment.into(),
                 }),
-                _ => Err(Win32::INVALID_DATA),
+                _ => Err(Win32Error::INVALID_DATA),
             }
         })
     }
 
-    fn write_shortcut(&self, path: &str, shortcut: &Shortcut) -> Result<(), Win32> {
+    fn write_shortcut(&self, path: &str, shortcut: &Shortcut) -> Result<(), Win32Error> {
         let file = shortcut_file(&shortcut.target, &shortcut.comment);
-        Windows::write(self, path, &file)
+        Os::write(self, path, &file)
     }
 
-    fn control(&self, request: &Request<'_>, output: &mut [u8]) -> Result<usize, Win32> {
+    fn control(&self, request: &Request<'_>, output: &mut [u8]) -> Result<usize, Win32Error> {
         self.call(|| {
             if !self.is_loaded() || self.zombie.get() {
-                return Err(Win32::FILE_NOT_FOUND);
+                return Err(Win32Error::FILE_NOT_FOUND);
             }
             if self.denied.get() {
-                return Err(Win32::ACCESS_DENIED);
+                return Err(Win32Error::ACCESS_DENIED);
             }
             let answer = match request.code {
                 QUERY => {
@@ -833,11 +841,11 @@ impl Windows for Machine {
         })
     }
 
-    fn tcp(&self) -> Result<Tcp, Win32> {
+    fn tcp(&self) -> Result<Tcp, Win32Error> {
         self.call(|| self.tcp)
     }
 
-    fn tcp_table(&self, table: TcpTable) -> Result<Vec<u32>, Win32> {
+    fn tcp_table(&self, table: TcpTable) -> Result<Vec<u32>, Win32Error> {
         let name = match table {
             TcpTable::V4 => "v4",
             TcpTable::OwnedV4 => "owned-v4",
@@ -845,11 +853,11 @@ impl Windows for Machine {
         };
         self.call(|| {
             let tables = self.tables.borrow();
-            tables.get(name).cloned().ok_or(Win32::PROC_NOT_FOUND)
+            tables.get(name).cloned().ok_or(Win32Error::PROC_NOT_FOUND)
         })
     }
 
-    fn processes(&self) -> Result<Vec<(u32, String)>, Win32> {
+    fn processes(&self) -> Result<Vec<(u32, String)>, Win32Error> {
         self.call(|| {
             let processes = self.processes.borrow();
             Ok(processes
@@ -859,22 +867,22 @@ impl Windows for Machine {
         })
     }
 
-    fn process_path(&self, id: u32) -> Result<String, Win32> {
+    fn process_path(&self, id: u32) -> Result<String, Win32Error> {
         self.call(|| {
             let processes = self.processes.borrow();
             match processes.iter().find(|&&(one, _, _)| one == id) {
-                Some(&(_, _, path)) => path.map(Into::into).ok_or(Win32::ACCESS_DENIED),
-                // ERROR_INVALID_PARAMETER: so Windows says of a number that is free.
-                None => Err(Win32(87)),
+                Some(&(_, _, path)) => path.map(Into::into).ok_or(Win32Error::ACCESS_DENIED),
+                // ERROR_INVALID_PARAMETER, as from Windows for an unused PID.
+                None => Err(Win32Error(87)),
             }
         })
     }
 
-    fn hosted_services(&self) -> Result<Vec<(u32, String)>, Win32> {
+    fn hosted_services(&self) -> Result<Vec<(u32, String)>, Win32Error> {
         self.call(|| Ok(self.hosted.borrow().clone()))
     }
 
-    fn system_log(&self, more: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Win32> {
+    fn system_log(&self, more: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Win32Error> {
         self.call(|| {
             let mut log = self.log.borrow().clone();
             if self.hidden_until_due.get() {
@@ -906,10 +914,10 @@ impl Windows for Machine {
     }
 
     fn print(&self, stream: Stream, text: &str) -> bool {
-        if self.reads.get() == 0 {
+        if self.prints_left.get() == 0 {
             return false;
         }
-        self.reads.set(self.reads.get() - 1);
+        self.prints_left.set(self.prints_left.get() - 1);
         let to = match stream {
             Stream::Out => &self.out,
             Stream::Error => &self.error,
@@ -939,8 +947,8 @@ impl Windows for Machine {
     fn wait(&self, milliseconds: u32) -> bool {
         self.waits.set(self.waits.get() + 1);
         self.now.set(self.now.get() + milliseconds.div_ceil(1000));
-        let left = self.patience.get();
-        self.patience.set(left.saturating_sub(1));
+        let left = self.looks_left.get();
+        self.looks_left.set(left.saturating_sub(1));
         left <= 1
     }
 }

@@ -1,4 +1,4 @@
-//! The program over a Windows that is made up.
+//! Tests of the program over a simulated Windows.
 
 mod fault;
 mod help;

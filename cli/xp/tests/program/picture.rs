@@ -3,6 +3,6 @@
 mod drawing;
 mod golden;
 mod layout;
-mod made;
+mod samples;
 
-pub(crate) use made::{USUAL_FONTS, said_in};
+pub(crate) use samples::{USUAL_FONTS, with_language};

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tcplimit_xp::{Exit, Win32};
+use tcplimit_xp::{Exit, Win32Error};
 
 use crate::machine::{Machine, TCPIP, X86};
 
@@ -13,40 +13,40 @@ fn objects(text: &str) -> Vec<serde_json::Value> {
 }
 
 #[test]
-fn the_systems_file_is_looked_into_and_memory_where_the_driver_is_loaded() {
+fn probe_reads_the_systems_file_and_memory_where_the_driver_is_loaded() {
     let machine = Machine::new();
-    let said = machine.done("probe");
+    let output = machine.succeeds("probe");
     assert!(
-        said.starts_with(&format!("{TCPIP}: located, unpatched: the limit is 10")),
-        "{said}"
+        output.starts_with(&format!("{TCPIP}: located, unpatched: the limit is 10")),
+        "{output}"
     );
     assert!(
-        said.contains("  calls       near the gates to imports "),
-        "{said}"
+        output.contains("  calls       near the gates to imports "),
+        "{output}"
     );
-    assert!(said.contains("tcplimit.sys is not loaded"), "{said}");
+    assert!(output.contains("tcplimit.sys is not loaded"), "{output}");
     let machine = Machine::installed();
-    let said = machine.done("probe");
+    let output = machine.succeeds("probe");
     assert!(
-        said.contains("tcpip.sys in memory: located, the limit is 10"),
-        "{said}"
+        output.contains("tcpip.sys in memory: located, the limit is 10"),
+        "{output}"
     );
 }
 
-/// What this program prints of a file, and the same by the workbench.
+/// The JSON objects of this program and of the workbench for a file.
 fn objects_of_both(path: &str, bytes: &[u8]) -> (serde_json::Value, serde_json::Value) {
     let machine = Machine::new();
     machine.files.borrow_mut().insert(path.into(), bytes.into());
-    machine.forget();
+    machine.clear_output();
     machine.run(&format!("probe --json {path}"));
     let [object] = objects(&machine.out.borrow()).try_into().expect("one");
     let reports = tcplimit::probe::bytes(path, bytes, &tcplimit::probe::Options::default());
     let [report] = reports.try_into().expect("one");
-    let workbench = serde_json::to_value(tcplimit::report::Object::of(&report)).expect("JSON");
+    let workbench = serde_json::to_value(tcplimit::report::JsonReport::of(&report)).expect("JSON");
     (object, workbench)
 }
 
-/// Images of every state that both programs have, with their names.
+/// Images for every state that both programs have, with their names.
 fn images() -> Vec<(&'static str, String, Vec<u8>)> {
     let named = |state, name: &str, bytes: &[u8]| (state, format!(r"E:\{name}"), bytes.to_vec());
     let specimen = |wanted: &str| {
@@ -125,7 +125,7 @@ fn images() -> Vec<(&'static str, String, Vec<u8>)> {
 }
 
 #[test]
-fn an_object_is_that_of_the_workbench_field_by_field() {
+fn each_field_equals_the_one_of_the_workbench() {
     let documented = include_str!("../../../../docs/json.md");
     for (state, path, bytes) in images() {
         let what = format!("{path}, {} bytes", bytes.len());
@@ -141,7 +141,8 @@ fn an_object_is_that_of_the_workbench_field_by_field() {
                 assert_eq!(value, &workbench[field], "{what}: {field}");
             }
         }
-        // Only the advice behind it differs: to give an option, or to send a report.
+        // Only the advice after it differs: this program asks for a report, the workbench suggests
+        // an option.
         let [here, there] = [&object, &workbench].map(|it| it["reason"].as_str());
         assert_eq!(here.is_some(), there.is_some(), "{what}");
         let there = there.unwrap_or_default();
@@ -171,7 +172,7 @@ fn specimens() -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn what_is_no_such_driver_is_refused_in_its_own_way() {
+fn files_that_are_not_the_driver_are_refused_by_kind() {
     let cut = &X86[..X86.len() / 2];
     for (path, bytes, state, exit) in [
         (r"E:\tcpip.sys", &b"hello"[..], "not-pe", Exit::Refused),
@@ -182,7 +183,7 @@ fn what_is_no_such_driver_is_refused_in_its_own_way() {
     ] {
         let machine = Machine::new();
         machine.files.borrow_mut().insert(path.into(), bytes.into());
-        machine.forget();
+        machine.clear_output();
         assert_eq!(machine.run(&format!("probe --json {path}")), exit, "{path}");
         let [object] = objects(&machine.out.borrow()).try_into().expect("one");
         assert_eq!(object["state"], state, "{path}");
@@ -194,14 +195,14 @@ fn what_is_no_such_driver_is_refused_in_its_own_way() {
         machine
             .out
             .borrow()
-            .contains(&Win32::FILE_NOT_FOUND.to_string())
+            .contains(&Win32Error::FILE_NOT_FOUND.to_string())
     );
 }
 
 #[test]
 fn a_changed_gate_is_not_located_and_the_missing_evidence_is_named() {
     let machine = Machine::new();
-    machine.done(&format!("probe --json {TCPIP}"));
+    machine.succeeds(&format!("probe --json {TCPIP}"));
     let [object] = objects(&machine.out.borrow()).try_into().expect("one");
     let gate =
         usize::try_from(object["rvas"]["gates"][0].as_u64().expect("a gate")).expect("small");
@@ -209,25 +210,25 @@ fn a_changed_gate_is_not_located_and_the_missing_evidence_is_named() {
     // File offsets equal RVAs in XP SP3's alignment.
     broken[gate..gate + 16].fill(0x90);
     machine.files.borrow_mut().insert(TCPIP.into(), broken);
-    machine.forget();
+    machine.clear_output();
     assert_eq!(machine.run("probe"), Exit::Refused);
-    let said = machine.out.borrow();
+    let output = machine.out.borrow();
     assert!(
-        said.contains("report.txt") && said.contains("TwoGates"),
-        "{said}"
+        output.contains("report.txt") && output.contains("TwoGates"),
+        "{output}"
     );
-    assert!(!said.contains(": located"), "{said}");
+    assert!(!output.contains(": located"), "{output}");
 }
 
 #[test]
-fn a_report_tells_the_file_and_what_is_in_memory() {
+fn a_report_covers_file_and_memory() {
     let machine = Machine::installed();
-    machine.done("probe --json");
+    machine.succeeds("probe --json");
     let [file, memory] = objects(&machine.out.borrow()).try_into().expect("two");
     assert_eq!(file["path"], TCPIP);
     assert_eq!(memory["memory"]["limit"], 10);
-    machine.done("unload");
-    machine.done("probe --json");
+    machine.succeeds("unload");
+    machine.succeeds("probe --json");
     let [_, memory] = objects(&machine.out.borrow()).try_into().expect("two");
     assert!(memory["memory"].is_null());
 }
@@ -241,9 +242,16 @@ fn ipv6_that_is_not_installed_is_no_failure_though_its_file_is_there() {
         .find(|(name, _)| name == "tcpip6-x86.sys");
     let (_, file) = specimen.expect("one for IPv6");
     machine.files.borrow_mut().insert(path, file);
-    let said = machine.done("probe");
-    assert!(said.contains("tcpip6.sys in memory: not loaded"), "{said}");
-    assert!(machine.done("status").contains("  in memory  not loaded\n"));
+    let output = machine.succeeds("probe");
+    assert!(
+        output.contains("tcpip6.sys in memory: not loaded"),
+        "{output}"
+    );
+    assert!(
+        machine
+            .succeeds("status")
+            .contains("  in memory  not loaded\n")
+    );
 }
 
 #[test]

@@ -1,15 +1,15 @@
-//! `status`, and its notes on what does not fit together.
+//! `status`, and its notes on inconsistencies.
 
 use tcplimit_protocol::{Reason, Start as Applied, State};
-use tcplimit_xp::{Activity, Exit, Service, Start, Windows};
+use tcplimit_xp::{Activity, Exit, Os, Service, Start};
 
 use crate::machine::{
     ACCEPTS_UNKNOWN_RIGHTS, DRIVER, Data, Limiter, Machine, PARAMETERS, TCPIP, X86, record, stamp,
 };
 
-/// The notes, each in one line.
+/// The notes, one line each.
 fn notes(machine: &Machine) -> Vec<String> {
-    machine.forget();
+    machine.clear_output();
     machine.run("status --json");
     let object: serde_json::Value =
         serde_json::from_str(&machine.out.borrow()).expect("one object");
@@ -23,7 +23,7 @@ fn notes(machine: &Machine) -> Vec<String> {
 fn patched(limit: u32) -> Vec<u8> {
     let mut file = X86.to_vec();
     let machine = Machine::new();
-    machine.done(&format!("probe --json {TCPIP}"));
+    machine.succeeds(&format!("probe --json {TCPIP}"));
     let object: serde_json::Value =
         serde_json::from_str(&machine.out.borrow()).expect("one object");
     let at = object["start_up"]["file_offset"].as_u64().expect("a store");
@@ -33,9 +33,9 @@ fn patched(limit: u32) -> Vec<u8> {
 }
 
 #[test]
-fn where_all_is_well_there_are_no_notes() {
+fn a_consistent_installation_has_no_notes() {
     let machine = Machine::installed();
-    let said = machine.done("status");
+    let output = machine.succeeds("status");
     for line in [
         concat!(
             "driver       loaded (",
@@ -43,41 +43,44 @@ fn where_all_is_well_there_are_no_notes() {
             "); loaded on demand\n"
         ),
         "  in memory  10 (3 half-open, 0 queued, peak 0)\n",
-        "  on disk    10; unpatched, checksum right\n",
+        "  on disk    10; unpatched, checksum correct\n",
         "  stored     no limit for the next start\n",
-        "event 4226   not logged since Windows was started\n",
+        "event 4226   not logged since Windows started\n",
     ] {
-        assert!(said.contains(line), "{line}: {said}");
+        assert!(output.contains(line), "{line}: {output}");
     }
     assert_eq!(notes(&machine), Vec::<String>::new());
-    machine.done("set 100 --persist");
+    machine.succeeds("set 100 --persist");
     let mut limiter = machine.limiters.borrow_mut();
     (limiter[0].configured, limiter[0].start) = (100, Applied::Applied);
     drop(limiter);
     assert_eq!(notes(&machine), Vec::<String>::new());
     assert!(
         machine
-            .done("status")
+            .succeeds("status")
             .contains("100, applied when tcplimit.sys was loaded")
     );
 }
 
-/// Each of these must give just one note, with those words.
+/// Each change must produce exactly one note, with this text.
 #[test]
-fn each_thing_that_does_not_fit_is_told_by_a_note_of_its_own() {
+fn each_inconsistency_has_its_own_note() {
     type Change = fn(&Machine);
     let changes: [(&str, Change); 17] = [
-        ("what is stored as its limit is no number", |machine| {
+        ("the stored limit is not a number", |machine| {
             let stored = machine.set_text(PARAMETERS, "Limit", "100");
             stored.expect("the registry takes it");
         }),
-        ("other software did, or the file was changed", |machine| {
-            machine.limiters.borrow_mut()[0].limit = 50;
-        }),
         (
-            "tcplimit set the limit to 100, and now it is 70",
+            "Other software set it, or the file was changed",
             |machine| {
-                machine.done("set 100");
+                machine.limiters.borrow_mut()[0].limit = 50;
+            },
+        ),
+        (
+            "tcplimit set the limit to 100, but now it is 70",
+            |machine| {
+                machine.succeeds("set 100");
                 machine.limiters.borrow_mut()[0].limit = 70;
             },
         ),
@@ -92,22 +95,22 @@ fn each_thing_that_does_not_fit_is_told_by_a_note_of_its_own() {
                 .borrow_mut()
                 .insert(TCPIP.into(), mended(newer));
         }),
-        ("this is Safe Mode", |machine| {
+        ("Windows runs in Safe Mode", |machine| {
             started(machine, Applied::SafeMode);
         }),
-        ("Windows did not come up the last time", |machine| {
+        ("the last start with it failed", |machine| {
             started(machine, Applied::Guarded);
             machine.set_value(PARAMETERS, "StartPending", Data::Number(1));
         }),
-        // A mark of another type is one too.
-        ("Windows did not come up the last time", |machine| {
+        // A mark of any type counts.
+        ("the last start with it failed", |machine| {
             started(machine, Applied::Guarded);
             machine.set_value(PARAMETERS, "StartPending", Data::Text("1".into()));
         }),
-        // A set by hand has lifted the guard.
+        // A manual set has lifted the guard.
         ("It will be 100 at the next start", |machine| {
             started(machine, Applied::Guarded);
-            machine.done("set 30");
+            machine.succeeds("set 30");
         }),
         (Reason::UnexpectedValue.text(), |machine| {
             started(machine, Applied::Refused);
@@ -115,17 +118,17 @@ fn each_thing_that_does_not_fit_is_told_by_a_note_of_its_own() {
         }),
         ("It will be 100 at the next start", |machine| {
             started(machine, Applied::Applied);
-            machine.done("set 60");
+            machine.succeeds("set 60");
         }),
         (
             "tcplimit.sys is not loaded when Windows starts",
             |machine| {
-                machine.done("set 100 --persist");
+                machine.succeeds("set 100 --persist");
                 let mut services = machine.services.borrow_mut();
                 services.get_mut("TcpLimit").unwrap().start = Start::Demand;
             },
         ),
-        ("is stored no more", |machine| {
+        ("has been deleted", |machine| {
             let limiter = &mut machine.limiters.borrow_mut()[0];
             (limiter.configured, limiter.limit, limiter.written) = (100, 100, 100);
         }),
@@ -138,7 +141,7 @@ fn each_thing_that_does_not_fit_is_told_by_a_note_of_its_own() {
         ("TestOnlyAcceptUnknownRights is set", |machine| {
             machine.set_value(PARAMETERS, "TestOnlyAcceptUnknownRights", Data::Number(1));
         }),
-        ("The installation is not whole", |machine| {
+        ("The installation is incomplete", |machine| {
             machine.files.borrow_mut().remove(DRIVER);
         }),
         ("The limit of 10 was reached", |machine| {
@@ -148,7 +151,9 @@ fn each_thing_that_does_not_fit_is_told_by_a_note_of_its_own() {
                 .borrow_mut()
                 .push(record(now, 0x8000_1082, "Tcpip"));
         }),
-        ("Run: tcplimit load", |machine| drop(machine.done("unload"))),
+        ("Run: tcplimit load", |machine| {
+            drop(machine.succeeds("unload"))
+        }),
     ];
     for (says, change) in changes {
         let machine = Machine::installed();
@@ -159,9 +164,9 @@ fn each_thing_that_does_not_fit_is_told_by_a_note_of_its_own() {
     }
 }
 
-/// A stored limit, and what became of it when the driver was loaded.
+/// A stored limit, and its outcome when the driver was loaded.
 fn started(machine: &Machine, outcome: Applied) {
-    machine.done("set 100 --persist");
+    machine.succeeds("set 100 --persist");
     if outcome != Applied::Applied {
         machine.limiters.borrow_mut()[0].limit = 10;
         machine.limiters.borrow_mut()[0].written = 0;
@@ -170,7 +175,7 @@ fn started(machine: &Machine, outcome: Applied) {
     machine.limiters.borrow_mut()[0].configured = 100;
 }
 
-/// A file with the checksum that its bytes have.
+/// A file with a correct checksum.
 fn mended(mut file: Vec<u8>) -> Vec<u8> {
     let headers = scanner_core::Headers::parse(&file).expect("a driver");
     let sum = scanner_core::Checksum::compute(&headers, &file).computed;
@@ -187,7 +192,7 @@ fn commands_in_notes_name_the_limit_that_is_there() {
             machine.limiters.borrow_mut()[0].limit = 50;
         }),
         ("tcplimit set 100 --expect 70", |machine| {
-            machine.done("set 100");
+            machine.succeeds("set 100");
             machine.limiters.borrow_mut()[0].limit = 70;
         }),
         ("tcplimit set 100 --expect 50 --persist", |machine| {
@@ -201,19 +206,19 @@ fn commands_in_notes_name_the_limit_that_is_there() {
         let notes = notes(&machine);
         assert_eq!(notes.len(), 1, "{notes:?}");
         assert!(notes[0].ends_with(command), "{notes:?}");
-        machine.done(command.trim_start_matches("tcplimit "));
-        assert_eq!(machine.done("get"), "100\n");
+        machine.succeeds(command.trim_start_matches("tcplimit "));
+        assert_eq!(machine.succeeds("get"), "100\n");
     }
-    // What is 10 again needs no name.
+    // Replacing 10 needs no `--expect`.
     let machine = Machine::installed();
-    machine.done("set 100");
+    machine.succeeds("set 100");
     machine.limiters.borrow_mut()[0].limit = 10;
     let notes = notes(&machine);
     assert!(notes[0].ends_with("tcplimit set 100"), "{notes:?}");
 }
 
 #[test]
-fn a_stored_limit_that_was_refused_for_another_one_is_told_with_what_replaces_that() {
+fn a_refused_stored_limit_has_a_note_with_the_command_that_replaces_it() {
     let machine = Machine::installed();
     started(&machine, Applied::Refused);
     let limiter = |limiter: &mut Limiter| {
@@ -230,27 +235,27 @@ fn a_stored_limit_that_was_refused_for_another_one_is_told_with_what_replaces_th
 }
 
 #[test]
-fn after_reset_persist_nothing_is_said_to_stay_in_force() {
+fn after_reset_persist_no_note_is_left() {
     let machine = Machine::installed();
     started(&machine, Applied::Applied);
-    machine.done("reset --persist");
+    machine.succeeds("reset --persist");
     assert_eq!(notes(&machine), Vec::<String>::new());
 }
 
 #[test]
-fn a_guard_that_a_set_has_lifted_is_not_told_any_more() {
+fn a_guard_lifted_by_set_has_no_note() {
     let machine = Machine::installed();
     started(&machine, Applied::Guarded);
-    machine.done("set 100");
+    machine.succeeds("set 100");
     assert_eq!(notes(&machine), Vec::<String>::new());
-    let said = machine.done("status");
-    let row = "  stored     100, not applied at the last start; it will be at the next\n";
-    assert!(said.contains(row), "{said}");
+    let output = machine.succeeds("status");
+    let row = "  stored     100, not applied at the last start; the next applies it\n";
+    assert!(output.contains(row), "{output}");
 }
 
 #[test]
-fn beside_a_program_of_2005_it_is_told_who_has_loaded_the_driver() {
-    let theirs = Service {
+fn status_names_the_2005_program_that_loaded_the_driver() {
+    let legacy_service = Service {
         activity: Activity::Running,
         start: Start::Demand,
         is_quiet: false,
@@ -258,42 +263,42 @@ fn beside_a_program_of_2005_it_is_told_who_has_loaded_the_driver() {
     };
     let beside = |machine: Machine| {
         let mut services = machine.services.borrow_mut();
-        services.insert("tcpip_patcher".into(), theirs.clone());
+        services.insert("tcpip_patcher".into(), legacy_service.clone());
         drop(services);
-        machine.done("status")
+        machine.succeeds("status")
     };
     let who = concat!(
-        "a program of 2005 has loaded ",
+        "a 2005 program has loaded ",
         env!("CARGO_PKG_VERSION"),
         " as tcpip_patcher\n"
     );
     let installed = Machine::installed();
-    installed.done("unload");
+    installed.succeeds("unload");
     for (machine, row) in [
         (installed, "driver       not loaded; loaded on demand; "),
         (Machine::new(), "driver       not installed; "),
     ] {
-        let said = beside(machine);
-        assert!(said.contains(&format!("{row}{who}")), "{said}");
+        let output = beside(machine);
+        assert!(output.contains(&format!("{row}{who}")), "{output}");
     }
 }
 
 #[test]
-fn a_log_that_never_says_its_end_is_read_to_its_end_all_the_same() {
+fn a_log_without_an_end_is_read_once() {
     let machine = Machine::installed();
     let now = machine.now.get();
     let reached = |at| record(at, 0x8000_1082, "Tcpip");
     *machine.log.borrow_mut() = vec![reached(now), reached(now - 1), reached(now - 2)];
     machine.endless.set(Some(false));
-    let said = machine.done("status");
-    assert!(said.contains("event 4226   logged 3 times"), "{said}");
-    // Were its numbers to go down for ever, it would still end.
+    let output = machine.succeeds("status");
+    assert!(output.contains("event 4226   logged 3 times"), "{output}");
+    // Even always decreasing numbers end.
     machine.endless.set(Some(true));
-    assert!(machine.done("status").contains("event 4226   logged "));
+    assert!(machine.succeeds("status").contains("event 4226   logged "));
 }
 
 #[test]
-fn a_patched_file_is_told_with_what_windows_will_start_with() {
+fn a_note_names_the_limit_in_a_patched_file() {
     let machine = Machine::installed();
     machine.files.borrow_mut().insert(TCPIP.into(), patched(50));
     machine.limiters.borrow_mut()[0].limit = 50;
@@ -302,13 +307,13 @@ fn a_patched_file_is_told_with_what_windows_will_start_with() {
     assert!(notes[0].contains("Windows starts with 50"), "{notes:?}");
     assert!(
         machine
-            .done("status")
-            .contains("  on disk    50; patched, checksum wrong: damaged, or changed\n")
+            .succeeds("status")
+            .contains("  on disk    50; patched, checksum wrong: damaged or modified\n")
     );
 }
 
 #[test]
-fn a_wrong_checksum_is_told() {
+fn a_wrong_checksum_has_a_note() {
     let machine = Machine::installed();
     let mut file = X86.to_vec();
     let last = file.len() - 1;
@@ -335,20 +340,28 @@ fn only_event_4226_of_tcpip_since_windows_was_started_is_counted() {
     ];
     assert!(
         machine
-            .done("status")
+            .succeeds("status")
             .contains("event 4226   logged 3 times")
     );
-    // What is no record ends it.
+    // A malformed record ends it.
     machine.log.borrow_mut()[1][4] ^= 1;
-    assert!(machine.done("status").contains("event 4226   logged once"));
+    assert!(
+        machine
+            .succeeds("status")
+            .contains("event 4226   logged once")
+    );
     machine.log.borrow_mut()[1] = vec![0; 60];
-    assert!(machine.done("status").contains("event 4226   logged once"));
+    assert!(
+        machine
+            .succeeds("status")
+            .contains("event 4226   logged once")
+    );
 }
 
 #[test]
-fn the_exit_code_tells_whether_the_limit_could_be_told() {
+fn the_exit_code_shows_whether_the_limit_is_known() {
     let machine = Machine::new();
-    machine.forget();
+    machine.clear_output();
     assert_eq!(machine.run("status"), Exit::Unreadable);
     assert!(
         machine
@@ -360,7 +373,7 @@ fn the_exit_code_tells_whether_the_limit_could_be_told() {
     machine.limiters.borrow_mut()[0].query = Reason::NoGate;
     machine.limiters.borrow_mut()[0].state = State::NotLocated;
     machine.limiters.borrow_mut()[0].limit = 0;
-    machine.forget();
+    machine.clear_output();
     assert_eq!(machine.run("status"), Exit::Refused);
     assert!(machine.out.borrow().contains("  in memory  not located\n"));
 }

@@ -1,20 +1,20 @@
 //! `watch`.
 
-use tcplimit_xp::{Exit, Win32};
+use tcplimit_xp::{Exit, Win32Error};
 
 use crate::machine::{Fault, Machine, record};
 
 #[test]
-fn redirected_it_prints_a_line_each_time_and_ctrl_c_is_a_good_end() {
+fn redirected_watch_prints_one_line_a_sample_and_ctrl_c_exits_0() {
     let machine = Machine::installed();
-    machine.patience.set(3);
+    machine.looks_left.set(3);
     let now = machine.now.get();
     machine
         .log
         .borrow_mut()
         .push(record(now - 1, 0x8000_1082, "Tcpip"));
-    let said = machine.done("watch");
-    let lines: Vec<&str> = said.lines().collect();
+    let output = machine.succeeds("watch");
+    let lines: Vec<&str> = output.lines().collect();
     assert_eq!(lines.len(), 3);
     // 1,200,000,000 is 10 January 2008, 21:20.
     assert_eq!(
@@ -22,7 +22,7 @@ fn redirected_it_prints_a_line_each_time_and_ctrl_c_is_a_good_end() {
         "21:20:00Z limit 10 half-open 3 queued 0 peak 0 attempts 200 failed 50 connected 7 \
          success 75% 4226/min 1"
     );
-    assert!(lines[2].starts_with("21:20:02Z "), "{said}");
+    assert!(lines[2].starts_with("21:20:02Z "), "{output}");
     assert!(machine.moved.borrow().is_empty());
 }
 
@@ -34,9 +34,9 @@ fn an_event_counts_for_a_minute() {
         .log
         .borrow_mut()
         .push(record(now, 0x8000_1082, "Tcpip"));
-    machine.patience.set(4);
-    let said = machine.done("watch --interval 30");
-    let events: Vec<&str> = said
+    machine.looks_left.set(4);
+    let output = machine.succeeds("watch --interval 30");
+    let events: Vec<&str> = output
         .lines()
         .filter_map(|line| line.rsplit_once(' '))
         .map(|(_, events)| events)
@@ -45,14 +45,14 @@ fn an_event_counts_for_a_minute() {
 }
 
 #[test]
-fn with_json_it_is_an_object_each_time() {
+fn with_json_each_sample_is_one_object() {
     let mut machine = Machine::installed();
-    machine.tcp = Err(Win32::GEN_FAILURE);
+    machine.tcp = Err(Win32Error::GEN_FAILURE);
     machine.columns = Some(80);
-    machine.patience.set(2);
-    let said = machine.done("watch --json");
-    assert_eq!(said.lines().count(), 2);
-    for line in said.lines() {
+    machine.looks_left.set(2);
+    let output = machine.succeeds("watch --json");
+    assert_eq!(output.lines().count(), 2);
+    for line in output.lines() {
         let object: serde_json::Value = serde_json::from_str(line).expect("an object");
         assert_eq!(object["verb"], "watch");
         assert_eq!(object["half_open"], 3);
@@ -62,16 +62,16 @@ fn with_json_it_is_an_object_each_time() {
 }
 
 #[test]
-fn on_a_console_the_same_lines_are_drawn_again_and_none_is_wider() {
+fn on_a_console_the_screen_is_redrawn_in_place_within_its_width() {
     let mut machine = Machine::installed();
     machine.columns = Some(80);
-    machine.patience.set(3);
+    machine.looks_left.set(3);
     machine.limiters.borrow_mut()[0].half_open = 6;
-    let said = machine.done("watch");
+    let output = machine.succeeds("watch");
     let moved = machine.moved.borrow();
-    let lines: Vec<&str> = said.lines().collect();
+    let lines: Vec<&str> = output.lines().collect();
     assert_eq!(*moved, [0, lines.len() / 3, lines.len() / 3]);
-    assert!(lines.iter().all(|line| line.len() == 79), "{said}");
+    assert!(lines.iter().all(|line| line.len() == 79), "{output}");
     let last = &lines[lines.len() / 3 * 2..];
     assert!(last[0].starts_with("tcplimit watch, every second; Ctrl-C ends it "));
     assert!(
@@ -84,26 +84,26 @@ fn on_a_console_the_same_lines_are_drawn_again_and_none_is_wider() {
 }
 
 #[test]
-fn it_ends_when_nobody_reads_it_any_more() {
-    for (verb, reads) in [("watch", 4), ("watch --json", 2)] {
+fn watch_ends_when_its_output_is_closed() {
+    for (verb, prints_left) in [("watch", 4), ("watch --json", 2)] {
         let machine = Machine::installed();
-        machine.patience.set(1000);
-        machine.reads.set(reads);
-        assert_eq!(machine.done(verb).lines().count(), 2);
-        assert_eq!(machine.patience.get(), 998);
+        machine.looks_left.set(1000);
+        machine.prints_left.set(prints_left);
+        assert_eq!(machine.succeeds(verb).lines().count(), 2);
+        assert_eq!(machine.looks_left.get(), 998);
     }
 }
 
 #[test]
-fn a_driver_that_goes_away_ends_it_with_what_to_do() {
+fn an_unloaded_driver_ends_watch_with_advice() {
     let machine = Machine::installed();
-    machine.done("unload");
-    machine.patience.set(1000);
-    let said = machine.fails("watch", Exit::Unreadable);
-    assert!(said.contains("Run: tcplimit load"), "{said}");
+    machine.succeeds("unload");
+    machine.looks_left.set(1000);
+    let output = machine.fails("watch", Exit::Unreadable);
+    assert!(output.contains("Run: tcplimit load"), "{output}");
 }
 
-/// Ares waits for two addresses, another program for one.
+/// Ares has two connections, another program one.
 fn busy(machine: &Machine) {
     let row = |process| [3, 0, 0, 0x0100_000A, 0x5000, process];
     let rows = [[1234; 2], [900, 1234]].concat();
@@ -115,30 +115,30 @@ fn busy(machine: &Machine) {
 }
 
 #[test]
-fn who_waits_is_shown_with_each_look() {
+fn each_sample_shows_the_waiting_processes() {
     let mut machine = Machine::installed();
     busy(&machine);
-    machine.patience.set(1);
+    machine.looks_left.set(1);
     let who = "who Ares.exe (1234) 2, svchost.exe (900) 1\n";
-    assert!(machine.done("watch").ends_with(who));
-    machine.patience.set(1);
-    let said = machine.done("watch --json");
-    let object: serde_json::Value = serde_json::from_str(&said).expect("an object");
+    assert!(machine.succeeds("watch").ends_with(who));
+    machine.looks_left.set(1);
+    let output = machine.succeeds("watch --json");
+    let object: serde_json::Value = serde_json::from_str(&output).expect("an object");
     assert_eq!(
         object["who"][0],
         serde_json::json!({"pid": 1234, "name": "Ares.exe", "connections": 2})
     );
     machine.columns = Some(80);
-    machine.patience.set(1);
-    let said = machine.done("watch");
-    let lines: Vec<&str> = said.lines().map(str::trim_end).collect();
+    machine.looks_left.set(1);
+    let output = machine.succeeds("watch");
+    let lines: Vec<&str> = output.lines().map(str::trim_end).collect();
     assert_eq!(lines[5], "who       2       Ares.exe (1234)");
     assert_eq!(lines[6], "          1       svchost.exe (900)");
     assert_eq!(lines[7], "");
 }
 
 #[test]
-fn a_log_gets_what_was_seen_before_each_event_and_keeps_what_it_has() {
+fn a_log_records_the_sample_before_each_event_and_keeps_old_lines() {
     let machine = Machine::installed();
     busy(&machine);
     let file = r"E:\4226.txt";
@@ -148,11 +148,11 @@ fn a_log_gets_what_was_seen_before_each_event_and_keeps_what_it_has() {
         .insert(file.into(), b"kept\r\n".into());
     let now = machine.now.get();
     let reached = |at| record(at, 0x8000_1082, "Tcpip");
-    // One was there before; the others come while it looks, at the third look.
+    // One is older; the others come before the third sample.
     *machine.log.borrow_mut() = vec![reached(now + 200), reached(now + 130), reached(now - 10)];
     machine.hidden_until_due.set(true);
-    machine.patience.set(4);
-    machine.done(&format!("watch --interval 100 --log {file}"));
+    machine.looks_left.set(4);
+    machine.succeeds(&format!("watch --interval 100 --log {file}"));
     let text = String::from_utf8(machine.file(file).expect("the log")).expect("ASCII");
     let lines: Vec<&str> = text.split("\r\n").collect();
     assert_eq!(
@@ -170,14 +170,14 @@ fn a_log_gets_what_was_seen_before_each_event_and_keeps_what_it_has() {
 }
 
 #[test]
-fn a_log_that_can_not_be_written_ends_it_with_its_name() {
+fn a_log_that_can_not_be_written_ends_watch_and_is_named() {
     let machine = Machine::installed();
-    machine.patience.set(1000);
-    machine.forget();
-    let ended = machine.run_with(
+    machine.looks_left.set(1000);
+    machine.clear_output();
+    let ended = machine.run_with_fault(
         r"watch --log E:\4226.txt",
         0,
-        Fault::Fails(Win32::DISK_FULL),
+        Fault::Fails(Win32Error::DISK_FULL),
     );
     assert_eq!(ended, Some(Exit::Unreadable));
     let error = machine.error.borrow();

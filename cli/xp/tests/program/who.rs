@@ -1,17 +1,17 @@
 //! `who`.
 
-use tcplimit_xp::{Exit, Win32};
+use tcplimit_xp::{Exit, Win32Error};
 
 use crate::machine::{Fault, Machine};
 
 const SYN_SENT: u32 = 3;
 const ESTABLISHED: u32 = 5;
 
-/// A row of MIB_TCPTABLE_OWNER_PID: state, local end, remote end, process. Addresses
-/// and ports are in the network's order.
+/// A row of MIB_TCPTABLE_OWNER_PID: state, local end, remote end, process. Addresses and ports are
+/// in network order.
 fn v4(state: u32, remote: [u8; 4], port: u16, process: u32) -> [u32; 6] {
     let port = u32::from(port.swap_bytes());
-    // The upper half of a port is not defined.
+    // The upper half of a port is undefined.
     let port = port | 0xABCD_0000;
     [
         state,
@@ -25,11 +25,11 @@ fn v4(state: u32, remote: [u8; 4], port: u16, process: u32) -> [u32; 6] {
 
 fn table<const N: usize>(rows: &[[u32; N]]) -> Vec<u32> {
     let count = u32::try_from(rows.len()).expect("small");
-    // Room that was not needed holds anything.
+    // Unused space may contain anything.
     [&[count][..], rows.as_flattened(), &[SYN_SENT; 40]].concat()
 }
 
-/// Ares waits for ten addresses, a service host for one, and one has ended.
+/// Ares has ten connections, a service host one, and an ended process one.
 fn busy() -> Machine {
     let machine = Machine::new();
     let mut rows = Vec::new();
@@ -56,9 +56,9 @@ fn busy() -> Machine {
 }
 
 #[test]
-fn processes_are_told_with_what_they_wait_for_those_with_most_first() {
+fn processes_are_listed_with_addresses_most_connections_first() {
     assert_eq!(
-        busy().done("who"),
+        busy().succeeds("who"),
         "\
 There are 12 half-open connections now:
     10  Ares.exe (1234)
@@ -66,10 +66,10 @@ There are 12 half-open connections now:
         to 62.1.2.1:6881, 62.1.2.2:6881, 62.1.2.3:6881, 62.1.2.4:6881, 62.1.2.5:6881, \
 62.1.2.6:6881, 62.1.2.7:6881, 62.1.2.8:6881, and 2 more
      1  a process that has ended (77)
-        its path is not known: error 87; \"net helpmsg 87\" tells more
+        path unknown: error 87; \"net helpmsg 87\" explains it
         to 62.1.2.200:25
      1  svchost.exe (900)
-        its path is not known: access is denied (error 5)
+        path unknown: access is denied (error 5)
         services: Dnscache, LmHosts
         to 10.0.0.1:53
 "
@@ -78,8 +78,8 @@ There are 12 half-open connections now:
 
 #[test]
 fn with_every_all_states_count() {
-    let said = busy().done("who --every --json");
-    let object: serde_json::Value = serde_json::from_str(&said).expect("one object");
+    let output = busy().succeeds("who --every --json");
+    let object: serde_json::Value = serde_json::from_str(&output).expect("one object");
     assert_eq!(object["every"], true);
     let processes = object["processes"].as_array().expect("an array");
     let seen: Vec<(Option<u64>, Option<u64>)> = processes
@@ -89,13 +89,13 @@ fn with_every_all_states_count() {
     let expected = [(1234, 10), (900, 2), (0, 1), (4, 1), (77, 1)];
     assert_eq!(seen, expected.map(|(pid, count)| (Some(pid), Some(count))));
     assert_eq!(processes[0]["remote"].as_array().map(Vec::len), Some(10));
-    // What listens has no other end.
+    // A listening port has no remote end.
     assert_eq!(processes[3]["remote"], serde_json::json!([]));
     assert_eq!(processes[0]["path"], r"C:\Program Files\Ares\Ares.exe");
     assert!(processes[1]["path"].is_null());
     assert!(processes[4]["name"].is_null());
-    let text = busy().done("who --every");
-    assert!(text.contains("     1  no process any more\n"), "{text}");
+    let text = busy().succeeds("who --every");
+    assert!(text.contains("     1  no process\n"), "{text}");
 }
 
 #[test]
@@ -112,16 +112,16 @@ fn ipv6_counts_where_the_system_lists_it() {
         .tables
         .borrow_mut()
         .insert("owned-v6", table(&[row]));
-    let said = machine.done("who");
-    assert!(said.contains("     2  svchost.exe (900)\n"), "{said}");
+    let output = machine.succeeds("who");
+    assert!(output.contains("     2  svchost.exe (900)\n"), "{output}");
     assert!(
-        said.contains("        to 10.0.0.1:53, [2001:db8::9]:443\n"),
-        "{said}"
+        output.contains("        to 10.0.0.1:53, [2001:db8::9]:443\n"),
+        "{output}"
     );
 }
 
 #[test]
-fn a_windows_that_tells_no_processes_tells_connections_all_the_same() {
+fn connections_are_listed_where_windows_lists_no_processes() {
     let machine = busy();
     let rows = [
         [SYN_SENT, 0, 0, 0x0100_000A, 0x5000],
@@ -132,17 +132,17 @@ fn a_windows_that_tells_no_processes_tells_connections_all_the_same() {
     tables.insert("v4", table(&rows));
     drop(tables);
     assert_eq!(
-        machine.done("who"),
-        "There is 1 half-open connection now:\n     1  processes that this Windows does not tell\n        \
+        machine.succeeds("who"),
+        "There is 1 half-open connection now:\n     1  processes that this Windows does not list\n        \
          to 10.0.0.1:80\n"
     );
 }
 
 #[test]
-fn without_any_it_says_so_and_a_table_that_is_cut_off_is_no_more_than_it_holds() {
+fn an_empty_table_is_reported_and_a_truncated_one_is_read_to_its_end() {
     let machine = Machine::new();
     assert_eq!(
-        machine.done("who"),
+        machine.succeeds("who"),
         "There are no half-open connections now.\n"
     );
     let mut cut = vec![7];
@@ -151,38 +151,41 @@ fn without_any_it_says_so_and_a_table_that_is_cut_off_is_no_more_than_it_holds()
     machine.tables.borrow_mut().insert("owned-v4", cut);
     assert!(
         machine
-            .done("who")
+            .succeeds("who")
             .starts_with("There is 1 half-open connection now:")
     );
     machine.tables.borrow_mut().insert("owned-v4", vec![]);
     assert_eq!(
-        machine.done("who"),
+        machine.succeeds("who"),
         "There are no half-open connections now.\n"
     );
 }
 
 #[test]
-fn what_can_not_be_had_is_left_out_and_connections_are_counted_all_the_same() {
+fn failed_queries_are_skipped_and_connections_still_counted() {
     let calls = {
         let machine = busy();
-        machine.done("who");
+        machine.succeeds("who");
         machine.calls()
     };
     let mut failed = 0;
     let (mut unlisted, mut unserved) = (0, 0);
     for call in 0..calls {
         let machine = busy();
-        machine.forget();
-        match machine.run_with("who", call, Fault::Fails(Win32::ACCESS_DENIED)) {
+        machine.clear_output();
+        match machine.run_with_fault("who", call, Fault::Fails(Win32Error::ACCESS_DENIED)) {
             Some(Exit::Done) => {
-                let said = machine.out.borrow();
-                assert!(said.starts_with("There are 12 half-open"), "{call}: {said}");
-                // Where processes can't be listed nobody knows which have ended.
-                let unknown = said.contains("a process whose name is not known (77)\n");
-                let ended = said.contains("a process that has ended (77)\n");
-                assert!(unknown != ended, "{call}: {said}");
-                unlisted += u32::from(unknown && !said.contains("has ended"));
-                unserved += u32::from(said.contains("        its services are not known\n"));
+                let output = machine.out.borrow();
+                assert!(
+                    output.starts_with("There are 12 half-open"),
+                    "{call}: {output}"
+                );
+                // Without a list of processes, ended ones are unknown.
+                let unknown = output.contains("a process of unknown name (77)\n");
+                let ended = output.contains("a process that has ended (77)\n");
+                assert!(unknown != ended, "{call}: {output}");
+                unlisted += u32::from(unknown && !output.contains("has ended"));
+                unserved += u32::from(output.contains("        services unknown\n"));
             }
             _ => {
                 failed += 1;
@@ -191,7 +194,7 @@ fn what_can_not_be_had_is_left_out_and_connections_are_counted_all_the_same() {
             }
         }
     }
-    // Only the table itself can't be done without.
+    // Only the table of connections is required.
     assert_eq!((failed, unlisted, unserved), (1, 1, 1));
 }
 
@@ -200,6 +203,6 @@ fn it_needs_no_driver_and_no_windows_with_the_limit() {
     let mut machine = busy();
     machine.version.major = 10;
     machine.wow64 = true;
-    machine.done("who");
+    machine.succeeds("who");
     assert_eq!(machine.changes.get(), 0);
 }

@@ -1,39 +1,39 @@
-//! The window's model over a Windows that is made up: what it asks of the system, what it says,
-//! and that its changes are those of the command line.
+//! The window's model over a simulated Windows: its calls, its texts, and that its changes equal
+//! the command line's.
 
 use tcplimit_protocol::Reason;
-use tcplimit_xp::window::{Action, Model, Order, SPAN};
-use tcplimit_xp::{Exit, Language, Version, Win32};
+use tcplimit_xp::window::{Model, Order, Remedy, SPAN};
+use tcplimit_xp::{Exit, Language, Version, Win32Error};
 
 use crate::machine::{Data, Machine, PARAMETERS, record};
-use crate::picture::{USUAL_FONTS, said_in};
+use crate::picture::{USUAL_FONTS, with_language};
 
-/// The next second, and a tick.
+/// Ticks one second later.
 fn tick(model: &mut Model, machine: &Machine) -> Option<String> {
     machine.now.set(machine.now.get() + 1);
     model.tick(machine).balloon
 }
 
 #[test]
-fn without_a_driver_it_advises_to_install_it_and_does_so_after_a_question() {
+fn without_a_driver_the_window_advises_install_and_runs_it_after_a_question() {
     let machine = Machine::new();
     let mut model = Model::new(&machine);
-    let head = model.head();
+    let head = model.status_pane();
     assert_eq!(head.labels.len(), head.texts.len());
     assert!(head.texts[0].contains("not installed"), "{head:?}");
     assert!(head.advice.contains("Run: tcplimit install"), "{head:?}");
     assert!(model.figures().starts_with("limit ?, half-open ?"));
     assert!(!model.can_set() && !model.has_ipv6());
-    assert_eq!(model.actions(), [Action::Install]);
-    let change = model.act(Action::Install);
+    assert_eq!(model.remedies(), [Remedy::Install]);
+    let change = model.propose_remedy(Remedy::Install);
     assert!(change.question.contains("system32"), "{change:?}");
     assert!(!machine.is_installed(), "nothing is done before the answer");
-    let outcome = model.carry_out(&machine, &change);
+    let outcome = model.execute(&machine, &change);
     assert_eq!(outcome.exit, Exit::Done, "{outcome:?}");
     assert!(outcome.text.contains("Loaded tcplimit.sys."), "{outcome:?}");
     assert!(machine.is_installed() && model.can_set());
-    assert_eq!(model.head().advice, "All is well.");
-    assert_eq!(model.actions(), []);
+    assert_eq!(model.status_pane().advice, "No problems found.");
+    assert_eq!(model.remedies(), []);
     assert!(
         model
             .figures()
@@ -44,31 +44,31 @@ fn without_a_driver_it_advises_to_install_it_and_does_so_after_a_question() {
 #[test]
 fn a_driver_that_is_not_loaded_is_loaded_and_a_half_installation_mended() {
     let machine = Machine::installed();
-    machine.done("unload");
+    machine.succeeds("unload");
     let mut model = Model::new(&machine);
-    assert_eq!(model.actions(), [Action::Load]);
-    let load = model.act(Action::Load);
-    assert_eq!(model.carry_out(&machine, &load).exit, Exit::Done);
+    assert_eq!(model.remedies(), [Remedy::Load]);
+    let load = model.propose_remedy(Remedy::Load);
+    assert_eq!(model.execute(&machine, &load).exit, Exit::Done);
     assert!(model.can_set());
     machine.files.borrow_mut().remove(crate::machine::DRIVER);
     model.refresh(&machine);
-    assert_eq!(model.actions(), [Action::Install, Action::Repair]);
-    let repair = model.act(Action::Repair);
-    assert_eq!(model.carry_out(&machine, &repair).exit, Exit::Done);
+    assert_eq!(model.remedies(), [Remedy::Install, Remedy::Repair]);
+    let repair = model.propose_remedy(Remedy::Repair);
+    assert_eq!(model.execute(&machine, &repair).exit, Exit::Done);
     assert!(machine.is_clean());
 }
 
 #[test]
-fn a_change_is_asked_for_with_its_values_and_is_that_of_the_command_line() {
+fn a_change_is_confirmed_with_its_values_and_runs_the_command_line() {
     let machine = Machine::installed();
     let mut model = Model::new(&machine);
-    let change = model.set("100", true, false);
+    let change = model.propose_set("100", true, false);
     assert!(
         change.question.contains("from 10 to 100") && change.question.contains("kept after"),
         "{change:?}"
     );
     assert_eq!(change.commands, ["set 100 --persist"]);
-    let outcome = model.carry_out(&machine, &change);
+    let outcome = model.execute(&machine, &change);
     assert!(
         outcome.text.contains("was 10 and is now 100"),
         "{outcome:?}"
@@ -76,19 +76,19 @@ fn a_change_is_asked_for_with_its_values_and_is_that_of_the_command_line() {
     assert_eq!(machine.limiters.borrow()[0].limit, 100);
     assert_eq!(machine.value(PARAMETERS, "Limit"), Some(Data::Number(100)));
 
-    let change = model.reset(false);
+    let change = model.propose_reset(false);
     assert!(
         change.question.contains("from 100 back to 10"),
         "{change:?}"
     );
-    assert!(change.question.contains("The stored limit is forgotten"));
+    assert!(change.question.contains("The stored limit is deleted"));
     assert_eq!(change.commands, ["reset --persist"]);
-    assert_eq!(model.carry_out(&machine, &change).exit, Exit::Done);
+    assert_eq!(model.execute(&machine, &change).exit, Exit::Done);
     assert_eq!(machine.limiters.borrow()[0].limit, 10);
-    assert_eq!(model.reset(false).commands, ["reset"]);
+    assert_eq!(model.propose_reset(false).commands, ["reset"]);
     assert!(
         model
-            .set("20", false, false)
+            .propose_set("20", false, false)
             .question
             .contains("until Windows is restarted")
     );
@@ -99,15 +99,15 @@ fn a_limit_of_other_software_is_named_in_the_question() {
     let machine = Machine::installed();
     machine.limiters.borrow_mut()[0].limit = 54;
     let mut model = Model::new(&machine);
-    let change = model.set("100", false, false);
+    let change = model.propose_set("100", false, false);
     assert!(
-        change.question.contains("tcplimit has not set the 54"),
+        change.question.contains("tcplimit did not set 54"),
         "{change:?}"
     );
     assert_eq!(change.commands, ["set 100 --expect 54"]);
-    // It is another one by the time of the answer.
+    // The limit changes before the answer.
     machine.limiters.borrow_mut()[0].limit = 55;
-    let outcome = model.carry_out(&machine, &change);
+    let outcome = model.execute(&machine, &change);
     assert_eq!(outcome.exit, Exit::Refused);
     assert!(
         outcome.text.contains("It is 55, and 54 was expected"),
@@ -117,63 +117,63 @@ fn a_limit_of_other_software_is_named_in_the_question() {
 }
 
 #[test]
-fn refusals_are_in_the_words_of_the_command_line() {
+fn refusals_have_the_texts_of_the_command_line() {
     let machine = Machine::installed();
     let mut model = Model::new(&machine);
     for number in ["", "0", "many", "-5", "16777216", "10 --expect 5"] {
-        let change = model.set(number, false, false);
-        let outcome = model.carry_out(&machine, &change);
+        let change = model.propose_set(number, false, false);
+        let outcome = model.execute(&machine, &change);
         assert_eq!(outcome.exit, Exit::Usage, "{number}: {outcome:?}");
         assert!(!outcome.text.is_empty());
     }
     assert_eq!(machine.limiters.borrow()[0].limit, 10);
-    let said = model
-        .carry_out(&machine, &model.set("0", false, false))
+    let output = model
+        .execute(&machine, &model.propose_set("0", false, false))
         .text;
-    assert_eq!(said, "N must be a number from 1 to 16777215, and is \"0\".");
+    assert_eq!(output, "N must be a number from 1 to 16777215, not \"0\".");
     machine.limiters.borrow_mut()[0].refuses = Reason::PageInvalid;
-    let change = model.set("100", false, false);
-    let said = model.carry_out(&machine, &change).text;
+    let change = model.propose_set("100", false, false);
+    let output = model.execute(&machine, &change).text;
     let line = machine.fails("set 100", Exit::Refused);
-    assert_eq!(line, format!("tcplimit: {said}"));
+    assert_eq!(line, format!("tcplimit: {output}"));
 }
 
 #[test]
-fn ipv6_is_offered_where_it_has_a_limit_and_both_are_set_and_asked_for() {
+fn ipv6_is_offered_where_it_has_a_limit_and_both_changes_are_confirmed() {
     assert!(!Model::new(&Machine::installed()).has_ipv6());
     let machine = Machine::installed().with_ipv6();
     let mut model = Model::new(&machine);
     assert!(model.has_ipv6());
-    let change = model.set("50", false, true);
+    let change = model.propose_set("50", false, true);
     assert_eq!(change.commands, ["set 50", "set 50 --ipv6"]);
     assert!(
         change
             .question
             .contains("tcpip6.sys: set the limit from 10 to 50?")
     );
-    assert_eq!(model.carry_out(&machine, &change).exit, Exit::Done);
+    assert_eq!(model.execute(&machine, &change).exit, Exit::Done);
     assert_eq!(
         machine.limiters.borrow().map(|limiter| limiter.limit),
         [50, 50]
     );
-    let labels = model.head().labels.join(" ");
+    let labels = model.status_pane().labels.join(" ");
     assert!(labels.contains("IPv6 in memory"), "{labels}");
-    assert!(model.head().labels.len() <= 8);
+    assert!(model.status_pane().labels.len() <= 8);
 }
 
 #[test]
-fn who_has_no_rights_is_told_and_run_as_is_offered() {
+fn without_rights_the_window_advises_and_offers_run_as() {
     let machine = Machine::installed();
     machine.denied.set(true);
     let mut model = Model::new(&machine);
     assert!(model.is_denied() && !model.can_set());
     assert!(
-        model.head().advice.contains("Administrator"),
+        model.status_pane().advice.contains("Administrator"),
         "{:?}",
-        model.head()
+        model.status_pane()
     );
-    let change = model.set("100", false, false);
-    let outcome = model.carry_out(&machine, &change);
+    let change = model.propose_set("100", false, false);
+    let outcome = model.execute(&machine, &change);
     assert!(
         outcome.is_denied && outcome.exit == Exit::Unreadable,
         "{outcome:?}"
@@ -198,11 +198,11 @@ fn a_windows_without_the_limit_is_named_and_the_connections_are_shown() {
     let mut model = Model::new(&machine);
     tick(&mut model, &machine);
     assert!(
-        model.head().advice.contains("ended with Vista SP2"),
+        model.status_pane().advice.contains("ended with Vista SP2"),
         "{:?}",
-        model.head()
+        model.status_pane()
     );
-    assert_eq!(model.actions(), []);
+    assert_eq!(model.remedies(), []);
     assert_eq!(model.rows().len(), 1);
     assert!(model.figures().contains("established 7"));
 }
@@ -221,7 +221,7 @@ fn table(processes: &[(u32, u32)]) -> Vec<u32> {
 }
 
 #[test]
-fn a_tick_asks_the_driver_once_for_a_module_and_counts_rates_by_the_second() {
+fn a_tick_queries_the_driver_once_a_module_and_counts_rates_by_the_second() {
     for machine in [Machine::installed(), Machine::installed().with_ipv6()] {
         let mut model = Model::new(&machine);
         let mut calls = Vec::new();
@@ -232,12 +232,12 @@ fn a_tick_asks_the_driver_once_for_a_module_and_counts_rates_by_the_second() {
             }));
             let [one, other] = machine.queries.get();
             assert_eq!(one, 1, "{second}");
-            // Once a minute, with all facts, tcpip6.sys is asked too.
+            // Once a minute, all facts include tcpip6.sys.
             assert_eq!(other, u32::from(second % 60 == 59), "{second}");
         }
         calls.sort_unstable();
-        // The driver, the stack, the event log, the connections of IPv4 and of IPv6; once a
-        // minute the facts of `status` besides: files, registry, service manager.
+        // The driver, the stack, the event log, the connections of IPv4 and of IPv6; once a minute
+        // also the facts of `status`: files, registry, service manager.
         assert_eq!(calls[calls.len() * 9 / 10], 5, "{calls:?}");
         assert!(calls[calls.len() - 1] <= 40, "{calls:?}");
     }
@@ -252,18 +252,18 @@ fn a_tick_asks_the_driver_once_for_a_module_and_counts_rates_by_the_second() {
     );
 }
 
-/// What the window does each second: a look, and all texts and the graph of it.
+/// The work of the window in one second: a sample, all texts, and the graph.
 #[inline(never)]
 fn second_of_the_window(model: &mut Model, machine: &Machine) -> usize {
     tick(model, machine);
-    let head = model.head();
+    let head = model.status_pane();
     let shapes = model.graph(736, 206, &USUAL_FONTS[0]);
     let texts = [head.advice, model.figures(), model.tooltip()];
     texts.iter().map(String::len).sum::<usize>() + shapes.len() + model.rows().len()
 }
 
-/// Instructions a second, counted once (x86-64, opt-level 1, with the made-up
-/// Windows): 830,000, 570,000 of them for the graph and 130,000 for the look. By
+/// Instructions a second, counted once (x86-64, opt-level 1, with the simulated
+/// Windows): 830,000, 570,000 of them for the graph and 130,000 for the sample. By
 ///
 /// ```text
 /// valgrind --tool=callgrind --collect-atstart=no --toggle-collect='*second_of_the_window*' \
@@ -281,7 +281,7 @@ fn an_hour_leaves_no_more_than_five_minutes_do() {
         machine.limiters.borrow_mut()[0].half_open = second % 11;
         counts.push(second_of_the_window(&mut model, &machine));
     }
-    // The history is full after five minutes; what is drawn of it repeats itself.
+    // The history is full after five minutes; then its drawings repeat.
     let most = |counts: &[usize]| counts.iter().copied().max();
     assert_eq!(most(&counts[600..900]), most(&counts[3300..]));
 }
@@ -383,29 +383,29 @@ fn one_row_is_copied_where_one_is_selected() {
 }
 
 #[test]
-fn in_german_it_says_and_asks_everything_in_german() {
-    said_in(Language::German, || {
+fn in_german_all_texts_and_questions_are_german() {
+    with_language(Language::German, || {
         let machine = Machine::new();
         let mut model = Model::new(&machine);
-        let install = model.act(Action::Install);
+        let install = model.propose_remedy(Remedy::Install);
         assert!(install.question.starts_with("Den Treiber installieren?"));
-        let outcome = model.carry_out(&machine, &install);
+        let outcome = model.execute(&machine, &install);
         assert!(
             outcome.text.contains("tcplimit.sys wurde geladen."),
             "{outcome:?}"
         );
-        let head = model.head();
+        let head = model.status_pane();
         assert_eq!(head.labels[..2], ["Treiber", "im Speicher"]);
         assert_eq!(head.advice, "Alles in Ordnung.");
-        let change = model.set("100", true, false);
+        let change = model.propose_set("100", true, false);
         assert_eq!(
             change.question,
             "tcpip.sys: das Limit von 10 auf 100 setzen?\n\
              Es bleibt nach einem Neustart von Windows erhalten."
         );
-        // Its commands are those of any language.
+        // Its commands are the same in any language.
         assert_eq!(change.commands, ["set 100 --persist"]);
-        assert_eq!(model.carry_out(&machine, &change).exit, Exit::Done);
+        assert_eq!(model.execute(&machine, &change).exit, Exit::Done);
         assert!(model.tooltip().contains("halboffen 3"));
         assert!(
             model
@@ -419,42 +419,44 @@ fn in_german_it_says_and_asks_everything_in_german() {
 fn a_limit_that_someone_else_sets_is_shown_in_the_head() {
     let machine = Machine::installed();
     let mut model = Model::new(&machine);
-    machine.done("set 77");
+    machine.succeeds("set 77");
     for _ in 0..2 {
         tick(&mut model, &machine);
     }
     assert!(
-        model.head().texts[1].starts_with("77 ("),
+        model.status_pane().texts[1].starts_with("77 ("),
         "{:?}",
-        model.head()
+        model.status_pane()
     );
-    machine.done("unload");
+    machine.succeeds("unload");
     for _ in 0..2 {
         tick(&mut model, &machine);
     }
-    assert_eq!(model.actions(), [Action::Load]);
+    assert_eq!(model.remedies(), [Remedy::Load]);
     assert!(model.details(&machine).contains("not loaded"));
 }
 
 #[test]
-fn a_fault_at_any_call_leaves_a_window_that_says_something() {
+fn a_fault_at_any_call_leaves_a_window_with_texts() {
     let machine = Machine::installed();
     let count = {
-        machine.done("version");
+        machine.succeeds("version");
         let _ = Model::new(&machine);
         machine.calls()
     };
     assert!(count > 20);
     for call in 0..count {
-        machine.done("version");
-        let model = machine.with_fault(call, Win32::NO_SYSTEM_RESOURCES, || Model::new(&machine));
-        assert!(!model.head().advice.is_empty(), "{call}");
+        machine.succeeds("version");
+        let model = machine.with_fault(call, Win32Error::NO_SYSTEM_RESOURCES, || {
+            Model::new(&machine)
+        });
+        assert!(!model.status_pane().advice.is_empty(), "{call}");
         assert!(!model.figures().is_empty());
     }
 }
 
 #[test]
-fn uninstall_deletes_what_the_user_has_chosen_in_the_window() {
+fn uninstall_deletes_the_settings_of_the_window() {
     let machine = Machine::installed();
     machine
         .settings
@@ -462,9 +464,9 @@ fn uninstall_deletes_what_the_user_has_chosen_in_the_window() {
         .insert("HideOnClose".into(), 1);
     assert!(
         machine
-            .done("uninstall")
+            .succeeds("uninstall")
             .contains("Deleted the settings of the window.")
     );
     assert!(machine.settings.borrow().is_empty() && machine.is_clean());
-    assert!(!machine.done("uninstall").contains("settings"));
+    assert!(!machine.succeeds("uninstall").contains("settings"));
 }

@@ -1,5 +1,5 @@
-//! The numbers that pass between driver and clients, each by its value: another
-//! one would be another interface.
+//! The numbers of the interface, each by its value: another value would be
+//! another interface.
 
 use tcplimit_protocol::{
     Answer, Flags, Header, ModuleId, QUERY, Query, RESET, Request, Reset, SET, Set, Start, State,
@@ -43,7 +43,7 @@ fn flags_are_single_bits() {
 #[test]
 fn control_codes_are_composed_as_ctl_code_does() {
     assert_eq!([QUERY, SET, RESET], [0x0022_6400, 0x0022_E404, 0x0022_E408]);
-    // Bits of one field that would meet those of another stay there.
+    // A field too wide for its place overlaps the next, as in C.
     assert_eq!(control_code(0x1000, 1), 0x0022_4000);
     assert_eq!(control_code(0x900, 8), 0x0022_2400);
 }
@@ -71,7 +71,7 @@ fn read<T: Request + std::fmt::Debug>(size: usize, version: u32) -> Result<(), S
         place.copy_from_slice(&field.to_le_bytes());
     }
     let request = T::read(&bytes)?;
-    assert_eq!(request.header(), Header::of::<T>());
+    assert_eq!(request.header(), Header::for_record::<T>());
     assert_eq!(request.as_bytes(), bytes);
     Ok(())
 }
@@ -98,9 +98,9 @@ fn each_request_has_one_length_and_one_version() {
     has_one_length_and_version::<Query>(12);
     has_one_length_and_version::<Set>(20);
     has_one_length_and_version::<Reset>(16);
-    // What its header says must be true as well.
+    // The header must match the record as well.
     let set = Set {
-        header: Header::of::<Query>(),
+        header: Header::for_record::<Query>(),
         module: ModuleId::TCPIP,
         limit: 100.into(),
         expected: 0.into(),
@@ -109,7 +109,7 @@ fn each_request_has_one_length_and_one_version() {
         Set::read(set.as_bytes()).map(|_| ()),
         Err(Status::INFO_LENGTH_MISMATCH)
     );
-    let header = Header::of::<Answer>();
+    let header = Header::for_record::<Answer>();
     assert_eq!(header.version.get(), 1);
     assert_eq!(header.size.get() as usize, size_of::<Answer>());
 }

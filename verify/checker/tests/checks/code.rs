@@ -1,23 +1,22 @@
 use crate::BOTH;
-use crate::assembler::{Assembled, Assembler};
+use crate::assembler::{Assembler, RET, RET_8};
 use crate::pe::{self, BASE, Draft, EXTRA, RDATA, TEXT, driver};
 use checker::{Arch, Kind, Violation};
-use iced_x86::code_asm::{dword_ptr, eax, ecx, edx, ptr, qword_ptr, rax, rcx};
 use scanner_core::Rva;
 
-/// The end of a driver's entry point.
-fn finish(code: &mut Assembler) -> Assembled {
+/// Ends a driver's entry point.
+fn finish(code: &mut Assembler) {
     match code.arch {
-        Arch::X86 => code.asm.ret_1(8),
-        Arch::X64 => code.asm.ret(),
+        Arch::X86 => code.emit(RET_8),
+        Arch::X64 => code.emit(RET),
     }
 }
 
-/// A file that starts with these bytes of code.
+/// A file whose code starts with these bytes.
 fn with(kind: Kind, arch: Arch, bytes: &[u8]) -> Draft {
     pe::draft(kind, arch, |code| {
-        code.asm.db(bytes)?;
-        finish(code)
+        code.emit(bytes);
+        finish(code);
     })
 }
 
@@ -29,7 +28,7 @@ fn needs(draft: &Draft) -> String {
 }
 
 #[test]
-fn instructions_that_an_old_processor_lacks_are_told() {
+fn instructions_that_an_old_processor_lacks_are_violations() {
     let both: [(&[u8], &str); 8] = [
         (b"\xD9\xE8", "FPU"),            // fld1
         (b"\x0F\x77", "MMX"),            // emms
@@ -59,7 +58,7 @@ fn instructions_that_an_old_processor_lacks_are_told() {
 }
 
 #[test]
-fn a_program_may_use_what_every_x64_processor_has() {
+fn a_program_may_use_the_baseline_of_x64() {
     for bytes in [&b"\x0F\x28\xC1"[..], b"\x66\x0F\xEF\xC0"] {
         with(Kind::Program, Arch::X64, bytes).report();
         with(Kind::Program, Arch::X86, bytes).violations();
@@ -74,7 +73,7 @@ fn a_program_may_use_what_every_x64_processor_has() {
 }
 
 #[test]
-fn instructions_that_have_no_business_are_told() {
+fn forbidden_instructions_are_violations() {
     let both: [&[u8]; 15] = [
         b"\xE4\x40",     // in al,40h
         b"\xEE",         // out dx,al
@@ -116,7 +115,7 @@ fn instructions_that_have_no_business_are_told() {
         b"\x0F\x31",
         b"\x0F\x05",
     ] {
-        // wrmsr, rdmsr, cpuid, rdtsc, syscall: by the processor's features.
+        // wrmsr, rdmsr, cpuid, rdtsc, syscall: refused by feature.
         let violations = with(Kind::Driver, Arch::X64, bytes).violations();
         assert!(matches!(
             violations[0],
@@ -126,7 +125,7 @@ fn instructions_that_have_no_business_are_told() {
 }
 
 #[test]
-fn interrupts_are_told() {
+fn interrupts_are_violations() {
     for bytes in [&b"\xCD\x2E"[..], b"\xCD\x03", b"\xCF"] {
         let violations = with(Kind::Driver, Arch::X86, bytes).violations();
         assert!(matches!(
@@ -137,7 +136,7 @@ fn interrupts_are_told() {
 }
 
 #[test]
-fn far_calls_and_jumps_are_told() {
+fn far_calls_and_jumps_are_violations() {
     for bytes in [&b"\xFF\x18"[..], b"\xFF\x28", b"\xCB"] {
         let violations = with(Kind::Driver, Arch::X86, bytes).violations();
         assert!(matches!(
@@ -159,18 +158,18 @@ fn only_a_program_may_use_its_threads_own_block() {
 }
 
 #[test]
-fn a_trap_that_a_driver_can_reach_is_told() {
+fn a_trap_that_a_driver_can_reach_is_a_violation() {
     for arch in BOTH {
         for trap in [&b"\xCC"[..], b"\x0F\x0B"] {
             let draft = |kind| {
                 pe::draft(kind, arch, |code| {
-                    let mut out = code.asm.create_label();
-                    code.asm.test(eax, eax)?;
-                    code.asm.jne(out)?;
-                    code.asm.db(trap)?;
-                    code.asm.set_label(&mut out)?;
-                    code.asm.nop()?;
-                    finish(code)
+                    let out = code.label();
+                    code.emit(b"\x85\xC0"); // test eax,eax
+                    code.jne(out);
+                    code.emit(trap);
+                    code.define(out);
+                    code.emit(b"\x90"); // nop
+                    finish(code);
                 })
             };
             assert_eq!(
@@ -186,30 +185,29 @@ fn a_trap_that_a_driver_can_reach_is_told() {
 fn padding_that_nothing_reaches_is_no_violation() {
     for arch in BOTH {
         driver(arch, |code| {
-            let mut out = code.asm.create_label();
-            code.asm.jmp(out)?;
+            let out = code.label();
+            code.jmp(out);
             // int3, nops of many lengths, a nop that a Pentium lacks.
-            code.asm
-                .db(b"\xCC\xCC\x90\x66\x90\x0F\x1F\x84\x00\x00\x00\x00\x00\xCC")?;
-            code.asm.set_label(&mut out)?;
-            finish(code)
+            code.emit(b"\xCC\xCC\x90\x66\x90\x0F\x1F\x84\x00\x00\x00\x00\x00\xCC");
+            code.define(out);
+            finish(code);
         })
         .report();
     }
 }
 
 #[test]
-fn code_that_nothing_reaches_is_told() {
+fn code_that_nothing_reaches_is_a_violation() {
     for arch in BOTH {
         let draft = driver(arch, |code| {
-            finish(code)?;
-            code.asm.int3()?;
-            code.asm.mov(eax, ecx)?;
-            code.asm.ret()
+            finish(code);
+            code.emit(b"\xCC"); // int3
+            code.emit(b"\x89\xC8"); // mov eax,ecx
+            code.emit(RET);
         });
         let start = if arch == Arch::X86 { 3 } else { 1 };
         let violations = draft.violations();
-        // As far as the section goes: the zeros behind it may belong to it.
+        // Up to the end of the section: the zeros behind it may belong to it.
         let at = Rva(TEXT + start);
         let bytes = 0x1000 - start;
         assert_eq!(violations, [Violation::Unreached { at, bytes }]);
@@ -217,16 +215,16 @@ fn code_that_nothing_reaches_is_told() {
 }
 
 #[test]
-fn bytes_that_are_no_instruction_are_told() {
+fn bytes_that_are_no_instruction_are_violations() {
     for arch in BOTH {
-        let draft = driver(arch, |code| code.asm.db(b"\x90\xFF\xFF"));
+        let draft = driver(arch, |code| code.emit(b"\x90\xFF\xFF"));
         let violations = draft.violations();
         assert_eq!(violations[0], Violation::Undecodable(Rva(TEXT + 1)));
     }
 }
 
 #[test]
-fn a_branch_out_of_the_code_is_told() {
+fn a_branch_out_of_the_code_is_a_violation() {
     for (bytes, target) in [
         (&b"\xE9\xFB\x1F\x00\x00"[..], 0x3000), // jmp .data
         (b"\xE8\xFB\x8F\x00\x00", 0xA000),      // call behind the image
@@ -235,14 +233,14 @@ fn a_branch_out_of_the_code_is_told() {
         let at = Rva(TEXT);
         let target = BASE + target;
         let violations = with(Kind::Driver, Arch::X86, bytes).violations();
-        assert_eq!(violations[0], Violation::LeavesCode { at, target });
+        assert_eq!(violations[0], Violation::BranchOutside { at, target });
     }
 }
 
 #[test]
-fn code_that_runs_off_its_section_is_told() {
-    let draft = driver(Arch::X86, |code| code.asm.db(&[0x90; 0x1000]));
-    let wrong = Violation::LeavesCode {
+fn code_that_runs_off_its_section_is_a_violation() {
+    let draft = driver(Arch::X86, |code| code.emit(&[0x90; 0x1000]));
+    let wrong = Violation::BranchOutside {
         at: Rva(0x1FFF),
         target: BASE + 0x2000,
     };
@@ -250,10 +248,10 @@ fn code_that_runs_off_its_section_is_told() {
 }
 
 #[test]
-fn an_instruction_inside_another_is_told() {
+fn an_instruction_inside_another_is_a_violation() {
     // test eax,eax; je inside; mov eax,90909090h with a ret at its end.
     let code = b"\x85\xC0\x74\x01\xB8\x90\x90\xC2\x08\x00";
-    let draft = driver(Arch::X86, |assembler| assembler.asm.db(code));
+    let draft = driver(Arch::X86, |assembler| assembler.emit(code));
     let wrong = Violation::Overlap {
         at: Rva(0x1005),
         inside: Rva(0x1004),
@@ -262,16 +260,16 @@ fn an_instruction_inside_another_is_told() {
 }
 
 #[test]
-fn functions_are_found_by_what_takes_their_address() {
+fn functions_are_found_by_references_to_their_address() {
     // A rip-relative operand.
     let draft = driver(Arch::X64, |code| {
-        let mut other = code.asm.create_label();
-        code.asm.lea(rcx, ptr(other))?;
-        code.asm.mov(qword_ptr(rax), rcx)?;
-        code.asm.ret()?;
-        code.asm.set_label(&mut other)?;
-        code.asm.hlt()?;
-        code.asm.ret()
+        let other = code.label();
+        code.lea_rcx(other);
+        code.emit(b"\x48\x89\x08"); // mov [rax],rcx
+        code.emit(RET);
+        code.define(other);
+        code.emit(b"\xF4"); // hlt
+        code.emit(RET);
     });
     let violations = draft.violations();
     assert!(matches!(
@@ -284,10 +282,10 @@ fn functions_are_found_by_what_takes_their_address() {
 
     // The operand of an instruction, through its relocation.
     let mut draft = driver(Arch::X86, |code| {
-        code.asm.mov(dword_ptr(eax), 0x1_1009)?;
-        code.asm.ret_1(8)?;
-        code.asm.hlt()?;
-        code.asm.ret_1(8)
+        code.emit(b"\xC7\x00\x09\x10\x01\x00"); // mov dword [eax],11009h
+        code.emit(RET_8);
+        code.emit(b"\xF4"); // hlt
+        code.emit(RET_8);
     });
     draft.relocations = vec![(TEXT + 2, 3)];
     let violations = draft.violations();
@@ -303,9 +301,9 @@ fn functions_are_found_by_what_takes_their_address() {
 #[test]
 fn the_table_of_functions_of_x64_leads_to_code() {
     let mut draft = driver(Arch::X64, |code| {
-        code.asm.ret()?;
-        code.asm.hlt()?;
-        code.asm.ret()
+        code.emit(RET);
+        code.emit(b"\xF4"); // hlt
+        code.emit(RET);
     });
     let unwind = RDATA + u32::try_from(EXTRA).unwrap() + 12;
     let entry = [TEXT + 1, TEXT + 3, unwind, 1];
@@ -319,7 +317,7 @@ fn the_table_of_functions_of_x64_leads_to_code() {
             ..
         }]
     ));
-    // The part of another function is none of its own.
+    // A part of another function is not a function.
     draft.extra[12] = 1 | 4 << 3;
     let violations = draft.violations();
     assert!(matches!(
@@ -335,40 +333,36 @@ fn the_table_of_functions_of_x64_leads_to_code() {
 fn locked_exchanges_are_counted() {
     for arch in BOTH {
         let report = driver(arch, |code| {
-            code.asm.lock().cmpxchg(dword_ptr(ecx), edx)?;
-            code.asm.cmpxchg(dword_ptr(ecx), edx)?;
-            code.asm.lock().cmpxchg8b(qword_ptr(ecx))?;
-            finish(code)
+            code.emit(b"\xF0\x0F\xB1\x11"); // lock cmpxchg [ecx],edx
+            code.emit(b"\x0F\xB1\x11"); // cmpxchg [ecx],edx
+            code.emit(b"\xF0\x0F\xC7\x09"); // lock cmpxchg8b qword [ecx]
+            finish(code);
         })
         .report();
         assert_eq!(report.locked_exchanges, 1);
     }
 }
 
-/// Each would be a way to write to another driver's memory.
+/// Each is a way to write to another driver's memory.
 #[test]
-fn a_driver_with_two_locked_exchanges_is_told() {
+fn a_driver_with_two_locked_exchanges_is_a_violation() {
     for (count, right) in [(1, true), (2, false)] {
         for arch in BOTH {
             let draft = driver(arch, |code| {
                 for _ in 0..count {
-                    let to = match arch {
-                        Arch::X86 => dword_ptr(ecx),
-                        Arch::X64 => dword_ptr(rcx),
-                    };
-                    code.asm.lock().cmpxchg(to, edx)?;
+                    code.emit(b"\xF0\x0F\xB1\x11"); // lock cmpxchg [ecx],edx
                 }
-                finish(code)
+                finish(code);
             });
             let places = vec![Rva(0x1000), Rva(0x1004)];
-            let wrong = [Violation::Exchanges(places)];
+            let wrong = [Violation::LockedExchanges(places)];
             assert_eq!(draft.check().is_ok(), right);
             assert!(right || draft.violations() == wrong);
         }
     }
 }
 
-/// mov reg,cr4: once, in the driver for x86 alone.
+/// `mov reg,cr4`: once, and only in the driver for x86.
 #[test]
 fn cr4_is_read_at_most_once_and_only_by_the_driver_for_x86() {
     let read = b"\x0F\x20\xE1"; // mov ecx,cr4

@@ -1,9 +1,10 @@
 use crate::BOTH;
+use crate::assembler::RET;
 use crate::pe::{self, EXTRA, RAW_RDATA, plain_driver};
 use checker::{Arch, Kind, Violation};
 
 #[test]
-fn a_text_about_the_machine_it_was_built_on_is_told() {
+fn a_text_about_the_machine_it_was_built_on_is_a_violation() {
     for (text, unwanted) in [
         ("x /home/somebody", "/home"),
         ("/root", "/root"),
@@ -56,7 +57,7 @@ fn a_debug_directory_may_only_be_the_reproducible_builds() {
 }
 
 #[test]
-fn a_missing_version_resource_is_told() {
+fn a_missing_version_resource_is_a_violation() {
     for arch in BOTH {
         let mut draft = plain_driver(arch);
         draft.resources.remove(1);
@@ -65,14 +66,14 @@ fn a_missing_version_resource_is_told() {
 }
 
 #[test]
-fn a_version_resource_without_its_fixed_part_is_told() {
+fn a_version_resource_without_its_fixed_part_is_a_violation() {
     let mut draft = plain_driver(Arch::X86);
     draft.resources[1].1[40] = 0;
     assert_eq!(draft.violations(), [Violation::NoVersion]);
 }
 
 #[test]
-fn a_missing_message_table_is_told() {
+fn a_missing_message_table_is_a_violation() {
     for arch in BOTH {
         let mut draft = plain_driver(arch);
         draft.resources.remove(0);
@@ -81,7 +82,7 @@ fn a_missing_message_table_is_told() {
 }
 
 #[test]
-fn an_empty_message_table_is_told() {
+fn an_empty_message_table_is_a_violation() {
     let mut draft = plain_driver(Arch::X86);
     draft.resources[0].1[0] = 0;
     assert_eq!(draft.violations(), [Violation::NoMessages]);
@@ -98,7 +99,7 @@ fn a_file_without_resources_lacks_both() {
 }
 
 #[test]
-fn a_damaged_resource_directory_is_told() {
+fn a_damaged_resource_directory_is_a_violation() {
     for (rva, size) in [(0x9000, 16), (0x4000, 8)] {
         let mut draft = plain_driver(Arch::X86);
         draft.directories = vec![(2, rva, size)];
@@ -108,7 +109,7 @@ fn a_damaged_resource_directory_is_told() {
 
 /// A window with a manifest and an icon.
 fn plain_window() -> pe::Draft {
-    let mut draft = pe::draft(Kind::Window, Arch::X64, |code| code.asm.ret());
+    let mut draft = pe::draft(Kind::Window, Arch::X64, |code| code.emit(RET));
     let version = draft.resources.remove(1);
     let manifest = b"Microsoft.Windows.Common-Controls asInvoker".to_vec();
     let icon = [&[0, 0, 1, 0, 1, 0][..], &[0; 14]].concat();

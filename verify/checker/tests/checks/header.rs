@@ -1,9 +1,10 @@
 use crate::BOTH;
+use crate::assembler::RET_8;
 use crate::pe::{self, plain_driver, seal};
 use checker::{Arch, Kind, LARGEST_DRIVER, LARGEST_PROGRAM, Violation, check};
 
 #[test]
-fn a_machine_that_is_neither_x86_nor_x64_is_told() {
+fn a_machine_that_is_neither_x86_nor_x64_is_a_violation() {
     let mut draft = plain_driver(Arch::X64);
     draft.machine = 0xAA64;
     assert_eq!(draft.violations(), [Violation::Machine(0xAA64)]);
@@ -19,7 +20,7 @@ fn a_machine_with_the_other_ones_header_is_unreadable() {
 }
 
 #[test]
-fn a_dll_is_told() {
+fn a_dll_is_a_violation() {
     for characteristics in [0x2102, 0x0100] {
         let mut draft = plain_driver(Arch::X86);
         draft.characteristics = characteristics;
@@ -29,7 +30,7 @@ fn a_dll_is_told() {
 }
 
 #[test]
-fn another_subsystem_is_told() {
+fn another_subsystem_is_a_violation() {
     let mut draft = plain_driver(Arch::X86);
     draft.subsystem = 10;
     let (found, wanted) = (10, 1);
@@ -37,7 +38,7 @@ fn another_subsystem_is_told() {
 }
 
 #[test]
-fn another_subsystem_version_is_told() {
+fn another_subsystem_version_is_a_violation() {
     for (arch, wanted) in BOTH.into_iter().zip([(5, 1), (5, 2)]) {
         for found in [(6, 0), (5, 0)] {
             let mut draft = plain_driver(arch);
@@ -49,7 +50,7 @@ fn another_subsystem_version_is_told() {
 }
 
 #[test]
-fn a_later_operating_system_version_is_told() {
+fn a_later_operating_system_version_is_a_violation() {
     let mut draft = plain_driver(Arch::X86);
     draft.system_version = (4, 0);
     draft.report();
@@ -62,7 +63,7 @@ fn a_later_operating_system_version_is_told() {
 }
 
 #[test]
-fn a_missing_or_wrong_checksum_is_told() {
+fn a_missing_or_wrong_checksum_is_a_violation() {
     for arch in BOTH {
         let mut file = plain_driver(arch).build();
         let at = 0x80 + 24 + 64;
@@ -76,12 +77,12 @@ fn a_missing_or_wrong_checksum_is_told() {
 }
 
 #[test]
-fn a_file_that_is_too_large_is_told() {
+fn a_file_that_is_too_large_is_a_violation() {
     for (kind, largest) in [
         (Kind::Driver, LARGEST_DRIVER),
         (Kind::Program, LARGEST_PROGRAM),
     ] {
-        let mut file = pe::draft(kind, Arch::X86, |code| code.asm.ret_1(8)).build();
+        let mut file = pe::draft(kind, Arch::X86, |code| code.emit(RET_8)).build();
         file.resize(largest - 2, 0);
         seal(&mut file);
         assert!(check(&file, kind).is_ok());
@@ -96,7 +97,7 @@ fn a_file_that_is_too_large_is_told() {
 }
 
 #[test]
-fn directories_that_have_no_place_are_told() {
+fn unexpected_directories_are_violations() {
     // Export, TLS, load configuration, bound import, delay import, CLR header.
     for index in [0, 9, 10, 11, 13, 14] {
         let mut draft = plain_driver(Arch::X86);

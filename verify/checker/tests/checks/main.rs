@@ -1,5 +1,5 @@
-//! Every check of shipped files says yes to a file that is right, and no to one that is wrong in
-//! just that.
+//! Every check of shipped files accepts a correct file and refuses one with a
+//! single violation.
 
 mod assembler;
 mod code;

@@ -1,9 +1,9 @@
-//! A small PE file, right in everything, of which every part can be made wrong.
+//! A small correct PE file in which every part can be broken.
 
 use checker::{Arch, Kind, Report, Violation, check};
 use iced_x86::{Decoder, DecoderOptions};
 
-use crate::assembler::{Assembled, Assembler};
+use crate::assembler::{Assembler, RET, RET_8};
 
 pub(crate) const BASE: u64 = 0x1_0000;
 /// RVAs of the sections.
@@ -13,7 +13,7 @@ pub(crate) const DATA: u32 = 0x3000;
 pub(crate) const RSRC: u32 = 0x4000;
 pub(crate) const RELOC: u32 = 0x5000;
 
-/// Where in .rdata the parts are: the import address table is first.
+/// Offsets of the parts of .rdata; the import address table is first.
 const NAMES: usize = 0x100;
 pub(crate) const EXTRA: usize = 0xA00;
 const RAW: usize = 0x1000;
@@ -37,7 +37,7 @@ pub(crate) struct Section {
     pub(crate) flags: u32,
 }
 
-/// What a file is built from.
+/// The description of a file.
 #[derive(Clone)]
 pub(crate) struct Draft {
     pub(crate) kind: Kind,
@@ -52,7 +52,7 @@ pub(crate) struct Draft {
     /// Relocated pointers in .data.
     pub(crate) pointers: Vec<u64>,
     pub(crate) relocations: Vec<(u32, u16)>,
-    /// Whether addresses in code of x86 are relocated, as they must be.
+    /// Whether addresses in code of x86 are relocated, as required.
     pub(crate) relocates_code: bool,
     pub(crate) imports: Vec<(&'static str, Vec<Thunk>)>,
     /// The time stamp of the import descriptors.
@@ -60,14 +60,14 @@ pub(crate) struct Draft {
     /// The types of the debug directory's entries.
     pub(crate) debug: Vec<u32>,
     pub(crate) resources: Vec<(u32, Vec<u8>)>,
-    /// What else is in .rdata.
+    /// Further bytes in .rdata.
     pub(crate) extra: Vec<u8>,
-    /// Directories that are set to something else at last.
+    /// Directories to overwrite at the end.
     pub(crate) directories: Vec<(usize, u32, u32)>,
     pub(crate) sections: Vec<Section>,
 }
 
-/// The imports of the drivers here, in the order of their slots.
+/// The imports of the test drivers, in the order of their slots.
 const IMPORTS: [&str; 5] = [
     "DbgPrint",
     "IoDeleteDevice",
@@ -82,7 +82,7 @@ pub(crate) const IO_DRIVER_OBJECT_TYPE: u32 = 3;
 pub(crate) const IO_CREATE_DEVICE: u32 = 4;
 
 /// A driver for `arch` with that code; its entry point is the first instruction.
-pub(crate) fn driver(arch: Arch, code: impl FnOnce(&mut Assembler) -> Assembled) -> Draft {
+pub(crate) fn driver(arch: Arch, code: impl FnOnce(&mut Assembler)) -> Draft {
     draft(Kind::Driver, arch, code)
 }
 
@@ -91,39 +91,34 @@ pub(crate) fn plain_driver(arch: Arch) -> Draft {
     driver(arch, plain)
 }
 
-pub(crate) fn plain(code: &mut Assembler) -> Assembled {
-    use iced_x86::code_asm::{dword_ptr, eax, esp, rsp};
+pub(crate) fn plain(code: &mut Assembler) {
     match code.arch {
         Arch::X86 => {
-            code.asm.push(0)?;
-            code.call_import(DBG_PRINT)?;
-            code.asm.add(esp, 4)?;
-            code.asm.xor(eax, eax)?;
-            code.asm.ret_1(8)?;
-            code.root()?;
-            code.asm.push(dword_ptr(esp + 4))?;
-            code.call_import(IO_DELETE_DEVICE)?;
-            code.asm.ret_1(4)
+            code.emit(b"\x6A\x00"); // push 0
+            code.call_import(DBG_PRINT);
+            code.emit(b"\x83\xC4\x04"); // add esp,4
+            code.emit(b"\x31\xC0"); // xor eax,eax
+            code.emit(RET_8);
+            code.root();
+            code.emit(b"\xFF\x74\x24\x04"); // push dword [esp+4]
+            code.call_import(IO_DELETE_DEVICE);
+            code.emit(b"\xC2\x04\x00"); // ret 4
         }
         Arch::X64 => {
-            code.asm.sub(rsp, 0x28)?;
-            code.call_import(DBG_PRINT)?;
-            code.asm.xor(eax, eax)?;
-            code.asm.add(rsp, 0x28)?;
-            code.asm.ret()?;
-            code.root()?;
-            code.jump_to_import(IO_DELETE_DEVICE)
+            code.emit(b"\x48\x83\xEC\x28"); // sub rsp,28h
+            code.call_import(DBG_PRINT);
+            code.emit(b"\x31\xC0"); // xor eax,eax
+            code.emit(b"\x48\x83\xC4\x28"); // add rsp,28h
+            code.emit(RET);
+            code.root();
+            code.jump_to_import(IO_DELETE_DEVICE);
         }
     }
 }
 
-pub(crate) fn draft(
-    kind: Kind,
-    arch: Arch,
-    code: impl FnOnce(&mut Assembler) -> Assembled,
-) -> Draft {
+pub(crate) fn draft(kind: Kind, arch: Arch, code: impl FnOnce(&mut Assembler)) -> Draft {
     let mut assembler = Assembler::new(arch);
-    code(&mut assembler).unwrap();
+    code(&mut assembler);
     let (text, mut pointers) = assembler.finish();
     // At least one, so that there are relocations.
     pointers.push(BASE + u64::from(TEXT));
@@ -210,7 +205,7 @@ impl Draft {
         check(&self.build(), self.kind)
     }
 
-    /// The bytes of the file, with the right checksum.
+    /// The bytes of the file, with the correct checksum.
     pub(crate) fn build(&self) -> Vec<u8> {
         let mut file = vec![0; HEADERS];
         let mut directories = vec![(0, 0); 16];
@@ -296,7 +291,7 @@ impl Draft {
         relocations.extend(&self.relocations);
         let mut bytes = Vec::new();
         for (at, kind) in relocations {
-            // A block for each, filled up with one of type 0.
+            // A block for each, padded with an entry of type 0.
             bytes.extend((at & !0xFFF).to_le_bytes());
             bytes.extend(12_u32.to_le_bytes());
             let entry = kind << 12 | u16::try_from(at & 0xFFF).unwrap();
@@ -398,7 +393,7 @@ impl Draft {
     }
 }
 
-/// Writes the right checksum: of all 16-bit words, folded at the end.
+/// Writes the correct checksum: of all 16-bit words, folded at the end.
 pub(crate) fn seal(file: &mut [u8]) {
     let at = NT + 24 + 64;
     put(file, at, &[0; 4]);
@@ -437,7 +432,7 @@ fn size(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap()
 }
 
-/// Where in code of x86 operands name a place in the image.
+/// The offsets of operands in x86 code that refer to the image.
 fn operands(text: &[u8]) -> impl Iterator<Item = u32> {
     let mut decoder = Decoder::new(32, text, DecoderOptions::NONE);
     std::iter::from_fn(move || {

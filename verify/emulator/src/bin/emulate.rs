@@ -1,5 +1,5 @@
-//! Runs the shipped drivers in the emulator: `cargo xtask emulate` calls it.
-//! Exit codes: 1 when the driver did what it may not, 2 when nothing could be run.
+//! Runs the shipped drivers in the emulator; `cargo xtask emulate` calls it.
+//! Exit codes: 1 for a violation by the driver, 2 if nothing could be run.
 
 use std::process::ExitCode;
 

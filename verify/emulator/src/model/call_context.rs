@@ -1,4 +1,4 @@
-//! What a model works on, and what it checks of each call.
+//! The context of a modelled call, and checks of its arguments.
 
 use super::irql::Irql;
 use crate::call::ReturnValue;
@@ -9,30 +9,30 @@ use crate::resource_audit::Resources;
 use crate::violation::Violation;
 use crate::world::World;
 
-/// What a model works on, for one call.
+/// The context of one call.
 #[derive(Debug)]
 pub struct CallContext<'a> {
     pub(crate) memory: &'a mut Machine,
     pub(crate) world: &'a mut World,
     pub(crate) resources: &'a mut Resources,
     pub(crate) request: &'a mut Option<PendingRequest>,
-    /// The function that is called.
+    /// The called function.
     pub(crate) import: &'static str,
-    /// How many calls there were before.
+    /// Number of earlier calls.
     pub(crate) calls: usize,
-    /// The object of the driver itself.
+    /// The driver's own driver object.
     pub(crate) driver: u64,
     pub(crate) unloading: bool,
 }
 
-/// What serves a call: it is given the arguments.
+/// The model of a function, called with its arguments.
 pub(super) type Model = fn(&mut CallContext<'_>, &[u64]) -> CallResult;
-/// What the call returns, or what is wrong with it.
+/// The return value, or a violation.
 pub(super) type CallResult = Result<ReturnValue, Violation>;
 
-/// A function: its name, the highest level at which it may be called, and its
-/// model. The level is the one in Microsoft's documentation; where there is none,
-/// or it says more than the oldest systems did, the lowest.
+/// A function's name, the highest level at which it may be called, and its model.
+/// The level is that of Microsoft's documentation; where there is none, or it allows
+/// more than the oldest systems did, the lowest.
 pub type ModelEntry = (&'static str, Irql, Model);
 
 /// STATUS_SUCCESS.
@@ -43,7 +43,7 @@ pub(super) fn status(status: u32) -> CallResult {
 }
 
 impl CallContext<'_> {
-    /// The call is wrong.
+    /// A violation by this call.
     pub(super) fn violation(&self, detail: impl Into<String>) -> Violation {
         Violation::Call {
             import: self.import,
@@ -59,7 +59,7 @@ impl CallContext<'_> {
         }
     }
 
-    /// An argument that must be this.
+    /// Requires an argument's value.
     pub(super) fn require_value(
         &self,
         argument: u64,
@@ -72,7 +72,7 @@ impl CallContext<'_> {
         Err(self.violation(format!("{subject} is {argument:X}, not {expected:X}")))
     }
 
-    /// Memory of the driver's own, to be read.
+    /// Requires memory of the driver that the system can read.
     pub(super) fn require_readable(
         &self,
         address: u64,
@@ -89,7 +89,7 @@ impl CallContext<'_> {
         }
     }
 
-    /// Memory of the driver's own, aligned, for something to be put in.
+    /// Requires an aligned, writable buffer of the driver.
     pub(super) fn require_buffer(
         &self,
         address: u64,
@@ -110,7 +110,7 @@ impl CallContext<'_> {
         )))
     }
 
-    /// A place for a pointer.
+    /// Requires a buffer for a pointer.
     pub(super) fn require_pointer_buffer(
         &self,
         address: u64,
@@ -129,7 +129,7 @@ impl CallContext<'_> {
         let (length, most) = (lengths & 0xFFFF, lengths >> 16);
         self.require(
             length > 0 && length.is_multiple_of(2),
-            "an odd length of a string",
+            "a string's length is 0 or odd",
         )?;
         self.require(length <= most, "a string is longer than its buffer")?;
         let buffer = self.memory.read_pointer(string + pointer);
@@ -144,7 +144,7 @@ impl CallContext<'_> {
             .map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
         char::decode_utf16(units)
             .collect::<Result<_, _>>()
-            .map_err(|_| self.violation("a string that is no UTF-16"))
+            .map_err(|_| self.violation("a string is not UTF-16"))
     }
 
     pub(super) fn allocate(&mut self, arena: Arena, bytes: u64, rights: Rights) -> u64 {

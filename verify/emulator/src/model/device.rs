@@ -32,7 +32,7 @@ pub fn name(device: Device) -> &'static str {
     }
 }
 
-/// The name that programs open.
+/// The device's symbolic link, which programs open.
 #[must_use]
 pub fn link_name(device: Device) -> &'static str {
     match device {
@@ -41,7 +41,7 @@ pub fn link_name(device: Device) -> &'static str {
     }
 }
 
-/// Which device lies there.
+/// The device whose object is at an address.
 pub(super) fn find(context: &CallContext<'_>, address: u64) -> Result<Device, Violation> {
     let mut devices = context.resources.devices.iter();
     let found = devices.find(|device| device.address == address);
@@ -50,7 +50,7 @@ pub(super) fn find(context: &CallContext<'_>, address: u64) -> Result<Device, Vi
     Ok(parse_name(context, &found.name)?.0)
 }
 
-/// The device with a name of one kind or the other.
+/// The device with this name, and the kind of the name.
 fn parse_name(context: &CallContext<'_>, text: &str) -> Result<(Device, DeviceName), Violation> {
     for device in Device::ALL {
         if text == name(device) {
@@ -60,7 +60,7 @@ fn parse_name(context: &CallContext<'_>, text: &str) -> Result<(Device, DeviceNa
             return Ok((device, DeviceName::Link));
         }
     }
-    Err(context.violation(format!("{text} is no name of ours")))
+    Err(context.violation(format!("{text} is not a name of the driver's devices")))
 }
 
 fn create(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
@@ -80,7 +80,10 @@ fn create(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
     context.require_value(low_dword(extension).into(), 0, "DeviceExtensionSize")?;
     let text = context.unicode_string(text)?;
     let (device, named) = parse_name(context, &text)?;
-    context.require(named == DeviceName::Device, "a name that programs open")?;
+    context.require(
+        named == DeviceName::Device,
+        "a device named like a symbolic link",
+    )?;
     context.require_value(
         low_dword(kind).into(),
         FILE_DEVICE_UNKNOWN.into(),
@@ -122,7 +125,7 @@ fn delete(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
         .links
         .iter()
         .any(|(_, to)| to == name(device));
-    context.require(!linked, "programs can still open it")?;
+    context.require(!linked, "its symbolic link still exists")?;
     context
         .resources
         .devices
@@ -140,13 +143,13 @@ fn link(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
     let (device, named) = parse_name(context, &link)?;
     context.require(
         named == DeviceName::Link && to == name(device),
-        "other names",
+        "unexpected names",
     )?;
     let devices = context.resources.devices.iter();
     let secured = devices
         .clone()
         .any(|device| device.name == to && device.secured);
-    context.require(secured, "anyone could open the device")?;
+    context.require(secured, "the device is not secured yet")?;
     let exists = context
         .resources
         .links
@@ -169,7 +172,7 @@ fn unlink(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
         .links
         .iter()
         .any(|(name, _)| *name == link);
-    context.require(exists, "there is no such link of the driver's")?;
+    context.require(exists, "the driver has no such symbolic link")?;
     context.resources.links.retain(|(name, _)| *name != link);
     SUCCESS
 }

@@ -25,16 +25,19 @@ fn allocate(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
         unreachable!("two arguments")
     };
     context.require_value(object, context.driver, "IoObject")?;
-    // Until the log's thread has taken it, it holds on to the driver, which then
-    // can't be loaded again.
+    // Until the log's thread has processed it, an entry references the driver,
+    // which then can't be loaded again.
     let leaving = context.unloading && context.resources.devices.is_empty();
-    context.require(!leaving, "an entry when all else is gone")?;
+    context.require(!leaving, "an entry after the last device was deleted")?;
     let registered = context.world.registry.service == SERVICE;
-    context.require(registered, "an entry of a source that has no texts")?;
+    context.require(
+        registered,
+        "an entry under a service name without message texts",
+    )?;
     // EntrySize is a byte.
     let size = size & 0xFF;
     let least = u64::from(Offsets::of(context.memory.arch()).packet);
-    context.require((least..=LARGEST).contains(&size), "no entry is as long")?;
+    context.require((least..=LARGEST).contains(&size), "an invalid size")?;
     if context.world.no_log {
         return Ok(ReturnValue::Pointer(0));
     }
@@ -48,7 +51,7 @@ fn write(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
     let entry = arguments[0];
     let mut packets = context.resources.packets.iter();
     let Some(place) = packets.position(|&(of, _)| of == entry) else {
-        return Err(context.violation(format!("{entry:X} is no entry")));
+        return Err(context.violation(format!("{entry:X} is no allocated entry")));
     };
     let (_, size) = context.resources.packets.swap_remove(place);
     let bytes = context
@@ -74,7 +77,11 @@ fn write(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
             match units.next() {
                 Some([0, 0]) => break,
                 Some(&[byte, 0]) if byte.is_ascii_graphic() => insert.push(char::from(byte)),
-                _ => return Err(context.violation("an insert without an end, or no text")),
+                _ => {
+                    return Err(
+                        context.violation("an insert that is unterminated or not ASCII text")
+                    );
+                }
             }
         }
         inserts.push(insert);
@@ -92,16 +99,16 @@ fn print(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
     let kind = context.memory.kind(format, 1);
     context.require(
         kind == Some(MemoryKind::Constants),
-        "a format that is no constant",
+        "a format that is not a constant",
     )?;
     let format = line(context, format)?;
-    context.require(format == "tcplimit: %s\n", "another format")?;
+    context.require(format == "tcplimit: %s\n", "an unexpected format")?;
     let text = line(context, text)?;
     context.resources.printed.push(text);
     Ok(ReturnValue::Dword(0))
 }
 
-/// DbgPrint cuts what is longer.
+/// DbgPrint truncates longer lines.
 const LINE: u64 = 512;
 
 fn line(context: &CallContext<'_>, at: u64) -> Result<String, crate::violation::Violation> {
@@ -114,5 +121,5 @@ fn line(context: &CallContext<'_>, at: u64) -> Result<String, crate::violation::
             _ => break,
         }
     }
-    Err(context.violation("a text without an end, or no text"))
+    Err(context.violation("a text that is unterminated or not ASCII"))
 }

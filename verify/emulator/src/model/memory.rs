@@ -1,4 +1,4 @@
-//! Questions about memory.
+//! Queries about memory.
 
 use super::call_context::{CallContext, CallResult, ModelEntry};
 use super::irql::Irql::{Dispatch, High};
@@ -21,7 +21,7 @@ fn physical_address(context: &mut CallContext<'_>, arguments: &[u64]) -> CallRes
     let kind = context.memory.kind(address, 1);
     context.require(
         kind == Some(MemoryKind::Module),
-        "of an address in no module",
+        "an address outside the modules",
     )?;
     Ok(ReturnValue::Quad(physical(address)))
 }

@@ -35,10 +35,7 @@ fn initialize(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
         unreachable!("two arguments")
     };
     context.require_value(low_dword(level).into(), 0, "Level")?;
-    context.require(
-        context.resources.mutex.is_none(),
-        "a second mutex, or the same again",
-    )?;
+    context.require(context.resources.mutex.is_none(), "a second initialization")?;
     // KMUTANT, in memory that is never paged out.
     let size = if context.memory.pointer_size() == 4 {
         32
@@ -47,9 +44,12 @@ fn initialize(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
     };
     context.require_buffer(mutex, size, context.memory.pointer_size(), "the mutex")?;
     let kind = context.memory.kind(mutex, size);
-    context.require(kind == Some(MemoryKind::Data), "a mutex on the stack")?;
+    context.require(
+        kind == Some(MemoryKind::Data),
+        "a mutex outside the driver's variables",
+    )?;
     context.resources.mutex = Some((mutex, false));
-    // What NT keeps in it is not the driver's business.
+    // The contents of a KMUTANT are opaque to the driver.
     let garbage = vec![0x3C; if size == 32 { 32 } else { 56 }];
     context.memory.write(mutex, &garbage);
     Ok(ReturnValue::Nothing)
@@ -74,9 +74,9 @@ fn wait(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
             SUCCESS
         }
         Some((mutex, true)) if *mutex == object => {
-            Err(context.violation("the mutex is owned already"))
+            Err(context.violation("the mutex is already owned"))
         }
-        _ => Err(context.violation("it is no mutex")),
+        _ => Err(context.violation("the object is not the mutex")),
     }
 }
 

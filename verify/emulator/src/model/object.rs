@@ -28,19 +28,19 @@ const CASE_INSENSITIVE: u32 = 0x40;
 const KERNEL_HANDLE: u32 = 0x200;
 const WRITE_DAC: u32 = 0x0004_0000;
 
-/// A new handle. Those of the kernel's have the highest bit set.
+/// Opens a kernel handle: its highest bit is set.
 pub(super) fn open_handle(context: &mut CallContext<'_>, place: u64, of: HandleTarget) {
     let number = match context.memory.pointer_size() {
         4 => 0x8000_0000,
         _ => 0xFFFF_FFFF_8000_0000,
     };
-    // Numbers are not used again, so that a stale one is seen.
+    // Values are not reused, so that a stale one is noticed.
     let number = number + 4 * (context.calls as u64 + 0x11);
     context.memory.write_pointer(place, number);
     context.resources.handles.push(Handle { number, of });
 }
 
-/// What an open handle is of.
+/// The object of an open handle.
 pub(super) fn handle<'a>(
     context: &'a CallContext<'_>,
     number: u64,
@@ -92,7 +92,7 @@ fn reference(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
     let module = match name.as_str() {
         r"\Driver\Tcpip" => Module::Tcpip,
         r"\Driver\Tcpip6" => Module::Tcpip6,
-        _ => return Err(context.violation(format!("{name} is none of the two drivers"))),
+        _ => return Err(context.violation(format!("{name} is neither driver"))),
     };
     if let Some(refused) = context.world.driver_object_failure[module_index(module)] {
         return status(refused);

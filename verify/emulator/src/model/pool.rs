@@ -1,5 +1,4 @@
-//! Memory from the pool: what is freed is gone, and behind an allocation there
-//! is nothing.
+//! Pool memory: freed memory is unmapped, and so is the page behind an allocation.
 
 use super::call_context::{CallContext, CallResult, ModelEntry};
 use super::irql::Irql::Apc;
@@ -9,14 +8,14 @@ use crate::machine::Rights;
 use crate::placement::{Arena, allow_writes, forbid_writes, release};
 
 pub(super) const MODELS: &[ModelEntry] = &[
-    // For paged pool; for the other one a level more.
+    // For paged pool; DISPATCH_LEVEL for nonpaged pool.
     ("ExAllocatePoolWithTag", Apc, allocate),
     ("ExFreePoolWithTag", Apc, free),
 ];
 
 /// NonPagedPool and PagedPool.
 const POOLS: [u32; 2] = [0, 1];
-/// Nothing of the driver's needs as much.
+/// The largest allocation that is accepted.
 const MOST: u64 = 1 << 20;
 
 fn allocate(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
@@ -24,13 +23,13 @@ fn allocate(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
         unreachable!("three arguments")
     };
     let (pool, tag) = (low_dword(pool), low_dword(tag));
-    context.require(POOLS.contains(&pool), "a pool of another kind")?;
+    context.require(POOLS.contains(&pool), "an unexpected pool type")?;
     context.require(
         bytes > 0 && bytes <= MOST,
-        "an allocation of no sane length",
+        "an allocation of an implausible length",
     )?;
     let printable = tag.to_le_bytes().iter().all(u8::is_ascii_graphic);
-    context.require(printable, "a tag that no tool can show")?;
+    context.require(printable, "a tag that is not printable")?;
     if context.world.no_pool {
         return Ok(ReturnValue::Pointer(0));
     }

@@ -29,13 +29,13 @@ const PARTIAL: u32 = 2;
 /// STATUS_BUFFER_TOO_SMALL and STATUS_BUFFER_OVERFLOW.
 const TOO_SMALL: u32 = 0xC000_0023;
 const OVERFLOW: u32 = 0x8000_0005;
-/// No value of the driver's is nearly as long.
+/// The longest value that is accepted.
 const MOST: u32 = 4096;
 
 /// OWNER_SECURITY_INFORMATION and DACL_SECURITY_INFORMATION.
 const OWNER_AND_LIST: u64 = 5;
 
-/// The path that OBJECT_ATTRIBUTES name, and their security descriptor.
+/// Path and security descriptor of OBJECT_ATTRIBUTES.
 fn path(context: &CallContext<'_>, attributes: u64) -> Result<(String, u64), Violation> {
     let pointer = context.memory.pointer_size();
     context.require_readable(attributes, 6 * pointer, "ObjectAttributes")?;
@@ -64,7 +64,7 @@ fn path(context: &CallContext<'_>, attributes: u64) -> Result<(String, u64), Vio
 fn key<'a>(context: &'a CallContext<'_>, handle: u64) -> Result<&'a str, Violation> {
     match object::handle(context, handle)? {
         HandleTarget::Key(path) => Ok(path),
-        HandleTarget::Device(_) => Err(context.violation("the handle is none of a key")),
+        HandleTarget::Device(_) => Err(context.violation("the handle is not of a key")),
     }
 }
 
@@ -109,8 +109,8 @@ fn create(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
     )?;
     context.require_value(disposition, 0, "Disposition")?;
     let (path, descriptor) = path(context, attributes)?;
-    // What goes with a service is no place to remember in.
-    context.require(path == HISTORY_KEY, "a key that is none of the driver's")?;
+    // The service key is deleted with the service, so the history has its own.
+    context.require(path == HISTORY_KEY, "a key other than the driver's")?;
     let guards = read_descriptor(context, descriptor, KEY_ALL_ACCESS)?;
     context.require(guards.owner, "Administrators are not the owner")?;
     match context.world.registry.create(&path, guards.bytes) {
@@ -165,7 +165,10 @@ fn set(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
     let name = context.unicode_string(name)?;
     context.require_value(low_dword(title).into(), 0, "TitleIndex")?;
     let length = low_dword(length);
-    context.require((1..=MOST).contains(&length), "a value of no sane length")?;
+    context.require(
+        (1..=MOST).contains(&length),
+        "a value of an implausible length",
+    )?;
     context.require_readable(data, length.into(), "the value")?;
     let data = context.memory.read(data, length as usize);
     match context

@@ -1,5 +1,4 @@
-//! Who may open a device or a key: security descriptors, in the form that NT
-//! keeps them.
+//! Security descriptors of devices and keys, in NT's self-relative form.
 
 use super::call_context::{CallContext, CallResult, ModelEntry, SUCCESS, status};
 use super::irql::Irql::Passive;
@@ -16,7 +15,7 @@ const FILE_ALL_ACCESS: u32 = 0x001F_01FF;
 const DACL: u32 = 4;
 /// SE_DACL_PRESENT, SE_DACL_PROTECTED and SE_SELF_RELATIVE.
 const CONTROL: u32 = 0x9004;
-/// The longest that the driver could have a use for.
+/// The longest descriptor that the driver has a buffer for.
 const LONGEST: u64 = 128;
 
 /// S-1-5-18 and S-1-5-32-544: SYSTEM and Administrators.
@@ -25,15 +24,15 @@ const ALLOWED: [&[u8]; 2] = [
     &[1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0],
 ];
 
-/// What a descriptor of the driver's says.
+/// A descriptor that the driver passed.
 pub(super) struct Descriptor {
-    /// Administrators own it.
+    /// Whether Administrators are the owner.
     pub(super) owner: bool,
-    /// As NT would return it.
+    /// The descriptor as NT would return it.
     pub(super) bytes: Vec<u8>,
 }
 
-/// Owner and access list as NT returns them: the list comes first.
+/// A descriptor as NT returns it: the access list precedes the owner.
 #[must_use]
 pub fn self_relative(owner: &[u8], list: &[u8]) -> Vec<u8> {
     let at = |offset: usize| u32::try_from(offset).expect("a few").to_le_bytes();
@@ -47,8 +46,7 @@ pub fn self_relative(owner: &[u8], list: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The list that gives SYSTEM and Administrators these rights, and nobody any
-/// other.
+/// The access list that grants these rights to SYSTEM and Administrators only.
 #[must_use]
 pub fn access_list(mask: u32) -> Vec<u8> {
     let mut entries = Vec::new();
@@ -64,7 +62,7 @@ pub fn access_list(mask: u32) -> Vec<u8> {
     [&[2, 0, low, high, 2, 0, 0, 0], entries.as_slice()].concat()
 }
 
-/// The identifier of Administrators.
+/// The SID of Administrators.
 #[must_use]
 pub fn administrators() -> &'static [u8] {
     ALLOWED[1]
@@ -73,15 +71,15 @@ pub fn administrators() -> &'static [u8] {
 /// KEY_ALL_ACCESS.
 pub(super) const KEY_ALL_ACCESS: u32 = 0x000F_003F;
 
-/// Owner and access list of the key that the driver remembers in, as it makes it.
+/// The descriptor with which the driver creates the history key.
 #[must_use]
 pub fn history_key_descriptor() -> Vec<u8> {
     self_relative(administrators(), &access_list(KEY_ALL_ACCESS))
 }
 
-/// Whether a key's descriptor shows that nobody but SYSTEM and Administrators can
-/// have written to it: one that the driver has room for, with just that owner and
-/// that list.
+/// Whether a key's descriptor shows that only SYSTEM and Administrators can have
+/// written to it: it fits the driver's buffer and has exactly that owner and that
+/// access list.
 #[must_use]
 pub fn is_trusted(descriptor: &[u8]) -> bool {
     let list = access_list(KEY_ALL_ACCESS);
@@ -98,8 +96,8 @@ pub fn is_trusted(descriptor: &[u8]) -> bool {
         && part(16, list.len()) == Some(list.as_slice())
 }
 
-/// Reads a descriptor that the driver passes: a self-relative one, with the
-/// list of [`access_list`].
+/// Reads a self-relative descriptor that the driver passes, with the list of
+/// [`access_list`].
 pub(super) fn read_descriptor(
     context: &CallContext<'_>,
     address: u64,
@@ -116,14 +114,14 @@ pub(super) fn read_descriptor(
     let expected = access_list(mask);
     let part = |number, length: usize| -> Result<Vec<u8>, Violation> {
         let at = u64::from(field(number));
-        context.require((20..LONGEST).contains(&at), "a part that lies elsewhere")?;
+        context.require((20..LONGEST).contains(&at), "a part outside the descriptor")?;
         context.require_readable(address + at, length as u64, "the descriptor")?;
         Ok(context.memory.read(address + at, length))
     };
     let found = part(4, expected.len())?;
     context.require(
         found == expected,
-        "other rights than those of SYSTEM and Administrators",
+        "rights for others than SYSTEM and Administrators",
     )?;
     let owner = field(1) != 0 && part(1, administrators().len())? == administrators();
     let bytes = self_relative(administrators(), &expected);
@@ -135,7 +133,7 @@ fn set_security(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult 
         unreachable!("three arguments")
     };
     let HandleTarget::Device(address) = *object::handle(context, handle)? else {
-        return Err(context.violation("the handle is none of a device"));
+        return Err(context.violation("the handle is not of a device"));
     };
     context.require_value(
         low_dword(information).into(),

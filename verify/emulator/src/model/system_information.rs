@@ -1,4 +1,4 @@
-//! ZwQuerySystemInformation: the list of modules, and the time of the start.
+//! ZwQuerySystemInformation: the module list and the boot time.
 
 use super::call_context::{CallContext, CallResult, ModelEntry, SUCCESS, status};
 use super::irql::Irql::Passive;
@@ -31,7 +31,7 @@ fn query(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
         let Some([time, bias]) = context.world.boot else {
             return status(UNSUCCESSFUL);
         };
-        // The clock goes on.
+        // The clock advances.
         let now = time.wrapping_add(context.calls as u64);
         let fields = [time, now, 0x861C_4680, 1, bias, 0x1234].map(u64::to_le_bytes);
         context.memory.write(buffer, fields.as_flattened());
@@ -47,7 +47,7 @@ fn query(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
     let total = first + modules.len() * item;
     let bytes = u32::try_from(total).expect("a short list");
     if length < bytes {
-        // Nothing is written but the length; there may be no buffer.
+        // Only the length is written; there may be no buffer.
         context.memory.write(needed, &bytes.to_le_bytes());
         return status(LENGTH_MISMATCH);
     }
@@ -63,14 +63,14 @@ fn query(context: &mut CallContext<'_>, arguments: &[u64]) -> CallResult {
         8
     };
     for (place, (file, at, long)) in list[first..].chunks_exact_mut(item).zip(modules) {
-        // Section and MappedBase are nobody's.
+        // Section and MappedBase stay zero.
         place[base..base + pointer].copy_from_slice(&at.to_le_bytes()[..pointer]);
         place[size..size + 4].copy_from_slice(&long.to_le_bytes());
         place[path..path + file.len()].copy_from_slice(&file);
         let separator = file.iter().rposition(|&byte| byte == b'\\');
         let offset = bytes_of(separator.map_or(0, |at| at + 1));
         place[name..name + 2].copy_from_slice(&offset[..2]);
-        // Behind the NUL there is whatever was there.
+        // NT leaves the bytes behind the NUL undefined.
         if let Some(rest) = place.get_mut(path + file.len() + 1..) {
             rest.fill(b'\\');
         }

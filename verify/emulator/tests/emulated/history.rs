@@ -1,4 +1,4 @@
-//! What the shipped files remember from one load to the next, and where.
+//! The history that the shipped files keep from one load to the next.
 
 use emulator::address::DRIVER;
 use emulator::change::Change;
@@ -15,20 +15,20 @@ use specimen::{Arch, Spec};
 use tcplimit_driver::{Device, Message};
 use tcplimit_protocol::{Answer, Reason};
 
-/// Both files, each beside a tcpip.sys with a limit of 10.
+/// Runs a check with each driver, beside a tcpip.sys with a limit of 10.
 fn each_driver(mut check: impl FnMut(&mut System, World)) {
     for (arch, file) in files(&folder()).expect("the drivers are built") {
         let mut system = System::new(&file, DRIVER[0].of(arch)).expect("it can be loaded");
         let spec = match arch {
-            Arch::X86 => Spec::xp_sp3().sized(2),
-            Arch::X64 => Spec::xp_x64().sized(2),
+            Arch::X86 => Spec::xp_sp3().with_text_kib(2),
+            Arch::X64 => Spec::xp_x64().with_text_kib(2),
         };
         check(&mut system, Scenario::from_specimen(&spec).world);
     }
 }
 
-/// The driver is loaded in a system that runs on since the last time, with all
-/// of its variables as in the file.
+/// Loads the driver into a system that has not been restarted, with the driver's
+/// variables as in the file.
 fn load(system: &mut System, world: World) {
     system.reset(world);
     assert_eq!(system.start(), Ok(0));
@@ -71,7 +71,7 @@ fn a_program_of_2005_and_ours_alternate_over_several_loads() {
                     assert!(before > 0 && error == 0);
                     let after = legacy(system, &requests::legacy_set(150));
                     assert_eq!(after[0], 150);
-                    assert_eq!(after[2], 0, "{before} is not its own any more");
+                    assert_eq!(after[2], 0, "{before} does not count as its own");
                 }
                 world = unload(system);
             }
@@ -84,7 +84,7 @@ fn the_key_is_made_with_its_own_descriptor_and_outlives_the_service() {
     each_driver(|system, world| {
         let not_there = world.registry.clone();
         load(system, world);
-        // To look is no reason to write.
+        // A query writes no history.
         system.send(&requests::query(Module::Tcpip)).expect("none");
         assert_eq!(system.world.registry, not_there);
         set(system, LIMIT);
@@ -108,12 +108,12 @@ fn a_key_that_others_may_write_to_is_neither_trusted_nor_written() {
         set(system, LIMIT);
         let world = unload(system);
         let others = [
-            // Somebody else owns it.
+            // Another owner.
             security::self_relative(
                 &[1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0],
                 &security::access_list(0x000F_003F),
             ),
-            // Another list, none, and more than there is room for.
+            // Another list, none, and a descriptor that is too long.
             security::self_relative(
                 security::administrators(),
                 &security::access_list(0x0002_0019),
@@ -133,7 +133,7 @@ fn a_key_that_others_may_write_to_is_neither_trusted_nor_written() {
             let answer = set(system, 60);
             assert_eq!(answer.reason.get(), Reason::UnexpectedValue.code());
             assert_eq!(answer.written.get(), 0);
-            // What the caller names is set, and can't be remembered.
+            // A limit with an expected value is set, but not recorded.
             let request = requests::set(Module::Tcpip, 60, LIMIT);
             let completed = system.send(&request).expect("no violation");
             let answer = requests::parse_answer(&request, &completed).expect("an answer");
@@ -156,7 +156,7 @@ fn history_survives_a_new_clock_time_but_not_another_boot() {
         load(system, world.clone());
         assert_eq!(set(system, 60).reason.get(), Reason::Done.code());
 
-        // The key is still there, as no volatile one would be.
+        // Here the key survives, unlike a volatile one.
         let mut later = world.clone();
         later.boot = later.boot.map(|[time, bias]| [time + 1, bias]);
         let mut unknown = world;
@@ -169,8 +169,8 @@ fn history_survives_a_new_clock_time_but_not_another_boot() {
     });
 }
 
-/// As version 0.1.0 left it below its service's key.
-fn former(world: &World, last: u32) -> Value {
+/// A record of version 0.1.0, which kept it below its service key.
+fn record_of_version_0_1(world: &World, last: u32) -> Value {
     let target = world.module(Module::Tcpip).expect("tcpip.sys");
     let field = |at| target.dword(at).expect("headers");
     let nt = field(0x3C);
@@ -184,12 +184,12 @@ fn a_record_of_version_0_1_0_is_read_once_and_kept() {
     each_driver(|system, mut world| {
         let target = world.module_mut(Module::Tcpip).expect("tcpip.sys");
         target.write(target.threshold.expect("a limit"), &[55, 0, 0, 0]);
-        let left = former(&world, 55);
+        let left = record_of_version_0_1(&world, 55);
         world.registry.put(STATE, "tcpip.sys", left);
         load(system, world);
         system.send(&requests::query(Module::Tcpip)).expect("none");
         let mut world = unload(system);
-        // The service goes, and what was below its key.
+        // The service is deleted with its subkeys.
         world.registry.recreate(SERVICE_OF_2005);
         load(system, world);
         assert_eq!(legacy(system, &requests::legacy_set(60)), [60, 0, 0]);
@@ -215,7 +215,7 @@ fn nothing_is_logged_but_changes_and_refusals_and_nothing_under_another_name() {
             for module in [Module::Tcpip, Module::Tcpip6] {
                 system.send(&requests::query(module)).expect("none");
             }
-            // The second is in force already, the third is none.
+            // The second is already in force, the third is invalid.
             for limit in [LIMIT, LIMIT, 0] {
                 set(system, limit);
             }
@@ -224,13 +224,13 @@ fn nothing_is_logged_but_changes_and_refusals_and_nothing_under_another_name() {
             assert_eq!(logged.collect::<Vec<_>>(), expected);
             assert!(
                 system.resources.printed.len() > 4,
-                "the debugger is told all"
+                "the debugger gets all events"
             );
         }
     });
 }
 
-/// As Wine does where a load has failed: the variables stay as they were.
+/// Wine keeps the variables of a load that failed.
 #[test]
 fn a_load_finds_its_variables_in_any_state() {
     each_driver(|system, world| {

@@ -1,4 +1,4 @@
-//! The shipped driver in an emulated processor, one test after the other.
+//! Tests of the shipped driver in an emulated processor.
 
 #![cfg(feature = "unicorn")]
 

@@ -1,5 +1,4 @@
-//! Files that are given by their path: what the driver makes of them, and what
-//! is said of those that are none.
+//! Runs beside files given by path, and errors for unusable files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,9 +7,9 @@ use emulator::campaign::Campaign;
 use emulator::command::{CommandError, run_file};
 use emulator::mutants::Mutant;
 use emulator::shipped::{files, folder};
-use specimen::{Arch, Flaw, Spec};
+use specimen::{Arch, Defect, Spec};
 
-/// A file of that name, in a folder of the test's own.
+/// Writes a file in a folder of the test's own.
 fn file(test: &str, name: &str, bytes: &[u8]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
     fs::create_dir_all(&folder).expect("a folder");
@@ -23,7 +22,7 @@ fn run(path: &Path) -> Result<String, CommandError> {
     run_file(&files(&folder()).expect("the drivers are built"), path)
 }
 
-/// Why it could not be run.
+/// The reason why a file could not be run.
 fn input_error(path: &Path) -> String {
     match run(path) {
         Err(CommandError::Input(why)) => why,
@@ -33,7 +32,7 @@ fn input_error(path: &Path) -> String {
 
 #[test]
 fn every_committed_specimen_is_located_where_it_was_put_and_changed() {
-    for (kind, spec) in Spec::kinds() {
+    for (kind, spec) in Spec::presets() {
         let specimen = spec.build();
         let path = file("specimens", &format!("{kind}.sys"), &specimen.file);
         let result = run(&path).expect("it can be run");
@@ -46,7 +45,7 @@ fn every_committed_specimen_is_located_where_it_was_put_and_changed() {
 #[test]
 fn a_module_without_its_evidence_is_refused_with_what_is_missing_and_not_written() {
     let spec = Spec {
-        flaw: Some(Flaw::NoEventId),
+        defect: Some(Defect::NoEventId),
         ..Spec::xp_sp3()
     };
     let path = file("refused", "tcpip.sys", &spec.build().file);
@@ -62,14 +61,10 @@ fn a_module_without_its_evidence_is_refused_with_what_is_missing_and_not_written
 fn a_file_that_is_no_module_is_refused_with_the_reason() {
     let whole = Spec::xp_x64().build().file;
     for (name, bytes, why) in [
-        (
-            "text.txt",
-            &b"hello, this is text"[..],
-            "no program for Windows",
-        ),
-        ("empty.sys", b"", "no program for Windows"),
-        ("head.sys", &whole[..200], "cut"),
-        ("cut.sys", &whole[..20_000], "cut short"),
+        ("text.txt", &b"hello, this is text"[..], "not a PE file"),
+        ("empty.sys", b"", "not a PE file"),
+        ("head.sys", &whole[..200], "truncated"),
+        ("cut.sys", &whole[..20_000], "truncated inside a section"),
     ] {
         let result = input_error(&file("unfit", name, bytes));
         assert!(result.contains(why), "{name}: {result}");
@@ -78,11 +73,11 @@ fn a_file_that_is_no_module_is_refused_with_the_reason() {
     assert!(!input_error(&missing).is_empty());
 }
 
-/// The reader of files is the emulator's own; it must not be what fails.
+/// The emulator has its own reader of files, which must not panic.
 #[test]
 fn no_byte_of_headers_and_relocations_makes_the_emulator_panic() {
     for spec in [Spec::xp_sp3(), Spec::xp_x64()] {
-        let specimen = spec.sized(1).build();
+        let specimen = spec.with_text_kib(1).build();
         let load = |bytes: &[u8]| {
             if let Ok(arch) = emulator::happy_path::file_arch(bytes) {
                 let _ = emulator::happy_path::load_scenario("tcpip.sys", bytes, arch);
@@ -112,7 +107,7 @@ fn a_failure_of_a_campaign_names_the_run_that_fails_again_alone() {
         .expect("the drivers are built")
         .into_iter()
         .map(|(arch, file)| {
-            // nop in place of lock cmpxchg: it writes nothing.
+            // nop in place of lock cmpxchg: no write.
             let mutant = Mutant::new(&file).with_exchange(|_| Vec::new());
             assert_eq!(mutant.changed, 1);
             (arch, mutant.file().to_vec())
@@ -126,8 +121,8 @@ fn a_failure_of_a_campaign_names_the_run_that_fails_again_alone() {
     };
     let totals = campaign.run().expect("it can be loaded");
     let failure = totals.failures.first().expect("a failure");
-    let again = format!("--seed {} --runs 1", failure.seed);
-    assert!(failure.to_string().contains(&again), "{failure}");
+    let repeat = format!("--seed {} --runs 1", failure.seed);
+    assert!(failure.to_string().contains(&repeat), "{failure}");
 
     let without_reference = Campaign {
         seed: failure.seed,

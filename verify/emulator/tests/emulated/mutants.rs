@@ -1,5 +1,5 @@
-//! The shipped files, broken on purpose: each breakage must be noticed, and for
-//! what it is. Instructions are found by what they do, not by where they are.
+//! Mutants of the shipped files: the emulator must report each with the expected
+//! violation.
 
 use emulator::address::entry;
 use emulator::happy_path::races;
@@ -14,12 +14,12 @@ use specimen::{Arch, Spec};
 
 fn spec(arch: Arch) -> Spec {
     match arch {
-        Arch::X86 => Spec::xp_sp3().sized(4),
-        Arch::X64 => Spec::xp_x64().sized(4),
+        Arch::X86 => Spec::xp_sp3().with_text_kib(4),
+        Arch::X64 => Spec::xp_x64().with_text_kib(4),
     }
 }
 
-/// Breaks each driver, and runs it.
+/// Mutates each driver, runs it, and expects a violation.
 fn expect_violation(
     mutate: impl Fn(Mutant) -> Mutant,
     mut is_expected: impl FnMut(&Violation) -> bool,
@@ -62,7 +62,7 @@ fn an_exchange_without_its_condition_overwrites_what_another_program_set() {
 
 #[test]
 fn a_write_beside_the_limit_is_noticed() {
-    // The same with a displacement of 4, in the place of the prefix.
+    // The same with a displacement of 4, in place of the prefix.
     let beside = |operands| vec![0x0F, 0xB1, operands | 0x40, 4];
     expect_violation(
         |driver| driver.with_exchange(beside),
@@ -99,7 +99,7 @@ fn a_resource_that_is_not_released_is_noticed() {
 fn a_device_that_anyone_may_open_is_noticed() {
     expect_violation(
         |driver| driver.with_successful_call("ZwSetSecurityObject", 3),
-        is_call_violation("IoCreateSymbolicLink", "anyone could open the device"),
+        is_call_violation("IoCreateSymbolicLink", "the device is not secured yet"),
     );
 }
 
@@ -113,7 +113,7 @@ fn a_request_that_is_never_completed_is_noticed() {
 
 #[test]
 fn an_instruction_that_processors_of_the_time_lack_is_noticed() {
-    // ud2, which no processor has for a use, on both.
+    // ud2, which is invalid on all processors.
     expect_violation(
         |driver| driver.with_entry_code(&[0x0F, 0x0B]),
         |violation| matches!(violation, Violation::Exception { .. }),
@@ -137,8 +137,8 @@ fn a_conditional_move_is_noticed_on_x86() {
 }
 
 #[test]
-fn code_that_runs_where_there_is_none_is_noticed() {
-    // A jump: to the headers, which are readable and no code; and behind the last
+fn execution_outside_of_the_code_is_noticed() {
+    // A jump to the headers, which are readable and not code, and one behind the last
     // byte of code, in its page.
     for (arch, file) in files(&folder()).expect("the drivers are built") {
         let image = LoadedImage::load(&file, PREFERRED).expect("a driver");
@@ -149,8 +149,8 @@ fn code_that_runs_where_there_is_none_is_noticed() {
             let mutant = Mutant::new(&file).with_entry_code(&jump);
             let mut system = System::new(mutant.file(), PREFERRED).expect("it loads");
             let result = system.start();
-            // The processor reads on to the end of an instruction that may reach
-            // into the next page, and says that first.
+            // The processor reads a whole instruction, which may reach into the
+            // next page, and reports that page first.
             let first = PREFERRED + u64::from(to);
             let fetch = matches!(
                 result,
@@ -163,7 +163,7 @@ fn code_that_runs_where_there_is_none_is_noticed() {
 }
 
 #[test]
-fn a_call_of_what_has_no_model_is_an_error() {
+fn an_import_without_a_model_is_an_error() {
     for (_, mut file) in files(&folder()).expect("the drivers are built") {
         let name = b"ZwFlushKey\0";
         let at = file.windows(name.len()).position(|bytes| bytes == name);
@@ -189,7 +189,7 @@ fn a_function_that_does_not_return_is_noticed() {
 }
 
 #[test]
-fn a_function_that_returns_otherwise_than_it_must_is_noticed() {
+fn a_return_that_breaks_the_calling_convention_is_noticed() {
     // ret, and ret 8 on x86, where two arguments are to be removed.
     let (plain, right) = (vec![0xC3], vec![0xC2, 8, 0]);
     for (arch, file) in files(&folder()).expect("the drivers are built") {
@@ -199,7 +199,7 @@ fn a_function_that_returns_otherwise_than_it_must_is_noticed() {
         };
         for (code, end, why) in [
             // xor ebx, ebx; std; nothing.
-            (&[0x31, 0xDB][..], ends.clone(), "BX is not what it was"),
+            (&[0x31, 0xDB][..], ends.clone(), "BX is not preserved"),
             (&[0xFD], ends, "the direction flag"),
             (&[], wrong, "the stack is off"),
         ] {

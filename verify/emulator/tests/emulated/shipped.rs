@@ -1,4 +1,4 @@
-//! The shipped files on the ways that every user goes.
+//! The shipped files in usual runs, and with unusual page tables and module lists.
 
 use emulator::address::DRIVER;
 use emulator::happy_path::{LIMIT, races};
@@ -13,7 +13,7 @@ use emulator::system::System;
 use emulator::violation::{Access, Violation};
 use emulator::world::{Paging, World};
 use scanner_core::Module;
-use simulation::kernel::Says;
+use simulation::kernel::ListState;
 use specimen::{Arch, Spec};
 use std::ops::Range;
 use tcplimit_protocol::{Answer, Flags, Reason};
@@ -30,7 +30,9 @@ fn system(arch: Arch, file: &[u8]) -> System {
 }
 
 fn kinds(arch: Arch) -> impl Iterator<Item = Spec> {
-    let kinds = Spec::kinds().into_iter().map(|(_, spec)| spec.sized(8));
+    let kinds = Spec::presets()
+        .into_iter()
+        .map(|(_, spec)| spec.with_text_kib(8));
     kinds.filter(move |spec| spec.arch == arch)
 }
 
@@ -44,7 +46,7 @@ fn every_kind_is_located_set_and_reset_at_every_base() {
                 let outcome = outcome.unwrap_or_else(|violation| panic!("{violation}"));
                 let changes = match spec.module {
                     specimen::Module::Tcpip => 4,
-                    // Programs of 2005 know only the other one.
+                    // The 2005 interface has only tcpip.sys.
                     specimen::Module::Tcpip6 => 3,
                 };
                 assert_eq!((outcome.changes, outcome.failed_exchanges), (changes, 0));
@@ -54,7 +56,7 @@ fn every_kind_is_located_set_and_reset_at_every_base() {
     });
 }
 
-/// What a set is answered with in a world.
+/// The answer to a set in a world.
 fn set(system: &mut System, world: World, spec: &Spec) -> Answer {
     let request = requests::set(module(spec.module), LIMIT, 0);
     system.reset(world);
@@ -70,7 +72,7 @@ fn accept_unknown_rights(world: &mut World) {
 }
 
 #[test]
-fn where_the_page_tables_are_not_found_every_set_is_refused_by_default() {
+fn without_known_page_tables_every_set_is_refused_by_default() {
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
@@ -101,7 +103,7 @@ fn a_module_that_is_not_listed_is_not_written_to_by_default() {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
             let mut world = Scenario::from_specimen(&spec).world;
-            world.module_list.says = Says::Nothing;
+            world.module_list.state = ListState::Missing;
             let answer = set(&mut system, world.clone(), &spec);
             assert_eq!(answer.reason.get(), Reason::ListDiffers.code());
             assert_eq!((answer.limit.get(), system.writes.len()), (10, 0));
@@ -116,7 +118,7 @@ fn a_module_that_is_not_listed_is_not_written_to_by_default() {
 }
 
 #[test]
-fn the_page_tables_are_read_in_all_of_their_formats() {
+fn all_formats_of_page_tables_are_read() {
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
@@ -152,10 +154,9 @@ fn the_page_tables_are_read_in_all_of_their_formats() {
     });
 }
 
-/// PF_PAE_ENABLED says what the processor implements; a kernel without PAE runs
-/// on one that does, and one with it would be judged the same if the flag were 0.
+/// CR4 decides, not PF_PAE_ENABLED, which states what the processor implements.
 #[test]
-fn pae_is_judged_by_cr4_whatever_the_processor_implements() {
+fn pae_is_determined_by_cr4() {
     let (arch, file) = files(&folder())
         .expect("the drivers are built")
         .swap_remove(0);
@@ -201,7 +202,7 @@ fn every_read_of_an_absent_page_is_noticed() {
         let mut system = system(arch, file);
         for spec in kinds(arch) {
             let mut scenario = Scenario::from_specimen(&spec);
-            // It is there as far as the driver can ask, and not to be read.
+            // The pages are present to the driver's queries, but not accessible.
             for target in scenario.world.modules.iter_mut().flatten() {
                 for page in &mut target.pages[1..] {
                     page.accessible = false;
@@ -224,14 +225,14 @@ fn every_read_outside_the_allowed_ranges_is_noticed() {
         for spec in kinds(arch) {
             let whole = Scenario::from_specimen(&spec);
             assert!(run(&mut system, &whole).is_ok());
-            // Headers, code, and three variables: each without its first byte, and
-            // code without its last ones.
-            let ranges = shrunk(&whole);
+            // Headers, code and the three variables, each without its first byte,
+            // and code without its last bytes.
+            let ranges = shrunken_ranges(&whole);
             assert!(ranges.len() >= 6, "{ranges:?}");
-            for (number, shrunk, missing) in ranges {
+            for (number, shrunken, missing) in ranges {
                 let mut scenario = Scenario::from_specimen(&spec);
                 let target = scenario.world.modules.iter_mut().flatten().next();
-                target.expect("a module").readable[number] = shrunk;
+                target.expect("a module").readable[number] = shrunken;
                 let result = run(&mut system, &scenario).map(|_| ());
                 assert!(
                     matches!(&result, Err(Violation::Access { access: Access::Read, address, size, .. })
@@ -243,26 +244,26 @@ fn every_read_outside_the_allowed_ranges_is_noticed() {
     });
 }
 
-/// What may be read, some bytes less at a time: which range, what is left of it,
-/// and the addresses of the bytes. Of code the very last ones need no look.
-fn shrunk(scenario: &Scenario) -> Vec<(usize, Range<u32>, Range<u64>)> {
+/// Readable ranges that lack some bytes: index of the range, the rest of it, and the
+/// addresses of the missing bytes.
+fn shrunken_ranges(scenario: &Scenario) -> Vec<(usize, Range<u32>, Range<u64>)> {
     let mut modules = scenario.world.modules.iter().flatten();
     let target = modules.next().expect("a module");
-    let mut shrunk = Vec::new();
+    let mut ranges = Vec::new();
     for (number, range) in target.readable.iter().enumerate() {
         let first = target.base + u64::from(range.start);
-        shrunk.push((number, range.start + 1..range.end, first..first + 1));
+        ranges.push((number, range.start + 1..range.end, first..first + 1));
         if range.len() > 4 && range.start > 0 {
             let (left, end) = (range.end - 64, target.base + u64::from(range.end));
-            shrunk.push((number, range.start..left, end - 64..end));
+            ranges.push((number, range.start..left, end - 64..end));
         }
     }
-    shrunk
+    ranges
 }
 
-/// A world in which the headers in memory call the beginning of INIT code that
-/// stays: as much of it as shares a page with what does stay.
-fn misled(spec: &Spec) -> (Scenario, Range<u64>) {
+/// A world whose headers in memory declare the beginning of INIT as resident code:
+/// the part that shares a page with a resident section.
+fn scenario_with_misleading_headers(spec: &Spec) -> (Scenario, Range<u64>) {
     let mut scenario = Scenario::from_specimen(spec);
     scenario.sound = [false; 2];
     scenario.files = [None, None];
@@ -299,7 +300,7 @@ fn a_read_of_discardable_bytes_on_a_present_page_is_noticed() {
     let (arch, file) = files(&folder())
         .expect("the drivers are built")
         .swap_remove(0);
-    // Of so much code that INIT begins on a page with what stays.
+    // With an amount of code such that INIT shares its first page.
     let shares = |spec: &Spec| {
         let scenario = Scenario::from_specimen(spec);
         let target = scenario.world.module(Module::Tcpip).expect("tcpip.sys");
@@ -311,11 +312,11 @@ fn a_read_of_discardable_bytes_on_a_present_page_is_noticed() {
         let (rva, end) = (init.rva, init.rva.next_multiple_of(0x1000));
         rva < end && target.is_present(rva, end - rva)
     };
-    let specs = (4..32).map(|kib| Spec::xp_sp3().sized(kib));
+    let specs = (4..32).map(|kib| Spec::xp_sp3().with_text_kib(kib));
     let spec = specs.into_iter().find(shares).expect("a shared page");
-    let (scenario, init) = misled(&spec);
+    let (scenario, init) = scenario_with_misleading_headers(&spec);
     let mut system = system(arch, &file);
-    // As far as pages go it may be read.
+    // The page is readable.
     assert_eq!(run(&mut system, &scenario).map(|_| ()), Ok(()));
     system.machine.watch_reads();
     let result = run(&mut system, &scenario).map(|_| ());
@@ -342,7 +343,7 @@ fn two_runs_of_one_scenario_are_the_same_to_the_instruction() {
 }
 
 #[test]
-fn a_scenario_asks_for_something() {
+fn a_scenario_sends_requests() {
     let sends = |action: &Action| matches!(action, Action::Send(_));
     let scenario = Scenario::from_seed(1, Arch::X86);
     assert!(
@@ -360,8 +361,8 @@ fn a_request_above_passive_level_is_stopped_at_the_first_call_that_is_not_allowe
     each_driver(|arch, file| {
         let mut system = system(arch, file);
         for (irql, import) in [
-            // Registry and objects by name want PASSIVE_LEVEL, a wait no more than
-            // APC_LEVEL.
+            // Registry and objects by name need PASSIVE_LEVEL, a wait APC_LEVEL at
+            // most.
             (Irql::Apc, "ObReferenceObjectByName"),
             (Irql::Dispatch, "KeEnterCriticalRegion"),
         ] {

@@ -1,6 +1,5 @@
-//! What the driver writes, and when: files that are broken on purpose, run
-//! without their source beside them, so that nothing but the rules of writing can
-//! notice.
+//! The write rules: mutants of the shipped files run without the reference driver,
+//! so that only the rules can notice them.
 
 use emulator::happy_path::LIMIT;
 use emulator::mutants::{Mutant, PREFERRED};
@@ -16,11 +15,11 @@ use scanner_core::Module;
 use specimen::{Arch, Spec};
 use std::rc::Rc;
 
-/// A world with tcpip.sys in it, and nothing that is asked for.
+/// A world with tcpip.sys and without requests.
 fn scenario(arch: Arch) -> Scenario {
     let spec = match arch {
-        Arch::X86 => Spec::xp_sp3().sized(4),
-        Arch::X64 => Spec::xp_x64().sized(4),
+        Arch::X86 => Spec::xp_sp3().with_text_kib(4),
+        Arch::X64 => Spec::xp_x64().with_text_kib(4),
     };
     without_reference(&spec)
 }
@@ -42,8 +41,8 @@ fn set(scenario: &mut Scenario, limit: u32) {
     scenario.actions.push(Action::Send(set));
 }
 
-/// Runs the drivers, whole and broken: the one must do so many changes, the other
-/// must be noticed.
+/// Runs each driver and its mutant: the driver must make this number of changes, the
+/// mutant must violate a write rule.
 fn expect_limit_violation(
     changes: u64,
     mutate: impl Fn(Mutant) -> Mutant,
@@ -69,12 +68,12 @@ fn expect_limit_violation(
 }
 
 /// inc, in place of lock cmpxchg.
-fn counting_up(driver: Mutant) -> Mutant {
+fn with_increment(driver: Mutant) -> Mutant {
     driver.with_exchange(|operands| vec![0xFF, operands & 7])
 }
 
 /// The same twice.
-fn twice(driver: Mutant) -> Mutant {
+fn with_two_increments(driver: Mutant) -> Mutant {
     driver.with_exchange(|operands| [0xFF, operands & 7].repeat(2))
 }
 
@@ -82,9 +81,9 @@ fn twice(driver: Mutant) -> Mutant {
 fn another_limit_than_the_service_key_has_is_noticed() {
     expect_limit_violation(
         1,
-        counting_up,
+        with_increment,
         |scenario| put(scenario, "Limit", LIMIT),
-        "at start: another limit than was asked for",
+        "at start: a value other than the requested one",
     );
 }
 
@@ -92,7 +91,7 @@ fn another_limit_than_the_service_key_has_is_noticed() {
 fn a_second_write_for_a_request_is_noticed() {
     expect_limit_violation(
         1,
-        twice,
+        with_two_increments,
         |scenario| set(scenario, LIMIT),
         "for a request: more than one write to a module",
     );
@@ -100,8 +99,8 @@ fn a_second_write_for_a_request_is_noticed() {
 
 #[test]
 fn a_write_to_the_other_module_is_noticed() {
-    // cmpxchg without a lock, on what is 4 bytes further: there the limit of the
-    // other module is said to be.
+    // cmpxchg without a lock, 4 bytes further, where the test puts the limit of the
+    // other module.
     expect_limit_violation(
         1,
         |driver| driver.with_exchange(|operands| vec![0x0F, 0xB1, operands | 0x40, 4]),
@@ -123,7 +122,7 @@ fn a_write_to_the_other_module_is_noticed() {
 }
 
 #[test]
-fn a_limit_that_is_put_back_though_nobody_asked_is_noticed() {
+fn a_limit_that_is_restored_without_being_configured_is_noticed() {
     expect_limit_violation(
         1,
         |driver| driver.with_name("RestoreAtUnload", "RestoreAtUnloaX"),
@@ -131,6 +130,6 @@ fn a_limit_that_is_put_back_though_nobody_asked_is_noticed() {
             put(scenario, "RestoreAtUnloaX", 1);
             set(scenario, LIMIT);
         },
-        "at unload: a write at unload though none was asked for",
+        "at unload: a write at unload that was not configured",
     );
 }

@@ -26,7 +26,8 @@ fn only_reference(code: &LiveCode) -> Option<Instruction> {
 
 #[test]
 fn a_field_belongs_to_the_whole_instruction() {
-    // From its third byte this reads `ror dword [V], imm8`, from its second an unlocked xadd.
+    // From its third byte this decodes as `ror dword [V], imm8`, from its
+    // second as an unlocked xadd.
     let code = live(false, &[&[0xF0, 0x0F, 0xC1, 0x0D], &V, &[0x90, 0x90]]);
     let owner = only_reference(&code).unwrap();
     assert_eq!(
@@ -37,7 +38,7 @@ fn a_field_belongs_to_the_whole_instruction() {
 }
 
 #[test]
-fn a_byte_before_that_reads_as_another_prefix_is_not_part_of_it() {
+fn a_preceding_byte_that_looks_like_a_prefix_is_not_part_of_the_instruction() {
     for junk in [0x66, 0x67, 0x64, 0x2E, 0xF2, 0xF3, 0xC3, 0x08, 0x8B] {
         let code = live(false, &[&[junk, 0xA1], &V, &[0x90]]);
         let owner = only_reference(&code).unwrap();
@@ -46,13 +47,13 @@ fn a_byte_before_that_reads_as_another_prefix_is_not_part_of_it() {
             (Encoding::Mov_EAX_moffs32, START + 1)
         );
     }
-    // LOCK on a load is invalid, so this F0 is no part of it either.
+    // LOCK on a load is invalid, so this F0 is not part of it either.
     let code = live(false, &[&[0xF0, 0x8B, 0x0D], &V]);
     assert_eq!(only_reference(&code).unwrap().ip(), START + 1);
 }
 
 #[test]
-fn addresses_on_x86_count_wherever_they_stand() {
+fn addresses_on_x86_count_at_every_offset() {
     for before in [
         &[0x68][..],
         &[0xB8],

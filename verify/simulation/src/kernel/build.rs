@@ -1,76 +1,75 @@
-//! The modules that may be loaded: specimens, whole or lacking a fact, and
-//! images that no search gets far in. Each with what the driver must say of
-//! it, known because it was built so.
+//! The modules that can be loaded: specimens, whole or without a fact, and
+//! malformed images. Each has its required verdict, known from its construction.
 
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use tcplimit_protocol::Reason;
 
-use specimen::{Arch, Decoys, Flaw, Loaded, Module, Placed, Spec, Specimen};
+use specimen::{Arch, Decoys, Defect, Loaded, Module, PlacedSection, Spec, Specimen};
 
 /// Bytes of a page.
 pub const PAGE: u32 = 0x1000;
-/// Filler code of each build: the fewest that leave a whole page of nothing
-/// but code.
+/// Filler code of each build: the least that leaves a page of only code.
 const TEXT_KIB: u16 = 8;
 
-/// A module's file, and what becomes of it in memory.
+/// A module's file, and its image in memory.
 #[derive(Debug)]
 pub struct Build {
-    /// What it is, for a report.
+    /// The name in reports.
     pub name: String,
-    /// What it was made from.
+    /// The specimen.
     pub specimen: Specimen,
-    /// Whether its limit is located in its own module's place, or why not.
+    /// Whether its limit is located when loaded as its own module, or why not.
     pub located: Result<(), Reason>,
-    /// What the driver object says of its length, where that is a lie.
+    /// A false length in the driver object.
     pub stated_size: Option<u32>,
-    /// Its sections as its headers call them.
-    pub sections: Vec<Placed>,
-    /// What is done to it once it is in memory.
-    edit: fn(&Specimen, &mut Flat),
+    /// Its sections, by its headers.
+    pub sections: Vec<PlacedSection>,
+    /// A change to the image in memory.
+    edit: fn(&Specimen, &mut FlatImage),
     images: [OnceLock<Arc<Vec<u8>>>; BASES],
 }
 
 /// A module in memory, from its first byte to its last.
 #[derive(Debug)]
-struct Flat {
+struct FlatImage {
     base: u64,
     bytes: Vec<u8>,
 }
 
-/// How many bases there are: for each processor eight.
+/// The number of bases: eight for each processor.
 const BASES: usize = 16;
 
-/// Where a module is loaded.
+/// A place for a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Site {
-    /// One of two worlds that differ in nothing but in where modules lie.
-    pub world: World,
-    /// Whose place it is.
+    /// The address layout.
+    pub layout: AddressLayout,
+    /// The module.
     pub module: Module,
-    /// It was unloaded there, and loaded elsewhere.
+    /// The second base, after a reload.
     pub moved: bool,
 }
 
-/// What an answer says must not depend on it: no address crosses.
+/// One of two layouts that differ only in the modules' bases. Answers must not
+/// depend on it, since they contain no address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum World {
-    /// One.
+pub enum AddressLayout {
+    /// The first layout.
     First,
-    /// The other.
+    /// The second layout.
     Second,
 }
 
 impl Site {
     fn index(self) -> usize {
-        usize::from(self.world == World::Second) * 4
+        usize::from(self.layout == AddressLayout::Second) * 4
             + usize::from(self.module == Module::Tcpip6) * 2
             + usize::from(self.moved)
     }
 
-    /// The address of the module's first byte. The places of the two worlds
-    /// have no byte in common that tells a place.
+    /// The base. The bases of the two layouts have no significant byte in
+    /// common.
     pub fn base(self, arch: Arch) -> u64 {
         match arch {
             Arch::X86 => [
@@ -99,10 +98,10 @@ impl Site {
 
 impl Build {
     fn new(name: impl Into<String>, spec: Spec, located: Result<(), Reason>) -> Build {
-        Build::of(name, &spec.sized(TEXT_KIB), located)
+        Build::from_spec(name, &spec.with_text_kib(TEXT_KIB), located)
     }
 
-    fn of(name: impl Into<String>, spec: &Spec, located: Result<(), Reason>) -> Build {
+    fn from_spec(name: impl Into<String>, spec: &Spec, located: Result<(), Reason>) -> Build {
         let specimen = spec.build();
         Build {
             name: name.into(),
@@ -115,18 +114,17 @@ impl Build {
         }
     }
 
-    fn edited(mut self, edit: fn(&Specimen, &mut Flat)) -> Build {
+    fn edited(mut self, edit: fn(&Specimen, &mut FlatImage)) -> Build {
         self.edit = edit;
         self
     }
 
-    /// Every byte of it in memory at a site; those of discarded sections are
-    /// zero.
+    /// The image in memory at a site; discarded sections are zero.
     pub fn image(&self, site: Site, arch: Arch) -> Arc<Vec<u8>> {
         let place = site.index() + if arch == Arch::X64 { BASES / 2 } else { 0 };
         let image = self.images[place].get_or_init(|| {
             let loaded = self.specimen.load(site.base(arch));
-            let mut flat = Flat::of(&loaded);
+            let mut flat = FlatImage::new(&loaded);
             (self.edit)(&self.specimen, &mut flat);
             Arc::new(flat.bytes)
         });
@@ -138,12 +136,12 @@ impl Build {
         self.specimen.size_of_image.div_ceil(PAGE)
     }
 
-    /// What the driver must say of it in a module's place on a system.
+    /// The required verdict when loaded as a module of a system.
     pub fn verdict(&self, arch: Arch, module: Module) -> Result<(), Reason> {
         match (self.located, self.specimen.spec.arch, arch) {
-            // Not even the headers say for which processor it is.
+            // The headers don't even name a processor.
             (located @ Err(Reason::NotAnImage | Reason::WrongMachine), ..) => return located,
-            // An x86 image does not fit where x64 has its modules.
+            // An x86 image can't have an x64 module's base.
             (_, Arch::X86, Arch::X64) => return Err(Reason::Inconsistent),
             (_, Arch::X64, Arch::X86) => return Err(Reason::WrongMachine),
             _ => {}
@@ -151,19 +149,19 @@ impl Build {
         let spec = &self.specimen.spec;
         match self.located {
             located if spec.module == module => located,
-            // By the event alone the two modules can be told apart, and this
-            // one has the other's.
-            _ if spec.flaw == Some(Flaw::NoEventId) => Ok(()),
+            // Only the event distinguishes the two modules, and this build has
+            // the other's.
+            _ if spec.defect == Some(Defect::NoEventId) => Ok(()),
             Ok(()) | Err(Reason::Ambiguous) => Err(Reason::EvidenceMissing),
             located => located,
         }
     }
 }
 
-impl Flat {
-    fn of(loaded: &Loaded) -> Flat {
+impl FlatImage {
+    fn new(loaded: &Loaded) -> FlatImage {
         let length = loaded.size.next_multiple_of(PAGE);
-        let mut flat = Flat {
+        let mut flat = FlatImage {
             base: loaded.base,
             bytes: vec![0; index(length)],
         };
@@ -190,7 +188,7 @@ pub fn named(name: &str) -> usize {
     found.unwrap_or_else(|| panic!("no build {name}"))
 }
 
-/// The builds whose limit is located on such a system in such a place.
+/// The builds whose limit is located as this module of such a system.
 pub fn sound(arch: Arch, module: Module) -> impl Iterator<Item = usize> {
     let builds = ALL.iter().enumerate();
     builds
@@ -200,7 +198,7 @@ pub fn sound(arch: Arch, module: Module) -> impl Iterator<Item = usize> {
 
 static ALL: LazyLock<Vec<Build>> = LazyLock::new(|| {
     let mut builds = Vec::new();
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         builds.push(Build::new(name, spec.clone(), Ok(())));
         let other = Spec {
             seed: spec.seed + 1,
@@ -209,9 +207,9 @@ static ALL: LazyLock<Vec<Build>> = LazyLock::new(|| {
         builds.push(Build::new(format!("{name}-later"), other, Ok(())));
     }
     builds.push(impostor());
-    for (name, spec) in Spec::kinds() {
-        for flaw in Flaw::ALL {
-            builds.extend(flawed(name, &spec, flaw));
+    for (name, spec) in Spec::presets() {
+        for defect in Defect::ALL {
+            builds.extend(defective(name, &spec, defect));
         }
     }
     builds.extend(headers());
@@ -219,10 +217,10 @@ static ALL: LazyLock<Vec<Build>> = LazyLock::new(|| {
     builds
 });
 
-/// Another build that says of itself what one of the sound ones does.
+/// A build with the identity of another, sound one.
 fn impostor() -> Build {
     let spec = Spec::server_2003();
-    let genuine = spec.clone().sized(TEXT_KIB).build();
+    let genuine = spec.clone().with_text_kib(TEXT_KIB).build();
     let fits = |build: &Build| {
         build.specimen.size_of_image == genuine.size_of_image
             && build.specimen.truth.threshold != genuine.truth.threshold
@@ -244,21 +242,21 @@ fn impostor() -> Build {
     build
 }
 
-/// The build without one required fact, where the driver's reason follows.
-fn flawed(name: &str, spec: &Spec, flaw: Flaw) -> Option<Build> {
-    let reason = match flaw {
-        Flaw::SecondCandidate => Reason::Ambiguous,
-        Flaw::GatesPageable | Flaw::UnsignedJumps => Reason::NoGate,
-        // In memory it shifts operands to wherever there is something.
-        Flaw::SwappedBase => return None,
+/// The build without one required fact, if the driver's reason follows from it.
+fn defective(name: &str, spec: &Spec, defect: Defect) -> Option<Build> {
+    let reason = match defect {
+        Defect::SecondCandidate => Reason::Ambiguous,
+        Defect::GatesPageable | Defect::UnsignedJumps => Reason::NoGate,
+        // In memory the shifted operands are unpredictable.
+        Defect::SwappedBase => return None,
         _ => Reason::EvidenceMissing,
     };
     let spec = Spec {
         decoys: Decoys::NONE,
-        flaw: Some(flaw),
+        defect: Some(defect),
         ..spec.clone()
     };
-    Some(Build::new(format!("{name}-{flaw:?}"), spec, Err(reason)))
+    Some(Build::new(format!("{name}-{defect:?}"), spec, Err(reason)))
 }
 
 /// Offsets in the builder's headers: e_lfanew is D8h.
@@ -266,7 +264,7 @@ const MACHINE: u32 = 0xD8 + 4;
 const TIME_DATE_STAMP: u32 = 0xD8 + 8;
 const CHECKSUM: u32 = 0xD8 + 24 + 64;
 
-/// Headers that are none, or that don't hold together.
+/// Builds with invalid or contradictory headers.
 fn headers() -> Vec<Build> {
     let of = |name, reason| Build::new(name, Spec::server_2003(), Err(reason));
     let mut shorter = of("shorter than it says", Reason::Inconsistent);
@@ -296,7 +294,7 @@ fn headers() -> Vec<Build> {
     ]
 }
 
-/// Where a section's header lies.
+/// The offset of a section's header.
 pub(super) fn section_header(specimen: &Specimen, number: u32) -> u32 {
     let optional_size = match specimen.spec.arch {
         Arch::X86 => 0xE0,
@@ -305,18 +303,18 @@ pub(super) fn section_header(specimen: &Specimen, number: u32) -> u32 {
     0xD8 + 24 + optional_size + number * 40
 }
 
-/// More pairs of variables that gates compare than can be told apart.
+/// A build with more candidates than the locator accepts.
 fn candidates() -> Build {
     let spec = Spec {
         decoys: Decoys::NONE,
         ..Spec::xp_sp3()
     };
-    // Large enough for so many variables.
-    let spec = spec.sized(64);
-    Build::of("fourteen candidates", &spec, Err(Reason::TooManyCandidates)).edited(
+    // Large enough for these variables.
+    let spec = spec.with_text_kib(64);
+    Build::from_spec("fourteen candidates", &spec, Err(Reason::TooManyCandidates)).edited(
         |specimen, flat| {
             let [text, data] = [b".text", b".data"].map(|name| {
-                let named = |section: &&Placed| section.name.starts_with(name);
+                let named = |section: &&PlacedSection| section.name.starts_with(name);
                 specimen.sections.iter().find(named).expect("a section")
             });
             let to_rva = |offset: usize| u32::try_from(offset).expect("a small file");

@@ -1,4 +1,4 @@
-//! The plain description of a system. Every value can be set up.
+//! The description of a system. Every value is valid.
 
 use arbitrary::Unstructured;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -7,10 +7,10 @@ use proptest::{option, sample};
 use super::build;
 use specimen::{Arch, Module};
 
-/// A system as it is started.
+/// A system at its start.
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct Configuration {
-    /// Which processor.
+    /// The processor.
     pub arch: Arch,
     /// tcpip.sys, if it is loaded.
     #[proptest(strategy = "mostly_installed()")]
@@ -21,11 +21,11 @@ pub struct Configuration {
     #[arbitrary(with = mostly)]
     #[proptest(strategy = "proptest::bool::weighted(0.8)")]
     pub rights_known: bool,
-    /// How the list of modules reads.
-    pub list: Listing,
-    /// The values in the service key.
+    /// The list of modules.
+    pub list: ModuleListing,
+    /// The values of the service key.
     pub settings: Settings,
-    /// The mark that guards the start.
+    /// The start mark.
     #[arbitrary(with = seldom)]
     #[proptest(strategy = "proptest::bool::weighted(0.1)")]
     pub guard: bool,
@@ -33,7 +33,7 @@ pub struct Configuration {
     #[arbitrary(with = seldom)]
     #[proptest(strategy = "proptest::bool::weighted(0.1)")]
     pub safe_mode: bool,
-    /// A name of a device that another driver has.
+    /// A device name taken by another driver.
     #[arbitrary(with = seldom_some)]
     #[proptest(strategy = "option::weighted(0.1, any::<Name>())")]
     pub taken: Option<Name>,
@@ -42,13 +42,13 @@ pub struct Configuration {
 /// A module that the system loads when it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct Installed {
-    /// Which.
-    pub build: Choice,
-    /// Its limit once it has started.
+    /// The build.
+    pub build: BuildChoice,
+    /// Its limit after start-up.
     pub limit: Number,
-    /// How many connections are half-open.
+    /// The number of half-open connections.
     pub half_open: Number,
-    /// How many attempts wait.
+    /// The number of queued attempts.
     pub queued: Number,
 }
 
@@ -59,13 +59,13 @@ impl Configuration {
     pub fn x86() -> Self {
         Self {
             arch: Arch::X86,
-            tcpip: Installed::of("tcpip-2003-sp2-x86"),
-            tcpip6: Installed::of("tcpip6-x86"),
+            tcpip: Installed::with_build("tcpip-2003-sp2-x86"),
+            tcpip6: Installed::with_build("tcpip6-x86"),
             rights_known: true,
-            list: Listing {
+            list: ModuleListing {
                 style: PathStyle::SystemRoot,
                 in_pages: false,
-                says: Says::TheTruth,
+                state: ListState::Correct,
             },
             settings: Settings::NONE,
             guard: false,
@@ -79,8 +79,8 @@ impl Configuration {
     pub fn x64() -> Self {
         Self {
             arch: Arch::X64,
-            tcpip: Installed::of("tcpip-xp-x64"),
-            tcpip6: Installed::of("tcpip6-x64"),
+            tcpip: Installed::with_build("tcpip-xp-x64"),
+            tcpip6: Installed::with_build("tcpip6-x64"),
             ..Self::x86()
         }
     }
@@ -89,9 +89,9 @@ impl Configuration {
 impl Installed {
     /// A module at rest: a limit of 10, three half-open, two waiting.
     #[must_use]
-    pub fn of(build: &str) -> Option<Self> {
+    pub fn with_build(build: &str) -> Option<Self> {
         Some(Self {
-            build: Choice::named(build),
+            build: BuildChoice::named(build),
             limit: Number(10),
             half_open: Number(3),
             queued: Number(2),
@@ -99,12 +99,12 @@ impl Installed {
     }
 }
 
-/// A build by number. Any can be held: of every four, three are sound on the
-/// system and in the place where they are put.
+/// A build by number. Every number is valid: of every four, three choose a build
+/// that is sound for the system and module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub struct Choice(pub u16);
+pub struct BuildChoice(pub u16);
 
-impl Choice {
+impl BuildChoice {
     /// The build's place in [`build::all`].
     pub fn on(self, arch: Arch, module: Module) -> usize {
         let number = usize::from(self.0);
@@ -116,23 +116,23 @@ impl Choice {
         }
     }
 
-    /// The build of a name, of any kind.
-    pub fn named(name: &str) -> Choice {
+    /// The build with this name.
+    pub fn named(name: &str) -> BuildChoice {
         let build = build::named(name);
         let number = (0..=u16::MAX).find(|&number| {
             let number = usize::from(number);
             number % 4 == 3 && number % build::all().len() == build
         });
-        // Whenever there are an odd number of builds.
-        Choice(number.expect("a number for each build"))
+        // It exists if the number of builds is odd.
+        BuildChoice(number.expect("a number for each build"))
     }
 }
 
-/// A 32-bit value, most often one that matters.
+/// A 32-bit value, mostly an interesting one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Number(pub u32);
 
-/// Just inside and outside of each rule, and what the field has seen.
+/// Values at the bounds of each rule, and values seen in the field.
 const NUMBERS: [u32; 16] = [
     0,
     1,
@@ -180,18 +180,18 @@ impl proptest::arbitrary::Arbitrary for Number {
 
 /// The system's list of modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub struct Listing {
-    /// How paths are written.
+pub struct ModuleListing {
+    /// The style of paths.
     pub style: PathStyle,
     /// Sizes in whole pages, or to the byte.
     pub in_pages: bool,
-    /// What it says of the module that is asked for.
+    /// The entries for the module.
     #[arbitrary(with = mostly_agreeing)]
-    #[proptest(strategy = "prop_oneof![8 => Just(Says::TheTruth), 1 => any::<Says>()]")]
-    pub says: Says,
+    #[proptest(strategy = "prop_oneof![8 => Just(ListState::Correct), 1 => any::<ListState>()]")]
+    pub state: ListState,
 }
 
-/// How whatever loads a driver writes its path.
+/// The styles in which loaders write a driver's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum PathStyle {
     /// `\SystemRoot\System32\DRIVERS\tcpip.sys`, by the service manager.
@@ -206,40 +206,40 @@ pub enum PathStyle {
     Slashes,
 }
 
-/// What the list says of a module.
+/// The entries for a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub enum Says {
-    /// As it is.
-    TheTruth,
-    /// It has no entry.
-    Nothing,
-    /// Its name at another base.
+pub enum ListState {
+    /// The correct entry.
+    Correct,
+    /// No entry.
+    Missing,
+    /// The name at another base.
     OtherBase,
-    /// A page more.
+    /// A size one page too large.
     OtherSize,
-    /// Its base under another name.
+    /// The base under another name.
     OtherName,
-    /// The truth, and its name once more elsewhere.
+    /// The correct entry, and the name once more elsewhere.
     NameTwice,
-    /// The truth, and its base once more under another name.
+    /// The correct entry, and the base once more under another name.
     BaseTwice,
-    /// There is no memory to read the list into.
+    /// The call fails for lack of memory.
     Fails,
-    /// The same, after all of it was shown.
-    FailsAtItsEnd,
+    /// The call fails after it showed all entries.
+    FailsAtEnd,
 }
 
-impl Says {
-    /// All but the truth.
-    pub const WRONG: [Says; 8] = [
-        Says::Nothing,
-        Says::OtherBase,
-        Says::OtherSize,
-        Says::OtherName,
-        Says::NameTwice,
-        Says::BaseTwice,
-        Says::Fails,
-        Says::FailsAtItsEnd,
+impl ListState {
+    /// All but the correct one.
+    pub const FAULTY: [ListState; 8] = [
+        ListState::Missing,
+        ListState::OtherBase,
+        ListState::OtherSize,
+        ListState::OtherName,
+        ListState::NameTwice,
+        ListState::BaseTwice,
+        ListState::Fails,
+        ListState::FailsAtEnd,
     ];
 }
 
@@ -269,17 +269,17 @@ impl Settings {
 /// A value of the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Value {
-    /// Not there.
+    /// No value.
     #[proptest(weight = 3)]
     Absent,
     /// REG_DWORD.
     #[proptest(weight = 3)]
     Number(Number),
-    /// Of another type, or not to be read.
+    /// A value of another type, or unreadable.
     Unreadable,
 }
 
-/// A value that switches something on.
+/// A value of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Switch(pub Value);
 
@@ -295,7 +295,7 @@ impl Switch {
         Switch(Value::Unreadable),
     ];
 
-    /// Whether it is.
+    /// Whether it is on.
     pub fn is_on(self) -> bool {
         self == Switch::ON
     }
@@ -316,12 +316,12 @@ impl proptest::arbitrary::Arbitrary for Switch {
     }
 }
 
-/// A name that a device needs.
+/// A name of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub struct Name {
-    /// The 2005 device's; ours otherwise.
+    /// The legacy device's, or ours.
     pub legacy: bool,
-    /// What programs open; the device's own otherwise.
+    /// The name that programs open, or the device's own.
     pub link: bool,
 }
 
@@ -329,9 +329,9 @@ fn mostly_installed() -> impl Strategy<Value = Option<Installed>> {
     option::weighted(0.95, any::<Installed>())
 }
 
-fn mostly_agreeing(input: &mut Unstructured<'_>) -> arbitrary::Result<Says> {
+fn mostly_agreeing(input: &mut Unstructured<'_>) -> arbitrary::Result<ListState> {
     if mostly(input)? {
-        Ok(Says::TheTruth)
+        Ok(ListState::Correct)
     } else {
         input.arbitrary()
     }

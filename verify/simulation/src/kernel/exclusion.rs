@@ -1,18 +1,18 @@
-//! One thread at a time, on the host, and it is told when it comes twice.
+//! The exclusion on the host, which detects a thread that enters twice.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use tcplimit_driver::Exclusion;
 
-/// Who is inside.
+/// The thread inside.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct Owner {
     inside: Mutex<Option<ThreadId>>,
     left: Condvar,
 }
 
-impl Watch {
+impl Owner {
     /// Whether it is this thread.
     pub fn is_inside(&self) -> bool {
         *self.lock() == Some(thread::current().id())
@@ -42,10 +42,10 @@ impl Watch {
 /// An exclusion that panics when a thread that is inside enters again, as a
 /// KMUTEX would not.
 #[derive(Debug, Clone, Default)]
-pub struct Watched(pub(super) Arc<Watch>);
+pub struct CheckedExclusion(pub(super) Arc<Owner>);
 
-impl Watched {
-    /// Does something inside, as the driver would.
+impl CheckedExclusion {
+    /// Runs `work` inside, as the driver would.
     pub fn inside<R>(&self, work: impl FnOnce() -> R) -> R {
         self.0.enter();
         let done = work();
@@ -54,11 +54,11 @@ impl Watched {
     }
 }
 
-// SAFETY: `enter` returns only after it found nobody inside and put its own
-// thread there, both under the mutex; only `leave` takes it out again, and the
-// mutex makes what was done before seen by the next one.
+// SAFETY: `enter` returns only after it found nobody inside and stored its own
+// thread, both under the mutex; only `leave` removes it again, and the mutex
+// makes earlier writes visible to the next thread.
 #[expect(unsafe_code, reason = "the driver's lock relies on it")]
-unsafe impl Exclusion for Watched {
+unsafe impl Exclusion for CheckedExclusion {
     fn enter(&self) {
         self.0.enter();
     }

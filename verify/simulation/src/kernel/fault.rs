@@ -1,90 +1,89 @@
-//! What may go wrong, at any moment.
+//! Faults, which can happen at any moment.
 
 use tcplimit_driver::Device;
 
-use super::configuration::{Choice, Number, Says};
+use super::configuration::{BuildChoice, ListState, Number};
 use super::instance::Instance;
 use specimen::Module;
 
-/// Something that happens between two calls of the driver. It stays until the
-/// system is started again.
+/// A fault between two calls of the driver. It lasts until the system restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Fault {
-    /// The module is unloaded. What is held of it stays.
+    /// The module is unloaded. A referenced instance stays.
     Unloaded(Module),
-    /// Its driver object can't be looked at.
+    /// Its driver object can't be referenced.
     Unusable(Module),
-    /// It is unloaded, and some build loaded where it was.
-    Replaced(Module, Choice),
-    /// It is loaded anew elsewhere.
+    /// It is unloaded, and another build loaded at its base.
+    Replaced(Module, BuildChoice),
+    /// It is reloaded at another base.
     Moved(Module),
-    /// A page of it is not there any more.
-    PagedOut(Module, Part),
-    /// A page of it is made read-only.
-    Protected(Module, Part),
+    /// A page of it is no longer in memory.
+    PagedOut(Module, ModulePage),
+    /// A page of it becomes read-only.
+    Protected(Module, ModulePage),
     /// The page tables can't be read any more.
     RightsUnknown,
     /// Other software sets the limit.
     Limit(Module, Number),
-    /// Connections come and go.
+    /// The number of half-open connections changes.
     HalfOpen(Module, Number),
-    /// Other software puts a breakpoint over a gate.
+    /// Other software overwrites a gate with a breakpoint.
     GateBroken(Module),
-    /// Other software puts a breakpoint over a locked update.
+    /// Other software overwrites a locked update with a breakpoint.
     AtomicBroken(Module),
-    /// Other software puts a jump over a call a little behind a gate.
+    /// Other software hooks a call near a gate.
     Detour(Module),
-    /// A byte of the headers is changed.
+    /// A byte of the headers changes.
     Headers(Module, u16, u8),
-    /// The flags of a section are changed: one of its rights.
-    SectionFlags(Module, u8, Right),
-    /// The list of modules is another.
-    Listed(Says),
+    /// A right in the flags of a section changes.
+    SectionFlags(Module, u8, SectionRight),
+    /// The list of modules changes.
+    Listed(ListState),
     /// No value of the service key can be read.
     SettingsUnreadable,
-    /// The mark can't be read.
+    /// The start mark can't be read.
     GuardUnreadable,
-    /// The mark can't be written.
+    /// The start mark can't be written.
     GuardUnwritable,
-    /// Nothing can be remembered.
-    Forgets,
-    /// Nothing can be recalled.
-    RecallFails,
-    /// What is remembered is something else.
-    RecordGarbled(Module, u8, u8),
-    /// Version 0.1.0 has remembered what it wrote last to the module that is
-    /// loaded, and what was there before.
-    FormerRecord(Module, Number, Number),
-    /// Which start of the system it is can't be told.
+    /// No record can be written.
+    WriteRecordFails,
+    /// No record can be read.
+    ReadRecordFails,
+    /// A byte of a record changes.
+    RecordCorrupted(Module, u8, u8),
+    /// Version 0.1.0 has recorded its last write to the loaded module, and the
+    /// original value.
+    V0_1Record(Module, Number, Number),
+    /// The boot's number can't be read.
     BootUnknown,
     /// A device can't be created.
-    NotCreated(Which),
+    NotCreated(DeviceId),
     /// A device can't be protected.
-    NotProtected(Which),
-    /// A device can't be given its name.
-    NotLinked(Which),
-    /// What exchanges the limit refuses to.
+    NotProtected(DeviceId),
+    /// A device can't be linked.
+    NotLinked(DeviceId),
+    /// The exchange of the limit is refused.
     ExchangeRefused,
-    /// The power fails, or Windows with it.
+    /// The power fails, or Windows crashes.
     PowerFailure,
 }
 
 /// A page of a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub enum Part {
-    /// The first.
+pub enum ModulePage {
+    /// The first page.
     Headers,
-    /// That of the first gate.
+    /// The page of the first gate.
     Code,
-    /// That of the limit.
+    /// The page of the limit.
     Limit,
-    /// The first of the exception table, on x64.
+    /// The first page of the exception table, on x64.
     ExceptionTable,
 }
 
 /// A right of a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub enum Right {
+pub enum SectionRight {
     /// IMAGE_SCN_MEM_DISCARDABLE.
     Discardable,
     /// IMAGE_SCN_MEM_NOT_PAGED.
@@ -97,46 +96,46 @@ pub enum Right {
     Write,
 }
 
-impl Right {
-    /// Its bit in the flags.
+impl SectionRight {
+    /// The bit in the flags.
     pub fn bit(self) -> u32 {
         match self {
-            Right::Discardable => 0x0200_0000,
-            Right::NotPaged => 0x0800_0000,
-            Right::Execute => 0x2000_0000,
-            Right::Read => 0x4000_0000,
-            Right::Write => 0x8000_0000,
+            SectionRight::Discardable => 0x0200_0000,
+            SectionRight::NotPaged => 0x0800_0000,
+            SectionRight::Execute => 0x2000_0000,
+            SectionRight::Read => 0x4000_0000,
+            SectionRight::Write => 0x8000_0000,
         }
     }
 }
 
 /// A device of the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub enum Which {
+pub enum DeviceId {
     /// `\\.\TcpLimit`.
     Ours,
     /// `\\.\TCPIP_PATCHER`.
     Legacy,
 }
 
-impl From<Which> for Device {
-    fn from(which: Which) -> Device {
+impl From<DeviceId> for Device {
+    fn from(which: DeviceId) -> Device {
         match which {
-            Which::Ours => Device::Ours,
-            Which::Legacy => Device::Legacy,
+            DeviceId::Ours => Device::Ours,
+            DeviceId::Legacy => Device::Legacy,
         }
     }
 }
 
-impl Part {
-    /// An RVA in it.
+impl ModulePage {
+    /// An RVA in the page.
     pub fn rva(self, module: &Instance) -> u32 {
         let truth = &module.build().specimen.truth;
         match self {
-            Part::Headers => 0,
-            Part::Code => truth.gates.first().copied().unwrap_or(0),
-            Part::Limit => truth.threshold,
-            Part::ExceptionTable => module
+            ModulePage::Headers => 0,
+            ModulePage::Code => truth.gates.first().copied().unwrap_or(0),
+            ModulePage::Limit => truth.threshold,
+            ModulePage::ExceptionTable => module
                 .exception_table()
                 .map_or(0, |table| u32::try_from(table.start).expect("an RVA")),
         }

@@ -1,4 +1,4 @@
-//! A module in memory: its bytes, its pages, and what became of them.
+//! A module in memory: its bytes, its pages, and changes to them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,45 +7,44 @@ use scanner_core::policy::PageFacts;
 use tcplimit_protocol::Reason;
 
 use super::build::{self, Build, PAGE, Site, index, section_header};
-use specimen::{Alignment, Arch, Module, Placed};
+use specimen::{Alignment, Arch, Module, PlacedSection};
 
-/// One load of a module. It stays after the module was unloaded: what a driver
-/// holds does not go away.
+/// One load of a module. It stays after the module was unloaded, since the driver
+/// may hold a reference.
 #[derive(Debug)]
 pub struct Instance {
-    /// Which of [`build::all`].
+    /// Index in [`build::all`].
     pub build: usize,
-    /// Whose place it took.
+    /// The module that it was loaded as.
     pub module: Module,
-    /// Where its first byte lies.
+    /// The address of its first byte.
     pub base: u64,
-    /// Its length as the driver object says.
+    /// Its length in the driver object.
     pub size: u32,
-    /// How many references are held.
-    pub holds: u32,
-    /// What became of its code.
-    pub code: Code,
-    /// A call near a gate is none any more; there are enough others.
+    /// The number of references.
+    pub references: u32,
+    /// The state of its code.
+    pub code: CodeState,
+    /// A call near a gate is overwritten; enough others remain.
     detoured: bool,
-    /// Bytes of its headers were changed: nothing follows from the build.
+    /// Bytes of its headers were changed: the build predicts nothing.
     pub headers_changed: bool,
     arch: Arch,
     memory: Arc<Vec<u8>>,
-    /// The memory as the system made it and other software left it, without
-    /// what the driver wrote.
+    /// The memory without the driver's writes.
     foreign: Arc<Vec<u8>>,
     pages: Vec<Page>,
-    sections: Vec<Placed>,
+    sections: Vec<PlacedSection>,
 }
 
-/// What other software did to a module's code.
+/// The state of a module's code after changes by other software.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    /// Nothing.
+pub enum CodeState {
+    /// Unchanged.
     Whole,
-    /// One of the two gates is none any more.
+    /// One of the two gates is overwritten.
     OneGate,
-    /// A piece of evidence that there is enough of is gone.
+    /// A locked update is overwritten; enough others remain.
     FewerAtomics,
 }
 
@@ -56,7 +55,7 @@ struct Page {
 }
 
 impl Instance {
-    /// A build, loaded.
+    /// Loads a build.
     pub fn load(build: usize, site: Site, arch: Arch) -> Instance {
         let of = &build::all()[build];
         let memory = of.image(site, arch);
@@ -65,19 +64,19 @@ impl Instance {
             module: site.module,
             base: site.base(arch),
             size: of.stated_size.unwrap_or(of.specimen.size_of_image),
-            holds: 0,
-            code: Code::Whole,
+            references: 0,
+            code: CodeState::Whole,
             detoured: false,
             headers_changed: false,
             arch,
             foreign: Arc::clone(&memory),
             memory,
-            pages: (0..of.pages()).map(|page| Page::of(of, page)).collect(),
+            pages: (0..of.pages()).map(|page| Page::new(of, page)).collect(),
             sections: of.sections.clone(),
         }
     }
 
-    /// What it was built as.
+    /// Its build.
     pub fn build(&self) -> &'static Build {
         &build::all()[self.build]
     }
@@ -87,8 +86,8 @@ impl Instance {
         self.build().specimen.truth.threshold
     }
 
-    /// What the driver must make of it as far as its code goes: `None` where
-    /// other software changed what it should know it by.
+    /// The required verdict on its code: `None` where changes by other software
+    /// leave it open.
     pub fn verdict(&self) -> Option<Result<(), Reason>> {
         if self.headers_changed {
             return None;
@@ -96,18 +95,18 @@ impl Instance {
         let verdict = self.build().verdict(self.arch, self.module);
         match self.code {
             // Its load is then a read outside the gates.
-            Code::OneGate if verdict.is_ok() => Some(Err(Reason::EvidenceMissing)),
-            Code::Whole | Code::FewerAtomics => Some(verdict),
-            Code::OneGate => None,
+            CodeState::OneGate if verdict.is_ok() => Some(Err(Reason::EvidenceMissing)),
+            CodeState::Whole | CodeState::FewerAtomics => Some(verdict),
+            CodeState::OneGate => None,
         }
     }
 
-    /// All of its memory, as it is now.
+    /// Its current memory.
     pub fn memory(&self) -> &Arc<Vec<u8>> {
         &self.memory
     }
 
-    /// What its headers in memory say of the build: TimeDateStamp, CheckSum and
+    /// Identity of the build in its headers: TimeDateStamp, CheckSum and
     /// SizeOfImage.
     pub fn identity(&self) -> [u32; 3] {
         let field = |at: usize| {
@@ -118,27 +117,26 @@ impl Instance {
         [8, 24 + 64, 24 + 56].map(|at| field(nt.saturating_add(at)))
     }
 
-    /// The 32-bit variable at an RVA, whether or not its page is there.
+    /// The 32-bit variable at an RVA, even if its page is not in memory.
     pub fn dword(&self, rva: u32) -> u32 {
         let bytes = &self.memory[index(rva)..][..4];
         u32::from_le_bytes(bytes.try_into().expect("four bytes"))
     }
 
-    /// The system or other software writes.
+    /// A write by the system or other software.
     pub fn write(&mut self, rva: u32, bytes: &[u8]) {
         for memory in [&mut self.memory, &mut self.foreign] {
             Arc::make_mut(memory)[index(rva)..][..bytes.len()].copy_from_slice(bytes);
         }
     }
 
-    /// The driver writes.
+    /// A write by the driver.
     pub(super) fn write_limit(&mut self, rva: u32, limit: u32) {
         let memory = Arc::make_mut(&mut self.memory);
         memory[index(rva)..][..4].copy_from_slice(&limit.to_le_bytes());
     }
 
-    /// Whether all of it but the limit is as the system and other software
-    /// left it.
+    /// Whether the driver changed nothing but the limit.
     pub fn is_intact(&self) -> bool {
         let (before, behind) = self.foreign.split_at(index(self.threshold()));
         let (limit, behind) = behind.split_at(4);
@@ -148,7 +146,7 @@ impl Instance {
             || (now[..before.len()] == *before && now[before.len() + 4..] == *behind)
     }
 
-    /// What the page tables say of the page that an RVA lies in.
+    /// Facts from the page tables about the page of an RVA.
     pub fn page(&self, rva: u32) -> PageFacts {
         match self.pages.get(index(rva / PAGE)) {
             Some(page) => PageFacts {
@@ -162,7 +160,7 @@ impl Instance {
         }
     }
 
-    /// Whether all bytes of a range lie in it, in pages that are there.
+    /// Whether a range lies inside, in pages that are in memory.
     pub fn is_readable(&self, bytes: &Range<u64>) -> bool {
         let pages = bytes.start / u64::from(PAGE)..bytes.end.div_ceil(u64::from(PAGE));
         self.has(bytes)
@@ -172,18 +170,18 @@ impl Instance {
             })
     }
 
-    /// Whether all bytes of a range lie in its pages.
+    /// Whether a range lies in its pages.
     pub fn has(&self, bytes: &Range<u64>) -> bool {
         bytes.start <= bytes.end && bytes.end <= self.memory.len() as u64
     }
 
-    /// Its sections as its headers have them now.
-    pub fn sections(&self) -> &[Placed] {
+    /// Its sections, by its current headers.
+    pub fn sections(&self) -> &[PlacedSection] {
         &self.sections
     }
 
-    /// The first section of live code that has a page which is not there, or the
-    /// section of an exception table of which that is true.
+    /// The first section of live code with a page that is not in memory, or else
+    /// such a section with the exception table.
     pub fn unreadable_code(&self) -> Option<usize> {
         let code = self
             .sections
@@ -199,8 +197,8 @@ impl Instance {
         })
     }
 
-    /// The RVAs of the exception table, as the headers have it now: only on x64,
-    /// and only where it lies in a section that stays and is never written.
+    /// The RVAs of the exception table, by the current headers: only on x64, and
+    /// only in a read-only section that stays in memory.
     pub fn exception_table(&self) -> Option<Range<u64>> {
         let directory = &self.memory[EXCEPTION_DIRECTORY..][..8];
         let field = |at: usize| {
@@ -208,24 +206,24 @@ impl Instance {
             u64::from(u32::from_le_bytes(field))
         };
         let table = field(0)..field(0) + field(4);
-        let constant = |section: &&Placed| {
+        let constant = |section: &&PlacedSection| {
             stays(section) && section.flags & WRITE == 0 && holds(section, &table)
         };
         let sound = self.arch == Arch::X64 && !table.is_empty();
         (sound && self.sections.iter().any(|section| constant(&section))).then_some(table)
     }
 
-    /// The page that an RVA lies in is gone.
+    /// Removes the page of an RVA from memory.
     pub fn page_out(&mut self, rva: u32) {
         self.pages[index(rva / PAGE)].valid = false;
     }
 
-    /// The page that an RVA lies in may only be read.
+    /// Makes the page of an RVA read-only.
     pub fn protect(&mut self, rva: u32) {
         self.pages[index(rva / PAGE)].writable = false;
     }
 
-    /// Other software changes a byte of the headers.
+    /// Changes a byte of the headers.
     pub fn change_headers(&mut self, place: u32, bits: u8) {
         let headers = self.build().specimen.truth.headers.end;
         let place = index(place) % headers;
@@ -234,7 +232,7 @@ impl Instance {
         self.read_sections();
     }
 
-    /// Other software changes the flags of a section.
+    /// Changes the flags of a section.
     pub fn change_section(&mut self, number: u8, bits: u32) {
         let number = usize::from(number) % self.sections.len();
         let flags = self.sections[number].flags ^ bits;
@@ -244,7 +242,7 @@ impl Instance {
         self.read_sections();
     }
 
-    /// Takes the section table for what it is now.
+    /// Reads the section table again.
     fn read_sections(&mut self) {
         self.headers_changed = true;
         let specimen = &self.build().specimen;
@@ -261,8 +259,8 @@ impl Instance {
         }
     }
 
-    /// Other software puts an `int3` where one of the gates compares and jumps.
-    /// Only where there is one limiter: of two, the other would be found then.
+    /// Overwrites a gate's comparison and jump with `int3`. Only in builds with
+    /// one limiter: of two, the other would then be found.
     pub fn break_gate(&mut self) {
         let truth = &self.build().specimen.truth;
         let sound = self.build().located.is_ok();
@@ -271,13 +269,14 @@ impl Instance {
         {
             // The last bytes are the jump.
             self.write(gate + length - 6, &[0xCC; 6]);
-            self.code = Code::OneGate;
+            self.code = CodeState::OneGate;
         }
     }
 
-    /// Other software puts a jump over the first call through a pointer some 100h
-    /// bytes behind the first gate, as hooks do. Once, for after many such hooks
-    /// the calls near the gate are too few; and not where they are from the start.
+    /// Overwrites the first call through a pointer some 100h bytes behind the
+    /// first gate with a jump, as hooks do. Only once, for after many such hooks
+    /// too few calls are left near the gate; and not in builds that begin with too
+    /// few.
     pub fn detour(&mut self) {
         let truth = &self.build().specimen.truth;
         let sound = self.build().located.is_ok() && !self.detoured;
@@ -300,24 +299,23 @@ impl Instance {
         self.detoured = true;
     }
 
-    /// Other software does the same to one of the locked updates; there are
-    /// enough others.
+    /// Overwrites one of the locked updates with `int3`; enough others remain.
     pub fn break_atomic(&mut self) {
         let truth = &self.build().specimen.truth;
-        if self.code == Code::Whole && truth.atomics.len() > 3 {
+        if self.code == CodeState::Whole && truth.atomics.len() > 3 {
             let last = truth.atomics[truth.atomics.len() - 1];
             self.write(last, &[0xCC; 5]);
-            self.code = Code::FewerAtomics;
+            self.code = CodeState::FewerAtomics;
         }
     }
 }
 
 impl Page {
-    /// As it is once the module has started: what may be paged out is, so that
-    /// nobody comes to rely on it.
-    fn of(build: &Build, number: u32) -> Page {
+    /// A page after start-up: every pageable page is paged out, so that nobody
+    /// relies on it.
+    fn new(build: &Build, number: u32) -> Page {
         let page = number * PAGE..(number + 1) * PAGE;
-        let inside = |section: &&Placed| {
+        let inside = |section: &&PlacedSection| {
             section.rva < page.end && page.start < section.rva + section.virtual_size
         };
         let sections: Vec<_> = build.sections.iter().filter(inside).collect();
@@ -334,40 +332,40 @@ const NOT_PAGED: u32 = 0x0800_0000;
 const EXECUTE: u32 = 0x2000_0000;
 const WRITE: u32 = 0x8000_0000;
 
-/// Whether a section stays in memory, by flags and by name.
-fn stays(section: &Placed) -> bool {
+/// Whether a section stays in memory, by flags and name.
+fn stays(section: &PlacedSection) -> bool {
     let pageable = [&b"PAGE"[..], b".eda", b"INIT"];
     section.flags & DISCARDABLE == 0
         && section.flags & NOT_PAGED != 0
         && !pageable.iter().any(|name| section.name.starts_with(name))
 }
 
-fn is_live_code(section: &Placed) -> bool {
+fn is_live_code(section: &PlacedSection) -> bool {
     section.flags & EXECUTE != 0 && stays(section)
 }
 
-/// Where the exception table's data directory lies in the builder's headers for
+/// Offset of the exception table's data directory in the builder's headers for
 /// x64: e_lfanew is D8h.
 const EXCEPTION_DIRECTORY: usize = 0xD8 + 24 + 112 + 8 * 3;
 
-fn extent(section: &Placed) -> Range<u64> {
+fn extent(section: &PlacedSection) -> Range<u64> {
     let start = u64::from(section.rva);
     start..start + u64::from(section.virtual_size)
 }
 
-fn holds(section: &Placed, bytes: &Range<u64>) -> bool {
+fn holds(section: &PlacedSection, bytes: &Range<u64>) -> bool {
     let extent = extent(section);
     extent.start <= bytes.start && bytes.end <= extent.end
 }
 
-/// The section that the driver has no business to read a range for: one in it
-/// that is no live code. The first page is the headers', whatever shares it, and
-/// the exception table may be read, just as it is.
-pub(super) fn none_of_its_business<'a>(
-    sections: &'a [Placed],
+/// The section that forbids the driver to read a range: one in it that is no live
+/// code. The first page belongs to the headers, whatever shares it, and exactly
+/// the exception table may be read.
+pub(super) fn forbidden_section<'a>(
+    sections: &'a [PlacedSection],
     table: Option<&Range<u64>>,
     bytes: &Range<u64>,
-) -> Option<&'a Placed> {
+) -> Option<&'a PlacedSection> {
     if bytes.start == 0 && bytes.end <= u64::from(PAGE) || table == Some(bytes) {
         return None;
     }

@@ -1,8 +1,8 @@
-//! Modules by another name.
+//! Conversions of module identifiers.
 
 use specimen::Module;
 
-/// The locator's module for a specimen's, the other way round.
+/// The specimen's module for the locator's.
 pub(crate) fn module(module: scanner_core::Module) -> Module {
     match module {
         scanner_core::Module::Tcpip => Module::Tcpip,
@@ -10,7 +10,7 @@ pub(crate) fn module(module: scanner_core::Module) -> Module {
     }
 }
 
-/// The place of a module in pairs.
+/// The index of a module in pairs.
 pub(crate) fn slot(module: Module) -> usize {
     match module {
         Module::Tcpip => 0,

@@ -1,115 +1,115 @@
-//! All that the system is, behind one lock, and every call that it got.
+//! The state of the system, behind one lock, and the count of calls.
 
 use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tcplimit_driver::{Device, Event, FORMER_RECORD, RECORD};
+use tcplimit_driver::{Device, Event, RECORD_SIZE, V0_1_RECORD_SIZE};
 
-use super::build::{Site, World};
-use super::configuration::{Configuration, Installed, Listing, Name, Number, Settings};
-use super::exclusion::Watch;
+use super::build::{AddressLayout, Site};
+use super::configuration::{Configuration, Installed, ModuleListing, Name, Number, Settings};
+use super::exclusion::Owner;
 use super::fault::Fault;
 use super::instance::Instance;
 use super::module::slot;
 use specimen::{Arch, Module};
 
-/// A start of the system: any number will do.
+/// The boot's number, arbitrary.
 const BOOT: u64 = 0x01C6_A5B4_C3D2_E1F0;
 
-/// What the system and every reference into it share.
+/// The state shared by the system and all references into it.
 #[derive(Debug)]
 pub(super) struct Shared {
     state: Mutex<State>,
-    pub(super) watch: Arc<Watch>,
+    pub(super) owner: Arc<Owner>,
 }
 
 /// Thrown through the driver when the power fails.
 #[derive(Debug)]
 pub struct PowerFailure;
 
-/// The system as it is now.
+/// The current state of the system.
 #[derive(Debug)]
 pub struct State {
-    /// Every module that was ever loaded.
+    /// All modules ever loaded.
     pub instances: Vec<Instance>,
     /// Whether the page tables can be read.
     pub rights_known: bool,
     /// The list of modules.
-    pub list: Listing,
+    pub list: ModuleListing,
     /// The service key's values.
     pub settings: Settings,
-    /// The mark that guards the start.
+    /// The start mark.
     pub guard: bool,
     /// Safe Mode.
     pub safe_mode: bool,
-    /// Which start of the system it is.
+    /// The number of this boot.
     pub boot: u64,
-    /// What was remembered of each module.
-    pub remembered: [Option<[u8; RECORD]>; 2],
-    /// The same by version 0.1.0, below the service's key.
-    pub former: [Option<[u8; FORMER_RECORD]>; 2],
-    /// What does not work any more.
-    pub broken: Broken,
-    /// What was told to the event log.
+    /// The record of each module.
+    pub records: [Option<[u8; RECORD_SIZE]>; 2],
+    /// The records of version 0.1.0, below the service's key.
+    pub v0_1_records: [Option<[u8; V0_1_RECORD_SIZE]>; 2],
+    /// Calls that fail.
+    pub failing: FailingCalls,
+    /// All events logged.
     pub events: Vec<Event>,
-    /// Every permit that was used.
-    pub exchanges: Vec<Exchanged>,
-    /// How often a record was remembered.
-    pub remembers: usize,
-    /// The driver was told that the test-only value is 1.
+    /// All permits used.
+    pub exchanges: Vec<ExchangeCall>,
+    /// The number of records written.
+    pub record_writes: usize,
+    /// The driver read the test-only value as 1.
     pub accepts_unknown_rights: bool,
-    /// The driver was told that it shall put the limits back.
+    /// The driver read that it must restore the limits.
     pub restores_at_unload: bool,
-    /// What is remembered is not what the driver wrote.
-    pub garbled: bool,
-    /// How many faults have happened.
-    pub happened: usize,
+    /// A record was corrupted after the driver wrote it.
+    pub record_corrupted: bool,
+    /// The number of faults so far.
+    pub fault_count: usize,
     pub(super) arch: Arch,
     pub(super) power_failed: bool,
-    world: World,
-    places: [Place; 2],
+    layout: AddressLayout,
+    driver_objects: [DriverObject; 2],
     devices: [DeviceState; 2],
     calls: usize,
-    due: Vec<(usize, Fault)>,
+    scheduled: Vec<(usize, Fault)>,
     violations: Vec<String>,
 }
 
-/// What a module's driver object leads to.
+/// A module's driver object.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Place {
-    /// The module that is loaded there.
+pub struct DriverObject {
+    /// The loaded module.
     pub instance: Option<usize>,
-    /// It can't be looked at.
+    /// References to it fail.
     pub unusable: bool,
 }
 
 /// Calls that fail.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Broken {
-    /// Reading any value.
+pub struct FailingCalls {
+    /// Reading any setting.
     pub settings: bool,
     /// Reading the mark.
     pub guard_read: bool,
     /// Writing the mark.
     pub guard_write: bool,
-    /// Remembering.
-    pub remember: bool,
-    /// Recalling.
-    pub recall: bool,
-    /// Telling which start it is.
-    pub boot: bool,
+    /// Writing a record.
+    pub write_record: bool,
+    /// Reading a record.
+    pub read_record: bool,
+    /// Reading the boot's number.
+    pub boot_id: bool,
     /// Exchanging.
     pub exchange: bool,
 }
 
-/// A permit that was used.
+/// The use of a permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Exchanged {
-    /// On which module.
+pub struct ExchangeCall {
+    /// The module.
     pub instance: usize,
-    /// Its current value.
+    /// The permit's current value.
     pub current: u32,
-    /// Its limit.
+    /// The permit's limit.
     pub limit: u32,
     /// Whether the limit was written.
     pub written: bool,
@@ -124,22 +124,22 @@ pub struct DeviceState {
     pub protected: bool,
     /// Programs can open it by name.
     pub linked: bool,
-    /// Another driver has its own name.
+    /// Another driver has the device's name.
     pub name_taken: bool,
     /// Another driver has the name that programs open.
     pub link_taken: bool,
-    /// What does not work.
-    pub fails: DeviceFails,
+    /// Calls that fail.
+    pub failing: FailingDeviceCalls,
 }
 
 /// Calls about a device that fail.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct DeviceFails {
+pub struct FailingDeviceCalls {
     /// Creating it.
     pub create: bool,
     /// Protecting it.
     pub protect: bool,
-    /// Giving it its name.
+    /// Linking it.
     pub link: bool,
 }
 
@@ -147,7 +147,7 @@ impl Shared {
     pub(super) fn new(state: State) -> Arc<Shared> {
         Arc::new(Shared {
             state: Mutex::new(state),
-            watch: Arc::default(),
+            owner: Arc::default(),
         })
     }
 
@@ -155,30 +155,30 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The driver calls: what is due happens first. All but the calls about
-    /// devices need the exclusion, for what is decided rests on their answers.
-    pub(super) fn call(&self, what: &str) -> MutexGuard<'_, State> {
+    /// A call by the driver: scheduled faults happen first. All calls except those
+    /// about devices need the exclusion, since decisions rest on them.
+    pub(super) fn call(&self, name: &str) -> MutexGuard<'_, State> {
         let mut state = self.lock();
-        if !self.watch.is_inside() {
-            state.violation(format!("{what} was called outside of the exclusion"));
+        if !self.owner.is_inside() {
+            state.violation(format!("{name} was called outside of the exclusion"));
         }
-        self.happen(state)
+        self.apply_due_faults(state)
     }
 
-    /// As [`Shared::call`], for what needs no exclusion.
+    /// As [`Shared::call`], for calls that need no exclusion.
     pub(super) fn call_outside(&self) -> MutexGuard<'_, State> {
-        self.happen(self.lock())
+        self.apply_due_faults(self.lock())
     }
 
-    fn happen<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn apply_due_faults<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let call = state.calls;
         state.calls += 1;
-        let due = std::mem::take(&mut state.due);
-        let (now, later): (Vec<_>, _) = due.into_iter().partition(|&(at, _)| at <= call);
-        state.due = later;
+        let scheduled = std::mem::take(&mut state.scheduled);
+        let (now, later): (Vec<_>, _) = scheduled.into_iter().partition(|&(at, _)| at <= call);
+        state.scheduled = later;
         for (_, fault) in now {
             state.apply(fault);
-            state.happened += 1;
+            state.fault_count += 1;
         }
         if state.power_failed {
             drop(state);
@@ -189,7 +189,7 @@ impl Shared {
 }
 
 impl State {
-    pub(super) fn new(of: &Configuration, world: World) -> State {
+    pub(super) fn new(of: &Configuration, layout: AddressLayout) -> State {
         let mut state = State {
             instances: Vec::new(),
             rights_known: of.rights_known,
@@ -198,23 +198,23 @@ impl State {
             guard: of.guard,
             safe_mode: of.safe_mode,
             boot: BOOT,
-            remembered: [None; 2],
-            former: [None; 2],
-            broken: Broken::default(),
+            records: [None; 2],
+            v0_1_records: [None; 2],
+            failing: FailingCalls::default(),
             events: Vec::new(),
             exchanges: Vec::new(),
-            remembers: 0,
+            record_writes: 0,
             accepts_unknown_rights: false,
             restores_at_unload: false,
-            garbled: false,
-            happened: 0,
+            record_corrupted: false,
+            fault_count: 0,
             arch: of.arch,
             power_failed: false,
-            world,
-            places: [Place::default(); 2],
+            layout,
+            driver_objects: [DriverObject::default(); 2],
             devices: [DeviceState::default(); 2],
             calls: 0,
-            due: Vec::new(),
+            scheduled: Vec::new(),
             violations: Vec::new(),
         };
         for (module, installed) in [(Module::Tcpip, of.tcpip), (Module::Tcpip6, of.tcpip6)] {
@@ -249,31 +249,31 @@ impl State {
 
     pub(super) fn load(&mut self, build: usize, module: Module, moved: bool) {
         let site = self.site(module, moved);
-        self.place(module).instance = Some(self.instances.len());
+        self.driver_object(module).instance = Some(self.instances.len());
         self.instances.push(Instance::load(build, site, self.arch));
     }
 
     pub(super) fn site(&self, module: Module, moved: bool) -> Site {
         Site {
-            world: self.world,
+            layout: self.layout,
             module,
             moved,
         }
     }
 
-    /// What a module's driver object leads to.
-    pub fn place(&mut self, module: Module) -> &mut Place {
-        &mut self.places[slot(module)]
+    /// A module's driver object.
+    pub fn driver_object(&mut self, module: Module) -> &mut DriverObject {
+        &mut self.driver_objects[slot(module)]
     }
 
-    /// Whether a module's driver object can be looked at.
+    /// Whether a module's driver object can be referenced.
     pub fn is_usable(&self, module: Module) -> bool {
-        !self.places[slot(module)].unusable
+        !self.driver_objects[slot(module)].unusable
     }
 
-    /// The module that is loaded in a place.
+    /// The instance loaded as a module.
     pub fn loaded(&self, module: Module) -> Option<&Instance> {
-        self.places[slot(module)]
+        self.driver_objects[slot(module)]
             .instance
             .map(|instance| &self.instances[instance])
     }
@@ -286,26 +286,28 @@ impl State {
         }
     }
 
-    /// Whether any device is left.
+    /// Whether any device exists.
     pub fn has_devices(&self) -> bool {
         let left = |device: &DeviceState| device.created || device.linked;
         self.devices.iter().any(left)
     }
 
-    /// Whether any module is still held.
-    pub fn holds(&self) -> bool {
-        self.instances.iter().any(|instance| instance.holds > 0)
+    /// Whether any module is still referenced.
+    pub fn is_any_module_referenced(&self) -> bool {
+        self.instances
+            .iter()
+            .any(|instance| instance.references > 0)
     }
 
-    /// Lets a fault happen right before the n-th call from now, the next one
-    /// being number 0.
-    pub fn arm(&mut self, call: usize, fault: Fault) {
-        self.due.push((self.calls + call, fault));
+    /// Schedules a fault right before the n-th call from now; the next call is
+    /// number 0.
+    pub fn schedule(&mut self, call: usize, fault: Fault) {
+        self.scheduled.push((self.calls + call, fault));
     }
 
-    /// Forgets the faults that have not happened.
-    pub fn disarm(&mut self) {
-        self.due.clear();
+    /// Cancels the scheduled faults.
+    pub fn cancel_faults(&mut self) {
+        self.scheduled.clear();
     }
 
     /// Whether the power has failed.
@@ -313,27 +315,27 @@ impl State {
         self.power_failed
     }
 
-    /// How many calls there were.
+    /// The number of calls so far.
     pub fn calls(&self) -> usize {
         self.calls
     }
 
-    /// What the driver must not have done.
+    /// The driver's violations.
     pub fn violations(&self) -> &[String] {
         &self.violations
     }
 
-    pub(super) fn violation(&mut self, what: String) {
-        self.violations.push(what);
+    pub(super) fn violation(&mut self, text: String) {
+        self.violations.push(text);
     }
 }
 
 impl State {
-    /// It happens.
+    /// Applies a fault.
     pub fn apply(&mut self, fault: Fault) {
         match fault {
-            Fault::Unloaded(module) => self.place(module).instance = None,
-            Fault::Unusable(module) => self.place(module).unusable = true,
+            Fault::Unloaded(module) => self.driver_object(module).instance = None,
+            Fault::Unusable(module) => self.driver_object(module).unusable = true,
             Fault::Replaced(module, choice) => {
                 let build = choice.on(self.arch, module);
                 let moved = self.loaded(module).is_some_and(|old| {
@@ -370,39 +372,39 @@ impl State {
             Fault::SectionFlags(module, number, right) => self.change(module, |module| {
                 module.change_section(number, right.bit());
             }),
-            Fault::Listed(says) => self.list.says = says,
-            Fault::SettingsUnreadable => self.broken.settings = true,
-            Fault::GuardUnreadable => self.broken.guard_read = true,
-            Fault::GuardUnwritable => self.broken.guard_write = true,
-            Fault::Forgets => self.broken.remember = true,
-            Fault::RecallFails => self.broken.recall = true,
-            Fault::RecordGarbled(module, place, bits) => {
-                if let Some(record) = &mut self.remembered[slot(module)] {
-                    record[usize::from(place) % RECORD] ^= bits;
-                    self.garbled = true;
+            Fault::Listed(state) => self.list.state = state,
+            Fault::SettingsUnreadable => self.failing.settings = true,
+            Fault::GuardUnreadable => self.failing.guard_read = true,
+            Fault::GuardUnwritable => self.failing.guard_write = true,
+            Fault::WriteRecordFails => self.failing.write_record = true,
+            Fault::ReadRecordFails => self.failing.read_record = true,
+            Fault::RecordCorrupted(module, place, bits) => {
+                if let Some(record) = &mut self.records[slot(module)] {
+                    record[usize::from(place) % RECORD_SIZE] ^= bits;
+                    self.record_corrupted = true;
                 }
             }
-            Fault::FormerRecord(module, Number(last), Number(original)) => {
+            Fault::V0_1Record(module, Number(last), Number(original)) => {
                 let identity = self.loaded(module).map(Instance::identity);
-                self.former[slot(module)] = identity.map(|[time, checksum, size]| {
+                self.v0_1_records[slot(module)] = identity.map(|[time, checksum, size]| {
                     let fields = [time, checksum, size, last, original].map(u32::to_le_bytes);
-                    let mut record = [0; FORMER_RECORD];
+                    let mut record = [0; V0_1_RECORD_SIZE];
                     record.copy_from_slice(fields.as_flattened());
                     record
                 });
             }
-            Fault::BootUnknown => self.broken.boot = true,
-            Fault::NotCreated(which) => self.device(which.into()).fails.create = true,
-            Fault::NotProtected(which) => self.device(which.into()).fails.protect = true,
-            Fault::NotLinked(which) => self.device(which.into()).fails.link = true,
-            Fault::ExchangeRefused => self.broken.exchange = true,
+            Fault::BootUnknown => self.failing.boot_id = true,
+            Fault::NotCreated(which) => self.device(which.into()).failing.create = true,
+            Fault::NotProtected(which) => self.device(which.into()).failing.protect = true,
+            Fault::NotLinked(which) => self.device(which.into()).failing.link = true,
+            Fault::ExchangeRefused => self.failing.exchange = true,
             Fault::PowerFailure => self.power_failed = true,
         }
     }
 
-    /// Changes the module that is loaded there, if one is.
+    /// Changes the loaded instance of a module, if any.
     fn change(&mut self, module: Module, change: impl FnOnce(&mut Instance)) {
-        if let Some(instance) = self.place(module).instance {
+        if let Some(instance) = self.driver_object(module).instance {
             change(&mut self.instances[instance]);
         }
     }

@@ -1,33 +1,33 @@
-//! What the driver answers, read by hand, and compared with what it must.
+//! The driver's answers, parsed independently and compared with the model.
 
 use tcplimit_driver::{Event, Message};
 use tcplimit_protocol::Reason;
 
-use super::known::{Identity, Known, Memory, Place, Start};
 use super::model::{LOCATED, Model, Prediction};
-use super::request::{ANSWER, Asked, RECORD, Wish, dword};
+use super::module_history::{Identity, Location, Memory, ModuleHistory, Start};
+use super::request::{ANSWER, Command, ParsedRequest, RECORD, dword};
 use crate::kernel::{Instance, slot};
 use specimen::{Arch, Module};
 
-/// An answer of ours: the protocol's record, field by field.
+/// The protocol's answer, field by field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
     /// The driver's version.
     pub driver: u32,
     /// 4 or 6.
     pub module: u32,
-    /// How far the search got: 0 absent, 1 not located, 2 located.
+    /// Progress of the search: 0 absent, 1 not located, 2 located.
     pub state: u32,
     reason: u32,
-    /// Two numbers that go with the reason.
+    /// Two numbers that detail the reason.
     pub detail: [u32; 2],
     /// Limit, half-open, queued.
     pub values: [u32; 3],
     /// The most half-open connections that were seen.
     pub peak: u32,
-    /// What the driver wrote last.
+    /// The limit that the driver wrote last.
     pub written: u32,
-    /// What was there before it wrote first.
+    /// The limit before its first write.
     pub original: u32,
     /// RVAs of limit, half-open, queued.
     pub rvas: [u32; 3],
@@ -39,7 +39,7 @@ pub struct Answer {
     pub missing: u32,
     /// The stored limit.
     pub configured: u32,
-    /// What became of it.
+    /// Its outcome.
     pub start: u32,
     start_reason: u32,
     /// Flags.
@@ -73,18 +73,18 @@ impl Answer {
         }
     }
 
-    /// Why it was refused, if it was.
+    /// The reason of a refusal, or `Done`.
     pub fn reason(&self) -> Reason {
         reason(self.reason)
     }
 
-    /// Why the stored limit was refused, if it was.
+    /// The reason why the stored limit was refused, or `Done`.
     pub fn start_reason(&self) -> Reason {
         reason(self.start_reason)
     }
 
-    /// Whatever the driver knew: what it says of the limit is so.
-    pub(super) fn is_true_of(&self, loaded: Option<&Instance>) {
+    /// Asserts that limit, counts and RVAs are the true ones.
+    pub(super) fn assert_true_of(&self, loaded: Option<&Instance>) {
         if self.reason() != Reason::Done {
             return;
         }
@@ -100,8 +100,8 @@ fn reason(code: u32) -> Reason {
     Reason::from_code(code).unwrap_or_else(|| panic!("no reason {code}"))
 }
 
-/// Bits of evidence: nine that both modules have, the event's code or its
-/// absence, and what ties code to its place, in memory.
+/// Bits of evidence: nine for both modules, the event's code or its absence,
+/// and in memory the evidence that ties code to its place.
 fn required(module: Module, arch: Arch) -> u32 {
     let event = match module {
         Module::Tcpip => 0x200,
@@ -115,37 +115,42 @@ fn required(module: Module, arch: Arch) -> u32 {
 }
 
 impl Prediction {
-    /// The answer is this.
-    pub(super) fn is_what(&self, said: &Answer, module: Module, arch: Arch) {
+    /// Asserts that the answer is the predicted one.
+    pub(super) fn assert_matches(&self, answer: &Answer, module: Module, arch: Arch) {
         assert_eq!(
-            (said.state, said.reason(), said.values, said.rvas),
+            (answer.state, answer.reason(), answer.values, answer.rvas),
             (self.state, self.reason, self.values, self.rvas),
-            "{said:?}"
+            "{answer:?}"
         );
         if let Some(detail) = self.detail {
-            assert_eq!(said.detail, detail, "{said:?}");
+            assert_eq!(answer.detail, detail, "{answer:?}");
         }
         if let Some(identity) = self.identity {
-            assert_eq!(said.identity, identity);
+            assert_eq!(answer.identity, identity);
         }
-        assert_eq!(said.flags & 4 != 0, self.unlisted, "unlisted: {said:?}");
+        assert_eq!(answer.flags & 4 != 0, self.unlisted, "unlisted: {answer:?}");
         let required = required(module, arch);
         if self.state == LOCATED {
-            assert_eq!((said.evidence, said.missing), (required, 0));
+            assert_eq!((answer.evidence, answer.missing), (required, 0));
         } else {
-            assert_eq!(said.evidence & said.missing, 0);
-            assert_eq!((said.evidence | said.missing) & !required, 0);
+            assert_eq!(answer.evidence & answer.missing, 0);
+            assert_eq!((answer.evidence | answer.missing) & !required, 0);
         }
         if self.reason == Reason::EvidenceMissing {
-            assert_ne!(said.missing, 0);
-            assert_eq!(said.detail, [said.missing, 0]);
+            assert_ne!(answer.missing, 0);
+            assert_eq!(answer.detail, [answer.missing, 0]);
         }
     }
 }
 
 impl Model {
-    /// Learns from an answer, where it can't be told what the driver knows.
-    pub(super) fn adopt(&mut self, said: &Answer, loaded: Option<&Instance>, remembered: bool) {
+    /// Takes over from an answer what was uncertain.
+    pub(super) fn learn_from(
+        &mut self,
+        answer: &Answer,
+        loaded: Option<&Instance>,
+        remembered: bool,
+    ) {
         let Some(loaded) = loaded else {
             return;
         };
@@ -153,63 +158,68 @@ impl Model {
         if remembered {
             self.remembered[slot] = None;
         }
-        let known = &mut self.known[slot];
-        if said.state != LOCATED || said.reason() == Reason::Changed || loaded.headers_changed {
-            known.certain = false;
+        let history = &mut self.history[slot];
+        if answer.state != LOCATED || answer.reason() == Reason::Changed || loaded.headers_changed {
+            history.certain = false;
             return;
         }
         let memory = Memory {
-            identity: said.identity,
-            last: said.written,
-            original: said.original,
+            identity: answer.identity,
+            last: answer.written,
+            original: answer.original,
         };
-        *known = Known {
+        *history = ModuleHistory {
             certain: true,
-            located: Some(Place::of(loaded)),
-            peak: said.peak,
-            memory: (said.original != 0).then_some(memory),
-            earlier: said.flags & 8 != 0,
+            located: Some(Location::new(loaded)),
+            peak: answer.peak,
+            memory: (answer.original != 0).then_some(memory),
+            earlier: answer.flags & 8 != 0,
             start: Start {
-                configured: said.configured,
-                outcome: said.start,
-                reason: said.start_reason(),
+                configured: answer.configured,
+                outcome: answer.start,
+                reason: answer.start_reason(),
             },
         };
     }
 
-    /// What the answer says of the driver itself, and of what it did before.
-    pub(super) fn is_what(&self, said: &Answer, slot: usize) {
-        let known = &self.known[slot];
-        let (last, original) = known.memory.map_or((0, 0), |memory| {
+    /// Asserts the answer's fields about the driver and its history.
+    pub(super) fn assert_matches(&self, answer: &Answer, slot: usize) {
+        let history = &self.history[slot];
+        let (last, original) = history.memory.map_or((0, 0), |memory| {
             assert_ne!(memory.original, 0);
             (memory.last, memory.original)
         });
-        assert_eq!((said.written, said.original), (last, original), "{said:?}");
-        assert_eq!(said.peak, known.peak, "{said:?}");
         assert_eq!(
-            (said.configured, said.start, said.start_reason()),
+            (answer.written, answer.original),
+            (last, original),
+            "{answer:?}"
+        );
+        assert_eq!(answer.peak, history.peak, "{answer:?}");
+        assert_eq!(
+            (answer.configured, answer.start, answer.start_reason()),
             (
-                known.start.configured,
-                known.start.outcome,
-                known.start.reason
+                history.start.configured,
+                history.start.outcome,
+                history.start.reason
             )
         );
-        let flags =
-            u32::from(self.accepts) | u32::from(self.restores) << 1 | u32::from(known.earlier) << 3;
-        assert_eq!(said.flags & !4, flags, "{said:?}");
+        let flags = u32::from(self.accepts)
+            | u32::from(self.restores) << 1
+            | u32::from(history.earlier) << 3;
+        assert_eq!(answer.flags & !4, flags, "{answer:?}");
         let version = env!("CARGO_PKG_VERSION").split('.');
         let version = version.fold(0, |all, part| {
             all << 8 | part.parse::<u32>().expect("a part")
         });
-        assert_eq!(said.driver, version);
+        assert_eq!(answer.driver, version);
     }
 }
 
-/// The form of an answer of 2005: a record, and behind its third field text
-/// that ends in a NUL.
-pub(super) fn is_log(said: &[u8], output: usize) {
-    assert!((RECORD..=output).contains(&said.len()));
-    let log = &said[12..];
+/// Asserts the form of a legacy answer: a record, and behind its third field
+/// text that ends in a NUL.
+pub(super) fn assert_log_format(answer: &[u8], output: usize) {
+    assert!((RECORD..=output).contains(&answer.len()));
+    let log = &answer[12..];
     let end = log.iter().position(|&byte| byte == 0);
     let end = end.unwrap_or_else(|| panic!("no NUL in {log:?}"));
     if log.len() > 4 {
@@ -219,35 +229,35 @@ pub(super) fn is_log(said: &[u8], output: usize) {
     assert!(log[..end].iter().all(printable), "{log:?}");
 }
 
-/// Why a request of 2005 was refused, if it was: the event log has the reason
-/// of a change that was refused; of a look it is only known that it failed.
-pub(super) fn reason_of(said: &[u8], events: &[Event], asked: Asked) -> Reason {
-    match dword(said, 8) {
+/// The reason why a legacy request was refused, or `Done`: for a change the event
+/// log has it; for a query only the failure is known.
+pub(super) fn legacy_reason(answer: &[u8], events: &[Event], parsed: ParsedRequest) -> Reason {
+    match dword(answer, 8) {
         Some(0) => return Reason::Done,
         Some(1) => {}
         other => panic!("neither success nor failure: {other:?}"),
     }
-    let told = events.iter().find_map(|event| match event.message {
+    let logged = events.iter().find_map(|event| match event.message {
         Message::Refused(reason) => Some(reason),
         _ => None,
     });
-    match asked.wish {
-        Wish::Look => Reason::Unusable,
-        Wish::Set { .. } => told.expect("a refusal that the event log does not know"),
+    match parsed.command {
+        Command::Query => Reason::Unusable,
+        Command::Set { .. } => logged.expect("a refusal that the event log does not know"),
     }
 }
 
-/// The answer of 2005 is this.
-pub(super) fn is_record(said: &[u8], output: usize, predicted: &Prediction) {
-    let fields = [0, 4, 8].map(|at| dword(said, at).expect("a field"));
+/// Asserts that the legacy answer is the predicted one.
+pub(super) fn assert_legacy_record(answer: &[u8], output: usize, predicted: &Prediction) {
+    let fields = [0, 4, 8].map(|at| dword(answer, at).expect("a field"));
     let [limit, half_open, _] = predicted.values;
     let failed = u32::from(predicted.reason != Reason::Done);
     assert_eq!(fields, [limit, half_open, failed]);
     // There is room for any log.
     if output > 1024 {
-        let log = String::from_utf8_lossy(&said[12..]);
-        let told = log.contains(predicted.reason.text());
-        assert_eq!(told, failed == 1, "{:?}: {log}", predicted.reason);
+        let log = String::from_utf8_lossy(&answer[12..]);
+        let logged = log.contains(predicted.reason.text());
+        assert_eq!(logged, failed == 1, "{:?}: {log}", predicted.reason);
         let counted = format!("Half-open now: {half_open}.");
         let unread = matches!(predicted.reason, Reason::Changed | Reason::PageInvalid);
         let located = predicted.state == LOCATED && !unread;

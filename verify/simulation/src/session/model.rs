@@ -1,30 +1,30 @@
-//! What the driver must answer, by a small model of it: what it should know,
-//! and the truth about the system that it runs in.
+//! A small model of the driver: it predicts answers from the driver's history
+//! and the true state of the system.
 
 use tcplimit_protocol::{Reason, Status};
 
-use super::known::{Identity, Known, Memory, Place};
-use super::request::{Expected, Wish};
-use crate::kernel::{Fault, Instance, State, Witness, slot};
+use super::module_history::{Identity, Location, Memory, ModuleHistory};
+use super::request::{Command, Expected};
+use crate::kernel::{Fault, Instance, ListWitness, State, slot};
 use specimen::{Arch, Module};
 
-/// What a driver knows from its load on.
+/// The state that a driver should have.
 #[derive(Debug, Clone)]
 pub(super) struct Model {
     pub(super) arch: Arch,
-    /// Of tcpip.sys and tcpip6.sys.
-    pub(super) known: [Known; 2],
-    /// What outlives the driver, of each: `None` where a fault may have kept it
-    /// from being written.
+    /// For tcpip.sys and tcpip6.sys.
+    pub(super) history: [ModuleHistory; 2],
+    /// The stored record of each, which outlives the driver: `None` where a
+    /// fault may have prevented the write.
     pub(super) remembered: [Option<Option<Memory>>; 2],
     pub(super) accepts: bool,
     pub(super) restores: bool,
-    /// It knows of the mark: a set that works takes it away. `None` where that
-    /// can't be told.
+    /// The driver knows of the start mark and removes it after a successful
+    /// set. `None` where unknown.
     pub(super) guarded: Option<bool>,
 }
 
-/// What the driver must say of a module, and do to it.
+/// The required answer about a module, and the required write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Prediction {
     /// Absent, not located, located.
@@ -38,20 +38,20 @@ pub(super) struct Prediction {
     pub(super) rvas: [u32; 3],
     pub(super) identity: Option<Identity>,
     pub(super) unlisted: bool,
-    /// The driver writes: over what, and what.
+    /// The value that the driver overwrites, and the new one.
     pub(super) write: Option<(u32, u32)>,
 }
 
-/// How far the search gets.
+/// Progress of the search.
 const ABSENT: u32 = 0;
 const NOT_LOCATED: u32 = 1;
 pub(super) const LOCATED: u32 = 2;
 impl Model {
-    /// Of a driver that is not loaded, in a system that was just started.
+    /// The model of an unloaded driver in a system just started.
     pub(super) fn new(arch: Arch) -> Model {
         Model {
             arch,
-            known: [Known::nothing(), Known::nothing()],
+            history: [ModuleHistory::nothing(), ModuleHistory::nothing()],
             remembered: [Some(None); 2],
             accepts: false,
             restores: false,
@@ -59,7 +59,7 @@ impl Model {
         }
     }
 
-    /// The driver forgets all but what is remembered for it.
+    /// Resets all state except the stored records.
     pub(super) fn forget(&mut self) {
         *self = Model {
             remembered: self.remembered,
@@ -67,46 +67,50 @@ impl Model {
         };
     }
 
-    /// A fault happened while the driver was at work: all that it knows may be
-    /// otherwise.
-    pub(super) fn doubt(&mut self) {
-        for known in &mut self.known {
-            known.certain = false;
+    /// A fault happened during a call: the driver's state is uncertain.
+    pub(super) fn mark_uncertain(&mut self) {
+        for history in &mut self.history {
+            history.certain = false;
         }
         self.guarded = None;
     }
 
-    /// What is remembered may be something else.
-    pub(super) fn unlearn(&mut self, really: bool) {
+    /// The stored records are uncertain.
+    pub(super) fn forget_records(&mut self, really: bool) {
         if really {
             self.remembered = [None; 2];
         }
     }
 
-    /// Something happened while nobody asked anything.
-    pub(super) fn notice(&mut self, fault: Fault) {
-        self.unlearn(matches!(fault, Fault::RecordGarbled(..)));
+    /// A fault happened between requests.
+    pub(super) fn apply_fault(&mut self, fault: Fault) {
+        self.forget_records(matches!(fault, Fault::RecordCorrupted(..)));
     }
 
-    /// Serves a request in thought. `None` where the outcome can't be told;
-    /// then the module's knowledge is in doubt.
-    pub(super) fn serve(
+    /// Predicts the answer to a request. `None` where the answer is uncertain;
+    /// then so is the module's history.
+    pub(super) fn predict(
         &mut self,
         state: &State,
         module: Module,
-        wish: Wish,
+        command: Command,
     ) -> Option<Prediction> {
         let slot = slot(module);
-        if !self.known[slot].certain {
+        if !self.history[slot].certain {
             return None;
         }
-        let prediction = self.predict(state, module, wish);
-        self.known[slot].certain = prediction.is_some();
+        let prediction = self.predict_certain(state, module, command);
+        self.history[slot].certain = prediction.is_some();
         prediction
     }
 
-    fn predict(&mut self, state: &State, module: Module, wish: Wish) -> Option<Prediction> {
-        let mut said = Prediction {
+    fn predict_certain(
+        &mut self,
+        state: &State,
+        module: Module,
+        command: Command,
+    ) -> Option<Prediction> {
+        let mut prediction = Prediction {
             state: ABSENT,
             reason: Reason::Done,
             detail: Some([0; 2]),
@@ -117,53 +121,57 @@ impl Model {
             write: None,
         };
         if !state.is_usable(module) {
-            return Some(said.status(Reason::Unusable, Status::ACCESS_DENIED));
+            return Some(prediction.status(Reason::Unusable, Status::ACCESS_DENIED));
         }
         let Some(loaded) = state.loaded(module) else {
-            return Some(said.refused(Reason::NotLoaded, [0; 2]));
+            return Some(prediction.refused(Reason::NotLoaded, [0; 2]));
         };
-        match state.list.says.truth() {
-            Witness::Confirms => {}
-            Witness::Silent => said.unlisted = true,
-            Witness::Contradicts => return Some(said.refused(Reason::ListDiffers, [0; 2])),
-            Witness::Fails(status) => return Some(said.status(Reason::ListUnavailable, status)),
+        match state.list.state.witness() {
+            ListWitness::Confirms => {}
+            ListWitness::Silent => prediction.unlisted = true,
+            ListWitness::Contradicts => {
+                return Some(prediction.refused(Reason::ListDiffers, [0; 2]));
+            }
+            ListWitness::Fails(status) => {
+                return Some(prediction.status(Reason::ListUnavailable, status));
+            }
         }
-        said.state = NOT_LOCATED;
+        prediction.state = NOT_LOCATED;
         if !loaded.page(0).valid {
-            return Some(said.refused(Reason::HeadersUnreadable, [0; 2]));
+            return Some(prediction.refused(Reason::HeadersUnreadable, [0; 2]));
         }
         let verdict = loaded.verdict()?;
         match (verdict, loaded.unreadable_code()) {
             (Err(reason @ (Reason::NotAnImage | Reason::WrongMachine)), _) => {
-                return Some(said.refused(reason, [0; 2]));
+                return Some(prediction.refused(reason, [0; 2]));
             }
             (Err(reason @ Reason::Inconsistent), _) => {
-                said.detail = None;
-                return Some(said.because(reason));
+                prediction.detail = None;
+                return Some(prediction.with_reason(reason));
             }
             (_, Some(section)) => {
                 let section = u32::try_from(section).expect("few sections");
-                return Some(said.refused(Reason::CodeUnreadable, [section, 0]));
+                return Some(prediction.refused(Reason::CodeUnreadable, [section, 0]));
             }
             (Err(reason), _) => {
-                said.detail = None;
-                return Some(said.because(reason));
+                prediction.detail = None;
+                return Some(prediction.with_reason(reason));
             }
             (Ok(()), None) => {}
         }
-        said.identity = Some(loaded.identity());
-        if !self.meets(state, loaded)? {
-            return Some(said.refused(Reason::Changed, [0; 2]));
+        prediction.identity = Some(loaded.identity());
+        if !self.is_known_module(state, loaded)? {
+            return Some(prediction.refused(Reason::Changed, [0; 2]));
         }
-        said.state = LOCATED;
-        self.look_and_change(state, loaded, wish, said)
+        prediction.state = LOCATED;
+        self.predict_located(state, loaded, command, prediction)
     }
 
-    /// Whether the driver takes the module for the one that it knows.
-    fn meets(&mut self, state: &State, loaded: &Instance) -> Option<bool> {
+    /// Whether the driver takes the module for the one in its history.
+    fn is_known_module(&mut self, state: &State, loaded: &Instance) -> Option<bool> {
         let slot = slot(loaded.module);
-        let (known, now) = (&mut self.known[slot], Place::of(loaded));
-        match known.located {
+        let (history, now) = (&mut self.history[slot], Location::new(loaded));
+        match history.located {
             Some(before) if before.identity == now.identity => {
                 let same_place = before.threshold == now.threshold;
                 if !same_place || (before.base == now.base && before != now) {
@@ -171,40 +179,40 @@ impl Model {
                 }
             }
             _ => {
-                let recalled = match state.broken.recall || state.broken.boot {
+                let recalled = match state.failing.read_record || state.failing.boot_id {
                     true => None,
                     false => self.remembered[slot]?.or_else(|| {
-                        let former = Memory::read(state.former[slot].as_ref()?);
+                        let former = Memory::read(state.v0_1_records[slot].as_ref()?);
                         let right = former.identity == now.identity
                             && is_limit(former.last)
                             && is_limit(former.original);
-                        if right && !state.broken.remember {
+                        if right && !state.failing.write_record {
                             self.remembered[slot] = Some(Some(former));
                         }
                         right.then_some(former)
                     }),
                 };
-                known.memory = recalled.filter(|memory| memory.identity == now.identity);
-                known.earlier = known.memory.is_some();
+                history.memory = recalled.filter(|memory| memory.identity == now.identity);
+                history.earlier = history.memory.is_some();
             }
         }
-        known.located = Some(now);
+        history.located = Some(now);
         Some(true)
     }
 
-    /// What follows once the limit is located and the module known.
-    fn look_and_change(
+    /// Predicts the answer once the limit is located.
+    fn predict_located(
         &mut self,
         state: &State,
         loaded: &Instance,
-        wish: Wish,
-        mut said: Prediction,
+        command: Command,
+        mut prediction: Prediction,
     ) -> Option<Prediction> {
         let truth = &loaded.build().specimen.truth;
-        said.rvas = [truth.threshold, truth.count, truth.queue];
+        prediction.rvas = [truth.threshold, truth.count, truth.queue];
         let page = loaded.page(truth.threshold);
         // A fault takes the limit's page away; the others may lie beside it.
-        if said
+        if prediction
             .rvas
             .iter()
             .any(|&rva| loaded.page(rva).valid != page.valid)
@@ -212,32 +220,32 @@ impl Model {
             return None;
         }
         if !page.valid {
-            return Some(said.refused(Reason::PageInvalid, [0; 2]));
+            return Some(prediction.refused(Reason::PageInvalid, [0; 2]));
         }
-        said.values = said.rvas.map(|rva| loaded.dword(rva));
-        let known = &mut self.known[slot(loaded.module)];
-        let [current, half_open, _] = said.values;
+        prediction.values = prediction.rvas.map(|rva| loaded.dword(rva));
+        let history = &mut self.history[slot(loaded.module)];
+        let [current, half_open, _] = prediction.values;
         if half_open < 0x8000_0000 {
-            known.peak = known.peak.max(half_open);
+            history.peak = history.peak.max(half_open);
         }
-        let Wish::Set { limit, expected } = wish else {
-            return Some(said);
+        let Command::Set { limit, expected } = command else {
+            return Some(prediction);
         };
 
-        // Something hides it, or the list is made up.
-        if said.unlisted && !self.accepts {
-            return Some(said.refused(Reason::ListDiffers, [0; 2]));
+        // Something hides it, or the list is fake.
+        if prediction.unlisted && !self.accepts {
+            return Some(prediction.refused(Reason::ListDiffers, [0; 2]));
         }
         if current == limit && is_limit(limit) {
             return Some(match expected {
                 Expected::Just(named) if named != current => {
-                    said.refused(Reason::NotAsNamed, [current, named])
+                    prediction.refused(Reason::NotAsNamed, [current, named])
                 }
-                // There is nothing to write, and it does not become ours.
-                _ => said,
+                // There is nothing to write, and nothing to record.
+                _ => prediction,
             });
         }
-        let wrote = known.memory.is_some_and(|memory| memory.last == current);
+        let wrote = history.memory.is_some_and(|memory| memory.last == current);
         let own = if wrote { current } else { 10 };
         let unexpected = match expected {
             Expected::Just(_) => Reason::NotAsNamed,
@@ -260,39 +268,39 @@ impl Model {
             Some((Reason::ImplausibleValue, [current, 0]))
         } else if current != expected {
             Some((unexpected, [current, expected]))
-        } else if state.broken.exchange {
+        } else if state.failing.exchange {
             Some((Reason::NotPermitted, [0; 2]))
         } else {
             None
         };
         if let Some((reason, detail)) = refusal {
-            return Some(said.refused(reason, detail));
+            return Some(prediction.refused(reason, detail));
         }
-        said.write = Some((current, limit));
-        said.values[0] = limit;
+        prediction.write = Some((current, limit));
+        prediction.values[0] = limit;
         let memory = Memory {
             identity: loaded.identity(),
             last: limit,
-            original: known.memory.map_or(current, |memory| memory.original),
+            original: history.memory.map_or(current, |memory| memory.original),
         };
-        known.memory = Some(memory);
-        known.earlier = false;
-        if !state.broken.remember && !state.broken.boot {
+        history.memory = Some(memory);
+        history.earlier = false;
+        if !state.failing.write_record && !state.failing.boot_id {
             self.remembered[slot(loaded.module)] = Some(Some(memory));
         }
-        Some(said)
+        Some(prediction)
     }
 }
 
 impl Prediction {
-    fn because(mut self, reason: Reason) -> Prediction {
+    fn with_reason(mut self, reason: Reason) -> Prediction {
         self.reason = reason;
         self
     }
 
     fn refused(mut self, reason: Reason, detail: [u32; 2]) -> Prediction {
         self.detail = Some(detail);
-        self.because(reason)
+        self.with_reason(reason)
     }
 
     fn status(self, reason: Reason, status: Status) -> Prediction {

@@ -1,5 +1,4 @@
-//! Requests as they cross: bytes, lengths, and what they mean, read here by
-//! hand.
+//! Requests as bytes and lengths, built and parsed independently of the driver.
 
 use proptest::prelude::{any, prop_oneof};
 use proptest::strategy::{Just, Strategy};
@@ -7,44 +6,44 @@ use proptest::{collection, option};
 use tcplimit_driver::Device;
 use tcplimit_protocol::Status;
 
-use crate::kernel::{Number, Which};
+use crate::kernel::{DeviceId, Number};
 use specimen::Module;
 
-/// Bytes of an answer of ours.
+/// Bytes of an answer.
 pub(super) const ANSWER: usize = 104;
-/// Bytes of the record of 2005.
+/// Bytes of the legacy record.
 pub(super) const RECORD: usize = 16;
-/// What programs of 2005 have room for.
+/// Output length of programs of 2005.
 const USUAL: usize = RECORD + 3072;
 
-/// How much room a program has for the answer.
+/// A program's output length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Output {
-    /// As programs have it.
+    /// The length that programs use.
     #[proptest(weight = 4)]
     Usual,
     /// Just enough for a record.
     Record,
-    /// So many bytes.
+    /// This many bytes.
     #[proptest(weight = 2)]
     Bytes(#[proptest(strategy = "0u16..600")] u16),
 }
 
 /// A request that may be wrong in any way.
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub struct Odd {
-    /// To which device.
-    pub device: Which,
-    /// Its code.
+pub struct RawRequest {
+    /// The device.
+    pub device: DeviceId,
+    /// The control code.
     pub code: Code,
-    /// What is sent.
+    /// The input.
     pub content: Content,
-    /// So many bytes of it, filled up with zeros.
+    /// The input's length: cut, or filled up with zeros.
     #[proptest(strategy = "option::weighted(0.4, 0u8..32)")]
     pub length: Option<u8>,
-    /// A byte of it is changed: where, and which bits.
+    /// A byte to change: its place, and which bits.
     pub flip: Option<(u8, u8)>,
-    /// Room for the answer.
+    /// The output length.
     pub output: Output,
 }
 
@@ -67,12 +66,12 @@ pub enum Code {
     Any(u32),
 }
 
-/// What is sent.
+/// The input of a request.
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
 pub enum Content {
-    /// A request of ours: fields behind the header.
+    /// A request to our device: fields behind the header.
     Ours(#[proptest(strategy = "collection::vec(field(), 0..5)")] Vec<u32>),
-    /// A record of 2005.
+    /// A legacy record.
     Legacy(Number),
     /// Anything.
     Bytes(Vec<u8>),
@@ -95,22 +94,22 @@ pub(super) struct Request {
     pub(super) output: usize,
 }
 
-/// What it asks for.
+/// A parsed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct ParsedRequest {
     pub(super) module: Module,
-    pub(super) wish: Wish,
-    /// The answer is a record of 2005.
+    pub(super) command: Command,
+    /// The answer is a legacy record.
     pub(super) legacy: bool,
 }
 
-/// To look, or to change.
+/// Query or change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
-    Look,
+pub(super) enum Command {
+    Query,
     Set {
         limit: u32,
-        /// What must be in force; `None` for what the driver thinks.
+        /// The limit that must be in force.
         expected: Expected,
     },
 }
@@ -118,11 +117,11 @@ pub(super) enum Wish {
 /// The limit that must be in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// 10, or what the driver wrote.
+    /// 10, or the limit that the driver wrote.
     Own,
-    /// This.
+    /// Only this.
     Just(u32),
-    /// 10, what the driver wrote, or this.
+    /// 10, the limit that the driver wrote, or this.
     OwnOr(u32),
 }
 
@@ -162,27 +161,27 @@ impl Request {
         }
     }
 
-    pub(super) fn odd(odd: &Odd) -> Request {
-        let mut input = match &odd.content {
+    pub(super) fn raw(raw: &RawRequest) -> Request {
+        let mut input = match &raw.content {
             Content::Ours(fields) => ours(fields),
             &Content::Legacy(Number(limit)) => legacy_record(limit),
             Content::Bytes(bytes) => bytes.clone(),
         };
-        if let Some(length) = odd.length {
+        if let Some(length) = raw.length {
             input.resize(usize::from(length), 0);
         }
-        if let Some((place, bits)) = odd.flip
+        if let Some((place, bits)) = raw.flip
             && !input.is_empty()
         {
             let place = usize::from(place) % input.len();
             input[place] ^= bits;
         }
-        let device = odd.device.into();
+        let device = raw.device.into();
         Request {
             device,
-            code: odd.code.number(),
+            code: raw.code.number(),
             input,
-            output: odd.output.bytes(device),
+            output: raw.output.bytes(device),
         }
     }
 
@@ -195,20 +194,20 @@ impl Request {
         }
     }
 
-    /// What it asks for, or how it must be refused.
-    pub(super) fn read(&self) -> Result<Asked, Status> {
+    /// Parses the request; the status of a refusal.
+    pub(super) fn parse(&self) -> Result<ParsedRequest, Status> {
         let wanted = match (self.device, self.code) {
             (Device::Ours, QUERY) => 3,
             (Device::Ours, SET) => 5,
             (Device::Ours, RESET) => 4,
-            (Device::Legacy, LEGACY_GET) => return self.legacy(Wish::Look),
+            (Device::Legacy, LEGACY_GET) => return self.legacy(Command::Query),
             (Device::Legacy, LEGACY_SET) => {
                 let limit = self.field(0).filter(|_| self.input.len() >= RECORD);
-                let wish = Wish::Set {
+                let command = Command::Set {
                     limit: limit.ok_or(Status::INFO_LENGTH_MISMATCH)?,
                     expected: Expected::Own,
                 };
-                return self.legacy(wish);
+                return self.legacy(command);
             }
             _ => return Err(Status::INVALID_DEVICE_REQUEST),
         };
@@ -234,31 +233,31 @@ impl Request {
             Some(0) | None => Expected::Own,
             Some(expected) => Expected::Just(expected),
         };
-        let wish = match self.code {
-            QUERY => Wish::Look,
-            SET => Wish::Set {
+        let command = match self.code {
+            QUERY => Command::Query,
+            SET => Command::Set {
                 limit: self.field(3).unwrap_or_default(),
                 expected,
             },
-            _ => Wish::Set {
+            _ => Command::Set {
                 limit: 10,
                 expected,
             },
         };
-        Ok(Asked {
+        Ok(ParsedRequest {
             module,
-            wish,
+            command,
             legacy: false,
         })
     }
 
-    fn legacy(&self, wish: Wish) -> Result<Asked, Status> {
+    fn legacy(&self, command: Command) -> Result<ParsedRequest, Status> {
         if self.output < RECORD {
             return Err(Status::BUFFER_TOO_SMALL);
         }
-        Ok(Asked {
+        Ok(ParsedRequest {
             module: Module::Tcpip,
-            wish,
+            command,
             legacy: true,
         })
     }
@@ -306,7 +305,7 @@ fn id(module: Module) -> u32 {
     }
 }
 
-/// A record of ours: its size, version 1, and fields.
+/// A record: its size, version 1, and fields.
 fn ours(fields: &[u32]) -> Vec<u8> {
     let size = u32::try_from(8 + 4 * fields.len()).expect("few fields");
     let all = [size, 1].into_iter().chain(fields.iter().copied());

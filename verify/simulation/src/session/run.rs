@@ -1,5 +1,5 @@
-//! A session, run: the driver in its system, the model beside it, and after
-//! each step all that must hold.
+//! Runs a session: the driver in its system, the model beside it, and the checks
+//! after each step.
 
 use std::panic::{self, AssertUnwindSafe};
 
@@ -7,40 +7,42 @@ use tcplimit_driver::{Driver, Event, Text};
 use tcplimit_protocol::{Reason, Status};
 
 use super::answer::{self, Answer};
-use super::before::Before;
+use super::checkpoint::Checkpoint;
 use super::model::{Model, Prediction};
-use super::request::{Asked, Request, Wish};
-use super::{Action, Armed, Session, Step};
-use crate::kernel::{Configuration, Machine, Number, PowerFailure, System, Watched, World, slot};
+use super::request::{Command, ParsedRequest, Request};
+use super::{Action, ScheduledFault, Session, Step};
+use crate::kernel::{
+    AddressLayout, CheckedExclusion, Configuration, Number, PowerFailure, Processor, System, slot,
+};
 
-/// The driver, the system that it runs in, and what it should know.
+/// The driver, its system, and the model.
 #[derive(Debug)]
-pub struct Run<M: Machine> {
+pub struct Run<M: Processor> {
     pub(super) system: Configuration,
-    pub(super) world: World,
-    pub(super) driver: Driver<System<M>, Watched>,
+    pub(super) layout: AddressLayout,
+    pub(super) driver: Driver<System<M>, CheckedExclusion>,
     pub(super) is_loaded: bool,
     pub(super) model: Model,
-    foretold: bool,
+    predicted: bool,
 }
 
-/// What came out of a step: what programs see of it.
+/// The visible result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    /// How a request was completed, or another call of the driver.
+pub struct StepResult {
+    /// The status of the request or other call.
     pub status: Status,
-    /// What was copied out.
+    /// Bytes copied out.
     pub output: Vec<u8>,
-    /// What the event log was told, in words.
+    /// Entries of the event log, as text.
     pub events: Vec<String>,
-    /// The model knew the answer to a request beforehand.
-    pub foretold: bool,
+    /// The model predicted the answer to a request.
+    pub predicted: bool,
 }
 
-impl<M: Machine> Run<M> {
-    /// Runs a whole session; what was said at each step.
-    pub fn all(session: &Session, world: World) -> Vec<Said> {
-        let mut run = Run::<M>::start(&session.system, world);
+impl<M: Processor> Run<M> {
+    /// Runs a whole session; the result of each step.
+    pub fn session(session: &Session, layout: AddressLayout) -> Vec<StepResult> {
+        let mut run = Run::<M>::start(&session.system, layout);
         let load = Step {
             action: Action::Load,
             faults: session.faults.clone(),
@@ -49,17 +51,17 @@ impl<M: Machine> Run<M> {
         steps.map(|step| run.step(step)).collect()
     }
 
-    /// A system that was just started, and a driver that is not loaded.
-    pub fn start(system: &Configuration, world: World) -> Run<M> {
-        let kernel = System::start(system, world);
+    /// A system just started, and a driver not loaded.
+    pub fn start(system: &Configuration, layout: AddressLayout) -> Run<M> {
+        let kernel = System::start(system, layout);
         let exclusion = kernel.exclusion();
         Run {
             system: system.clone(),
-            world,
+            layout,
             driver: Driver::new(kernel, exclusion),
             is_loaded: false,
             model: Model::new(system.arch),
-            foretold: false,
+            predicted: false,
         }
     }
 
@@ -73,47 +75,47 @@ impl<M: Machine> Run<M> {
         self.is_loaded
     }
 
-    /// Does something, and checks all that must hold then.
-    pub fn step(&mut self, step: &Step) -> Said {
-        let before = Before::of(&self.kernel().state());
-        self.foretold = false;
-        for &Armed { call, fault } in &step.faults {
-            self.kernel().state().arm(usize::from(call), fault);
+    /// Performs a step and checks its effects.
+    pub fn step(&mut self, step: &Step) -> StepResult {
+        let before = Checkpoint::take(&self.kernel().state());
+        self.predicted = false;
+        for &ScheduledFault { call, fault } in &step.faults {
+            self.kernel().state().schedule(usize::from(call), fault);
         }
-        let work = AssertUnwindSafe(|| self.act(&step.action, &before));
+        let work = AssertUnwindSafe(|| self.perform(&step.action, &before));
         match panic::catch_unwind(work) {
             Ok((status, output)) => {
                 let mut state = self.kernel().state();
-                state.disarm();
+                state.cancel_faults();
                 let events = state.events.get(before.events..).unwrap_or_default();
-                Said {
+                StepResult {
                     status,
                     output,
-                    events: events.iter().map(words).collect(),
-                    foretold: self.foretold,
+                    events: events.iter().map(render).collect(),
+                    predicted: self.predicted,
                 }
             }
             Err(thrown) if thrown.is::<PowerFailure>() => {
-                self.lights_out(&step.action, &before);
-                Said {
+                self.recover_from_power_failure(&step.action, &before);
+                StepResult {
                     status: Status::SUCCESS,
                     output: Vec::new(),
                     events: Vec::new(),
-                    foretold: false,
+                    predicted: false,
                 }
             }
             Err(thrown) => panic::resume_unwind(thrown),
         }
     }
 
-    fn act(&mut self, action: &Action, before: &Before) -> (Status, Vec<u8>) {
+    fn perform(&mut self, action: &Action, before: &Checkpoint) -> (Status, Vec<u8>) {
         let request = match *action {
             Action::Load => return (self.load(before), Vec::new()),
             Action::Unload => return (self.unload(before), Vec::new()),
             Action::Restart => return (self.restart(), Vec::new()),
             Action::Recreate => {
                 let status = self.unload(before);
-                self.kernel().state().former = [None; 2];
+                self.kernel().state().v0_1_records = [None; 2];
                 return (status, Vec::new());
             }
             Action::Happens(fault) => {
@@ -124,7 +126,7 @@ impl<M: Machine> Run<M> {
                     return (self.restart(), Vec::new());
                 }
                 drop(state);
-                self.model.notice(fault);
+                self.model.apply_fault(fault);
                 return (Status::SUCCESS, Vec::new());
             }
             Action::Open { relative } => return (self.open(relative, before), Vec::new()),
@@ -140,25 +142,25 @@ impl<M: Machine> Run<M> {
             } => Request::reset(module, expected),
             Action::LegacyGet(output) => Request::legacy_get(output),
             Action::LegacySet(Number(limit), output) => Request::legacy_set(limit, output),
-            Action::Odd(ref odd) => Request::odd(odd),
+            Action::Raw(ref raw) => Request::raw(raw),
         };
         self.request(&request, before)
     }
 
-    /// A request to one of the devices, if they are there.
-    fn request(&mut self, request: &Request, before: &Before) -> (Status, Vec<u8>) {
+    /// Sends a request to a device, if the driver is loaded.
+    fn request(&mut self, request: &Request, before: &Checkpoint) -> (Status, Vec<u8>) {
         if !self.is_loaded {
             return (Status::SUCCESS, Vec::new());
         }
-        // What the system allocates holds whatever was there before.
+        // The system's buffer is not cleared.
         let mut buffer = request.input.clone();
         buffer.resize(request.input.len().max(request.output), 0xA5);
         let untouched = buffer.clone();
-        let asked = request.read();
+        let parsed = request.parse();
         let mut model = self.model.clone();
-        let predicted = asked.ok().and_then(|asked| {
+        let predicted = parsed.ok().and_then(|parsed| {
             let state = self.kernel().state();
-            model.serve(&state, asked.module, asked.wish)
+            model.predict(&state, parsed.module, parsed.command)
         });
 
         let (input, output) = (request.input.len(), request.output);
@@ -166,111 +168,111 @@ impl<M: Machine> Run<M> {
             .driver
             .control(request.device, request.code, &mut buffer, input, output);
         assert!(done.information <= output, "more than there is room for");
-        let (said, rest) = buffer.split_at(done.information);
+        let (answer, rest) = buffer.split_at(done.information);
         assert_eq!(
             rest,
             &untouched[done.information..],
             "bytes beyond the answer"
         );
-        before.holds(&self.kernel().state());
+        before.check_invariants(&self.kernel().state());
 
-        let asked = match asked {
-            Ok(asked) => asked,
+        let parsed = match parsed {
+            Ok(parsed) => parsed,
             Err(status) => {
-                assert_eq!((done.status, said), (status, &[][..]), "{request:X?}");
+                assert_eq!((done.status, answer), (status, &[][..]), "{request:X?}");
                 let calls = self.kernel().state().calls();
                 assert_eq!(calls, before.calls, "a malformed request gets no further");
                 return (done.status, Vec::new());
             }
         };
         assert_eq!(done.status, Status::SUCCESS, "{request:X?}");
-        if before.is_over(&self.kernel().state()) {
-            self.doubt(before);
+        if before.has_fault_since(&self.kernel().state()) {
+            self.mark_uncertain(before);
         } else {
             self.model = model;
-            self.foretold = predicted.is_some();
+            self.predicted = predicted.is_some();
         }
-        if asked.legacy {
-            answer::is_log(said, output);
-            self.of_2005(said, output, asked, predicted, before);
+        if parsed.legacy {
+            answer::assert_log_format(answer, output);
+            self.check_legacy_answer(answer, output, parsed, predicted, before);
         } else {
-            self.ours(&Answer::read(said), asked, predicted, before);
+            self.check_answer(&Answer::read(answer), parsed, predicted, before);
         }
-        (done.status, said.to_vec())
+        (done.status, answer.to_vec())
     }
 
-    /// Checks an answer of ours.
-    fn ours(
+    /// Checks an answer of our device.
+    fn check_answer(
         &mut self,
-        said: &Answer,
-        asked: Asked,
+        answer: &Answer,
+        parsed: ParsedRequest,
         predicted: Option<Prediction>,
-        before: &Before,
+        before: &Checkpoint,
     ) {
-        let slot = slot(asked.module);
+        let slot = slot(parsed.module);
         let state = self.driver.kernel().state();
-        let disturbed = before.is_over(&state);
-        assert_eq!(said.module, [4, 6][slot]);
-        before.is_told(&state, asked, said.reason());
+        let disturbed = before.has_fault_since(&state);
+        assert_eq!(answer.module, [4, 6][slot]);
+        before.assert_logged(&state, parsed, answer.reason());
         if disturbed {
             return;
         }
         match predicted {
             Some(predicted) => {
-                predicted.is_what(said, asked.module, self.model.arch);
-                self.model.is_what(said, slot);
-                before.wrote(&state, predicted.write.as_slice());
+                predicted.assert_matches(answer, parsed.module, self.model.arch);
+                self.model.assert_matches(answer, slot);
+                before.assert_writes(&state, predicted.write.as_slice());
             }
             None => {
-                said.is_true_of(state.loaded(asked.module));
-                let remembered = state.remembers > before.remembers;
+                answer.assert_true_of(state.loaded(parsed.module));
+                let remembered = state.record_writes > before.record_writes;
                 self.model
-                    .adopt(said, state.loaded(asked.module), remembered);
+                    .learn_from(answer, state.loaded(parsed.module), remembered);
             }
         }
         drop(state);
-        self.mark(asked, said.reason() == Reason::Done, before);
+        self.check_start_mark(parsed, answer.reason() == Reason::Done, before);
     }
 
-    /// Checks an answer of 2005.
-    fn of_2005(
+    /// Checks an answer of the legacy device.
+    fn check_legacy_answer(
         &mut self,
-        said: &[u8],
+        answer: &[u8],
         output: usize,
-        asked: Asked,
+        parsed: ParsedRequest,
         predicted: Option<Prediction>,
-        before: &Before,
+        before: &Checkpoint,
     ) {
         let state = self.driver.kernel().state();
-        let disturbed = before.is_over(&state);
-        let reason = answer::reason_of(said, before.events(&state), asked);
-        before.is_told(&state, asked, reason);
+        let disturbed = before.has_fault_since(&state);
+        let reason = answer::legacy_reason(answer, before.events(&state), parsed);
+        before.assert_logged(&state, parsed, reason);
         if disturbed {
             return;
         }
         match predicted {
             Some(predicted) => {
-                answer::is_record(said, output, &predicted);
-                before.wrote(&state, predicted.write.as_slice());
+                answer::assert_legacy_record(answer, output, &predicted);
+                before.assert_writes(&state, predicted.write.as_slice());
             }
-            // Too little is said to learn from.
+            // A legacy answer has too little to learn from.
             None => {
-                self.model.known[slot(asked.module)].certain = false;
-                if state.remembers > before.remembers {
-                    self.model.remembered[slot(asked.module)] = None;
+                self.model.history[slot(parsed.module)].certain = false;
+                if state.record_writes > before.record_writes {
+                    self.model.remembered[slot(parsed.module)] = None;
                 }
             }
         }
         drop(state);
-        self.mark(asked, reason == Reason::Done, before);
+        self.check_start_mark(parsed, reason == Reason::Done, before);
     }
 
-    /// Checks the mark that guards the start after a request without a fault.
-    fn mark(&mut self, asked: Asked, done: bool, before: &Before) {
+    /// Checks the start mark after a request without a fault.
+    fn check_start_mark(&mut self, parsed: ParsedRequest, done: bool, before: &Checkpoint) {
         let state = self.driver.kernel().state();
-        let works = done && matches!(asked.wish, Wish::Set { .. });
+        let works = done && matches!(parsed.command, Command::Set { .. });
         match self.model.guarded {
-            Some(true) if works && !state.broken.guard_write => {
+            Some(true) if works && !state.failing.guard_write => {
                 assert!(!state.guard, "a set that works takes the mark away");
                 self.model.guarded = Some(false);
             }
@@ -279,7 +281,7 @@ impl<M: Machine> Run<M> {
         }
     }
 
-    fn open(&mut self, relative: bool, before: &Before) -> Status {
+    fn open(&mut self, relative: bool, before: &Checkpoint) -> Status {
         if !self.is_loaded {
             return Status::SUCCESS;
         }
@@ -289,16 +291,16 @@ impl<M: Machine> Run<M> {
         status
     }
 
-    pub(super) fn doubt(&mut self, before: &Before) {
+    pub(super) fn mark_uncertain(&mut self, before: &Checkpoint) {
         let state = self.driver.kernel().state();
-        self.model.doubt();
+        self.model.mark_uncertain();
         self.model
-            .unlearn(state.remembers > before.remembers || state.garbled);
+            .forget_records(state.record_writes > before.record_writes || state.record_corrupted);
     }
 }
 
-/// An entry of the event log as people read it.
-fn words(event: &Event) -> String {
+/// The text of an entry of the event log.
+fn render(event: &Event) -> String {
     let mut line = [0; 512];
     let mut text = Text::new(&mut line);
     event.write(&mut text);

@@ -1,14 +1,14 @@
-//! What the driver must do when it is loaded and unloaded.
+//! Predictions for load and unload.
 
 use tcplimit_protocol::Reason;
 
-use super::known::{Known, Memory, Start};
 use super::model::Model;
-use super::request::{Expected, Wish};
+use super::module_history::{Memory, ModuleHistory, Start};
+use super::request::{Command, Expected};
 use crate::kernel::{Number, State, Value};
 use specimen::Module;
 
-/// What becomes of a stored limit, where there is one.
+/// Outcomes of a stored limit.
 const APPLIED: u32 = 1;
 const SAFE_MODE: u32 = 2;
 const GUARDED: u32 = 3;
@@ -25,21 +25,21 @@ impl Start {
 }
 
 impl Model {
-    /// Loads the driver in thought, once its devices are there. `None` where
-    /// what comes of it can't be told; the writes that it makes otherwise.
+    /// Predicts the writes of a load whose devices were created. `None` where
+    /// they are uncertain.
     pub(super) fn load(&mut self, state: &State) -> Option<Vec<(u32, u32)>> {
-        let broken = state.broken;
+        let failing = state.failing;
         let settings = &state.settings;
-        self.accepts = settings.accept_unknown_rights.is_on() && !broken.settings;
-        self.restores = settings.restore.is_on() && !broken.settings;
-        // What can't be read may be there.
-        self.guarded = Some(state.guard || broken.guard_read);
+        self.accepts = settings.accept_unknown_rights.is_on() && !failing.settings;
+        self.restores = settings.restore.is_on() && !failing.settings;
+        // A mark that can't be read counts as set.
+        self.guarded = Some(state.guard || failing.guard_read);
         let mut wanted = Vec::new();
         for (slot, module) in MODULES {
-            let start = &mut self.known[slot].start;
+            let start = &mut self.history[slot].start;
             match settings.limit[slot] {
                 Value::Unreadable => start.refuse(Reason::SettingUnreadable),
-                _ if broken.settings => start.refuse(Reason::SettingUnreadable),
+                _ if failing.settings => start.refuse(Reason::SettingUnreadable),
                 Value::Absent => {}
                 Value::Number(Number(limit)) => {
                     start.configured = limit;
@@ -47,10 +47,10 @@ impl Model {
                 }
             }
         }
-        let all = |known: &mut [Known; 2], outcome, reason| {
+        let all = |history: &mut [ModuleHistory; 2], outcome, reason| {
             for &(slot, ..) in &wanted {
-                known[slot].start.outcome = outcome;
-                known[slot].start.reason = reason;
+                history[slot].start.outcome = outcome;
+                history[slot].start.reason = reason;
             }
             Some(Vec::new())
         };
@@ -58,66 +58,66 @@ impl Model {
             return Some(Vec::new());
         }
         if state.safe_mode {
-            return all(&mut self.known, SAFE_MODE, Reason::Done);
+            return all(&mut self.history, SAFE_MODE, Reason::Done);
         }
-        if broken.guard_read {
-            return all(&mut self.known, REFUSED, Reason::GuardFailed);
+        if failing.guard_read {
+            return all(&mut self.history, REFUSED, Reason::GuardFailed);
         }
         if state.guard {
-            return all(&mut self.known, GUARDED, Reason::Done);
+            return all(&mut self.history, GUARDED, Reason::Done);
         }
-        if broken.guard_write {
+        if failing.guard_write {
             self.guarded = Some(true);
-            return all(&mut self.known, REFUSED, Reason::GuardFailed);
+            return all(&mut self.history, REFUSED, Reason::GuardFailed);
         }
         let mut writes = Some(Vec::new());
         for (slot, module, limit) in wanted {
             let expected = match settings.expect[slot] {
                 Value::Unreadable => {
-                    self.known[slot].start.refuse(Reason::SettingUnreadable);
+                    self.history[slot].start.refuse(Reason::SettingUnreadable);
                     continue;
                 }
                 Value::Absent => Expected::Own,
                 Value::Number(Number(expected)) => Expected::OwnOr(expected),
             };
-            match self.serve(state, module, Wish::Set { limit, expected }) {
-                Some(said) if said.reason == Reason::Done => {
-                    self.known[slot].start.outcome = APPLIED;
+            match self.predict(state, module, Command::Set { limit, expected }) {
+                Some(prediction) if prediction.reason == Reason::Done => {
+                    self.history[slot].start.outcome = APPLIED;
                     if let Some(writes) = &mut writes {
-                        writes.extend(said.write);
+                        writes.extend(prediction.write);
                     }
                 }
-                Some(said) => self.known[slot].start.refuse(said.reason),
+                Some(prediction) => self.history[slot].start.refuse(prediction.reason),
                 None => writes = None,
             }
         }
         writes
     }
 
-    /// Unloads the driver in thought; as [`Model::load`].
+    /// Predicts the writes of an unload; as [`Model::load`].
     pub(super) fn unload(&mut self, state: &State) -> Option<Vec<(u32, u32)>> {
         let mut writes = Some(Vec::new());
         if !self.restores {
             return writes;
         }
         for (slot, module) in MODULES {
-            let Some(looked) = self.serve(state, module, Wish::Look) else {
+            let Some(looked) = self.predict(state, module, Command::Query) else {
                 writes = None;
                 continue;
             };
-            let Some(Memory { last, original, .. }) = self.known[slot].memory else {
+            let Some(Memory { last, original, .. }) = self.history[slot].memory else {
                 continue;
             };
             let back = looked.values[0] == original;
             if last == original || back || looked.reason != Reason::Done {
                 continue;
             }
-            let wish = Wish::Set {
+            let command = Command::Set {
                 limit: original,
                 expected: Expected::Just(last),
             };
-            match (self.serve(state, module, wish), &mut writes) {
-                (Some(said), Some(writes)) => writes.extend(said.write),
+            match (self.predict(state, module, command), &mut writes) {
+                (Some(prediction), Some(writes)) => writes.extend(prediction.write),
                 _ => writes = None,
             }
         }

@@ -1,48 +1,54 @@
-//! The system itself: that it notices what the driver must not do, and that
-//! its builds are what they say.
+//! The simulated system itself: it detects violations, and its builds get their
+//! stated verdicts.
 
 use scanner_core::policy::{PageFacts, WriteRequest, permit};
 use scanner_core::{Headers, Image, MappedSection, Rva, Section, locate};
 use simulation::kernel::{
-    Configuration, Fault, Installed, Number, System, World, X64, X86, all, named,
+    AddressLayout, Configuration, Fault, Installed, Number, System, X64, X86, all, named,
 };
 use simulation::session::{Action, Answer, Run};
 use specimen::{Arch, Module};
-use tcplimit_driver::{Device, Exclusion, Held, Kernel};
+use tcplimit_driver::{Device, Exclusion, Kernel, ModuleRef};
 use tcplimit_protocol::Reason;
 
 const TCPIP: scanner_core::Module = scanner_core::Module::Tcpip;
 
-/// What the system noted while something was done in the exclusion.
-fn noted(work: impl FnOnce(&System<X86>)) -> Vec<String> {
-    let system = System::start(&Configuration::x86(), World::First);
+/// The violations while `work` ran inside the exclusion.
+fn violations(work: impl FnOnce(&System<X86>)) -> Vec<String> {
+    let system = System::start(&Configuration::x86(), AddressLayout::First);
     system.exclusion().inside(|| work(&system));
     let state = system.state();
     state.violations().to_vec()
 }
 
-fn notes(what: &str, work: impl FnOnce(&System<X86>)) {
-    let noted = noted(work);
-    assert!(noted.iter().any(|note| note.contains(what)), "{noted:?}");
+fn assert_violation(expected: &str, work: impl FnOnce(&System<X86>)) {
+    let noted = violations(work);
+    assert!(
+        noted.iter().any(|note| note.contains(expected)),
+        "{noted:?}"
+    );
 }
 
 #[test]
-fn reading_what_is_no_code_is_noted() {
+fn reads_outside_code_are_noted() {
     let truth = &all()[named("tcpip-2003-sp2-x86")].specimen.truth;
     let data = Rva(truth.threshold);
-    notes("some of it in .data", |system| {
-        system.hold(TCPIP).unwrap().bytes(data, 4);
+    assert_violation("some of it in .data", |system| {
+        system.reference_module(TCPIP).unwrap().bytes(data, 4);
     });
-    notes("past the module's end", |system| {
-        let held = system.hold(TCPIP).unwrap();
+    assert_violation("past the module's end", |system| {
+        let held = system.reference_module(TCPIP).unwrap();
         assert_eq!(held.bytes(Rva(0), u32::MAX), None);
     });
-    notes("no place for a variable", |system| {
-        system.hold(TCPIP).unwrap().read(Rva(data.0 + 1));
+    assert_violation("where no variable can be", |system| {
+        system
+            .reference_module(TCPIP)
+            .unwrap()
+            .read(Rva(data.0 + 1));
     });
     assert_eq!(
-        noted(|system| {
-            let held = system.hold(TCPIP).unwrap();
+        violations(|system| {
+            let held = system.reference_module(TCPIP).unwrap();
             assert!(held.bytes(Rva(0), 0x1000).is_some());
             assert_eq!(held.read(data), Some(10));
         }),
@@ -52,8 +58,8 @@ fn reading_what_is_no_code_is_noted() {
 
 #[test]
 fn a_page_of_a_discarded_section_cannot_be_read() {
-    noted(|system| {
-        let held = system.hold(TCPIP).unwrap();
+    violations(|system| {
+        let held = system.reference_module(TCPIP).unwrap();
         let build = &all()[named("tcpip-2003-sp2-x86")];
         for (name, is_there) in [(&b".text"[..], true), (b"INIT", false), (b".reloc", false)] {
             let named = build
@@ -61,7 +67,7 @@ fn a_page_of_a_discarded_section_cannot_be_read() {
                 .iter()
                 .find(|section| section.name.starts_with(name));
             let rva = Rva(named.unwrap().rva);
-            assert_eq!(held.page(rva).valid, is_there);
+            assert_eq!(held.page_facts(rva).valid, is_there);
             assert_eq!(held.bytes(rva, 16).is_some(), is_there);
         }
     });
@@ -69,52 +75,52 @@ fn a_page_of_a_discarded_section_cannot_be_read() {
 
 #[test]
 fn calls_outside_of_the_exclusion_are_noted() {
-    let system = System::<X86>::start(&Configuration::x86(), World::First);
-    drop(system.hold(TCPIP));
+    let system = System::<X86>::start(&Configuration::x86(), AddressLayout::First);
+    drop(system.reference_module(TCPIP));
     assert!(system.state().violations()[0].contains("outside"));
 }
 
 #[test]
 #[should_panic(expected = "enters its exclusion twice")]
 fn entering_the_exclusion_twice_is_noticed() {
-    let exclusion = System::<X86>::start(&Configuration::x86(), World::First).exclusion();
+    let exclusion = System::<X86>::start(&Configuration::x86(), AddressLayout::First).exclusion();
     exclusion.inside(|| exclusion.enter());
 }
 
 #[test]
-fn devices_that_are_made_or_unmade_in_the_wrong_order_are_noted() {
+fn device_calls_in_the_wrong_order_are_noted() {
     let ours = Device::Ours;
-    notes("created twice", |system| {
+    assert_violation("created twice", |system| {
         system.create_device(ours).unwrap();
         system.create_device(ours).unwrap();
     });
-    notes("linked unprotected", |system| {
+    assert_violation("linked unprotected", |system| {
         system.create_device(ours).unwrap();
         system.link_device(ours).unwrap();
     });
-    notes("deleted twice, or with its link", |system| {
+    assert_violation("deleted twice, or with its link", |system| {
         system.create_device(ours).unwrap();
         system.protect_device(ours).unwrap();
         system.link_device(ours).unwrap();
         system.delete_device(ours);
     });
-    notes("had no link of ours", |system| system.unlink_device(ours));
-    notes("deleted twice", |system| system.delete_device(ours));
+    assert_violation("had no link of ours", |system| system.unlink_device(ours));
+    assert_violation("deleted twice", |system| system.delete_device(ours));
 }
 
 #[test]
 fn a_reference_counts_until_it_is_dropped() {
-    noted(|system| {
-        let held = system.hold(TCPIP).unwrap();
-        assert!(system.state().holds());
+    violations(|system| {
+        let held = system.reference_module(TCPIP).unwrap();
+        assert!(system.state().is_any_module_referenced());
         drop(held);
-        assert!(!system.state().holds());
+        assert!(!system.state().is_any_module_referenced());
     });
 }
 
-/// Does what the driver does up to the write, asking for the page or not.
+/// Writes the limit as the driver does, with or without asking for the page facts.
 fn write(system: &System<X86>, ask: bool) {
-    let held = system.hold(TCPIP).unwrap();
+    let held = system.reference_module(TCPIP).unwrap();
     let (base, size) = (held.base(), held.size());
     let bytes = held.bytes(Rva(0), 0x1000).unwrap();
     let headers = Headers::parse_loaded(bytes, base, size).unwrap();
@@ -128,7 +134,7 @@ fn write(system: &System<X86>, ask: bool) {
     let image = Image::from_memory(bytes, base, size, &code).unwrap();
     let located = locate(&image, TCPIP).unwrap();
     if ask {
-        held.page(located.threshold());
+        held.page_facts(located.threshold());
     }
     let permit = permit(
         &located,
@@ -147,23 +153,23 @@ fn write(system: &System<X86>, ask: bool) {
 }
 
 #[test]
-fn a_write_without_a_look_at_the_page_or_against_it_is_noted() {
-    assert_eq!(noted(|system| write(system, true)), [] as [String; 0]);
-    notes("after being told None", |system| write(system, false));
-    notes("rights are Some(false)", |system| {
-        let part = simulation::kernel::Part::Limit;
+fn a_write_that_ignores_the_page_facts_is_noted() {
+    assert_eq!(violations(|system| write(system, true)), [] as [String; 0]);
+    assert_violation("after page facts None", |system| write(system, false));
+    assert_violation("rights are Some(false)", |system| {
+        let part = simulation::kernel::ModulePage::Limit;
         system.state().apply(Fault::Protected(Module::Tcpip, part));
         write(system, true);
     });
-    notes("rights are None", |system| {
+    assert_violation("rights are None", |system| {
         system.state().apply(Fault::RightsUnknown);
         write(system, true);
     });
 }
 
 #[test]
-fn a_change_that_the_driver_did_not_make_is_not_taken_for_its_own() {
-    let system = System::<X86>::start(&Configuration::x86(), World::First);
+fn a_foreign_change_is_not_taken_for_the_drivers() {
+    let system = System::<X86>::start(&Configuration::x86(), AddressLayout::First);
     system
         .state()
         .apply(Fault::Limit(Module::Tcpip, Number(50)));
@@ -171,15 +177,15 @@ fn a_change_that_the_driver_did_not_make_is_not_taken_for_its_own() {
     assert!(system.state().loaded(Module::Tcpip).unwrap().is_intact());
 }
 
-/// Every build in both places on both systems is judged as its entry says; the
-/// model relies on it.
+/// Tries every build as both modules on both systems; the model relies on the
+/// stated verdicts.
 #[test]
-fn builds_are_what_they_say() {
+fn builds_get_their_stated_verdict() {
     let mut reasons = Vec::new();
     for build in all() {
         for module in [Module::Tcpip, Module::Tcpip6] {
             for system in [Configuration::x86(), Configuration::x64()] {
-                let place = Installed::of(&build.name);
+                let place = Installed::with_build(&build.name);
                 let (tcpip, tcpip6) = match module {
                     Module::Tcpip => (place, None),
                     Module::Tcpip6 => (None, place),
@@ -189,10 +195,10 @@ fn builds_are_what_they_say() {
                     tcpip6,
                     ..system
                 };
-                let said = first_answer(&system, module);
+                let response = first_answer(&system, module);
                 let verdict = build.verdict(system.arch, module);
                 assert_eq!(
-                    said.reason(),
+                    response.reason(),
                     verdict.err().unwrap_or(Reason::Done),
                     "{}",
                     build.name
@@ -219,15 +225,15 @@ fn builds_are_what_they_say() {
 
 fn first_answer(system: &Configuration, module: Module) -> Answer {
     let steps = [Action::Load.into(), Action::Query(module).into()];
-    let [_, said] = match system.arch {
+    let [_, response] = match system.arch {
         Arch::X86 => {
-            let mut run = Run::<X86>::start(system, World::First);
+            let mut run = Run::<X86>::start(system, AddressLayout::First);
             steps.map(|step| run.step(&step))
         }
         Arch::X64 => {
-            let mut run = Run::<X64>::start(system, World::First);
+            let mut run = Run::<X64>::start(system, AddressLayout::First);
             steps.map(|step| run.step(&step))
         }
     };
-    Answer::read(&said.output)
+    Answer::read(&response.output)
 }

@@ -1,4 +1,4 @@
-//! The files in `corpus/`: the committed specimens are what the builder makes.
+//! The files in `corpus/`: the committed specimens match the builder's output.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ fn corpus() -> PathBuf {
 }
 
 #[test]
-fn the_committed_specimens_are_what_the_builder_makes() {
-    for (name, spec) in Spec::kinds() {
+fn the_committed_specimens_match_the_builder() {
+    for (name, spec) in Spec::presets() {
         let path = corpus().join(format!("specimens/{name}.sys"));
         let committed = fs::read(&path).expect("a committed specimen");
         assert!(
@@ -20,5 +20,5 @@ fn the_committed_specimens_are_what_the_builder_makes() {
         );
     }
     let committed = fs::read_dir(corpus().join("specimens")).expect("the specimens");
-    assert_eq!(committed.count(), Spec::kinds().len());
+    assert_eq!(committed.count(), Spec::presets().len());
 }

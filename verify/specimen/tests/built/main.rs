@@ -1,4 +1,4 @@
-//! What the builder makes is what it says.
+//! The builder's output matches its description.
 
 mod corpus;
 mod specimen;

@@ -1,5 +1,5 @@
-//! Specimens are what they say: checked with a PE parser and a disassembler
-//! that share nothing with the builder.
+//! Specimens match their ground truth: checked with a PE parser and a
+//! disassembler that share nothing with the builder.
 
 mod density;
 mod file;
@@ -10,11 +10,11 @@ use listing::{Listing, base, broken};
 use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 use proptest::strategy::Strategy;
 use specimen::{
-    Alignment, Arch, Decoys, EventForm, Flaw, ImageBase, Module, Place, QueueTest, Register, Spec,
-    Specimen,
+    Alignment, Arch, DataPart, Decoys, Defect, EventForm, ImageBase, Module, QueueTest, Register,
+    Spec, Specimen,
 };
 
-/// Everything that must hold for every specimen without a flaw.
+/// Checks a specimen without a defect.
 fn check(spec: &Spec) {
     let specimen = spec.build();
     file::check(&specimen);
@@ -23,7 +23,7 @@ fn check(spec: &Spec) {
     check_loaded(&specimen, 0xF7A3_B000);
 }
 
-/// The truth, read back from the bytes it points to.
+/// Checks the ground truth against the bytes that it points to.
 fn check_truth(specimen: &Specimen) {
     let truth = &specimen.truth;
     assert_eq!(
@@ -32,7 +32,7 @@ fn check_truth(specimen: &Specimen) {
     );
     let data = listing::section(specimen, b".data\0\0\0");
     let zero_tail = truth.threshold >= data.rva + data.raw_size;
-    let wanted = specimen.spec.place == Place::ZeroTail;
+    let wanted = specimen.spec.data_part == DataPart::ZeroTail;
     assert_eq!(
         zero_tail,
         wanted && specimen.spec.alignment == Alignment::Page
@@ -41,12 +41,12 @@ fn check_truth(specimen: &Specimen) {
     assert!(truth.gates.is_sorted() && truth.gates.len() == 2 && truth.gate_lens.len() == 2);
     let mut tested: Vec<u32> = Vec::new();
     for (&rva, &len) in truth.gates.iter().zip(&truth.gate_lens) {
-        let gate = at(specimen, rva, len)
+        let gate = instructions_at(specimen, rva, len)
             .gate(0)
             .expect("a gate where the truth says");
         assert_eq!((gate.rva, gate.len, gate.signed), (rva, len, true));
         assert_eq!((gate.threshold, gate.count), (truth.threshold, truth.count));
-        // Right behind the gate, or right before where its jump goes.
+        // Right behind the gate, or right before its jump's target.
         let behind = rva + len..rva + len + 5;
         let before = gate.target.saturating_sub(20)..gate.target;
         let beside = |test: &&u32| behind.contains(test) || before.contains(test);
@@ -55,7 +55,7 @@ fn check_truth(specimen: &Specimen) {
     assert_eq!(tested, truth.queue_tests);
     assert!(!truth.queue_tests.is_empty());
     for &rva in &truth.queue_tests {
-        let test = at(specimen, rva, 16);
+        let test = instructions_at(specimen, rva, 16);
         let first = &test.instructions[0];
         assert_eq!(test.variable(first), Some(truth.queue));
         let tests = [Mnemonic::Cmp, Mnemonic::Test];
@@ -65,14 +65,14 @@ fn check_truth(specimen: &Specimen) {
     }
     assert_eq!(truth.atomics.len(), usize::from(specimen.spec.atomics));
     for &rva in &truth.atomics {
-        assert_eq!(at(specimen, rva, 16).atomics(truth.count), 1);
+        assert_eq!(instructions_at(specimen, rva, 16).atomics(truth.count), 1);
     }
     assert_eq!(truth.event.is_some(), specimen.spec.module == Module::Tcpip);
     if let Some(event) = truth.event {
-        let listing = at(specimen, event, 10);
+        let listing = instructions_at(specimen, event, 10);
         assert_eq!(listing.instructions[0].immediate32(), 0x8000_1082);
     }
-    let store = at(
+    let store = instructions_at(
         specimen,
         truth.start_up_store.expect("a start-up store"),
         10,
@@ -90,13 +90,13 @@ fn check_truth(specimen: &Specimen) {
 }
 
 /// The instructions of a few bytes at an RVA.
-fn at(specimen: &Specimen, rva: u32, len: u32) -> Listing {
+fn instructions_at(specimen: &Specimen, rva: u32, len: u32) -> Listing {
     let offset = offset(specimen, rva);
-    Listing::at(specimen, &specimen.file[offset..offset + len as usize], rva)
+    Listing::decode(specimen, &specimen.file[offset..offset + len as usize], rva)
 }
 
 fn check_decoding(specimen: &Specimen) {
-    let text = Listing::of(specimen, b".text\0\0\0");
+    let text = Listing::new(specimen, b".text\0\0\0");
     let size = listing::section(specimen, b".text\0\0\0").virtual_size as usize;
     let valid: usize = text
         .instructions
@@ -142,7 +142,7 @@ fn check_decoding(specimen: &Specimen) {
     }
 }
 
-/// In memory everything is as in the file but pointers, imports and limits.
+/// In memory everything but pointers, imports and limits equals the file.
 fn check_loaded(specimen: &Specimen, at: u64) {
     let loaded = specimen.load(at);
     assert_eq!((loaded.base, loaded.size), (at, specimen.size_of_image));
@@ -217,8 +217,8 @@ fn add(bytes: &mut [u8], delta: u64, wide: bool) {
 }
 
 #[test]
-fn the_five_kinds_are_what_they_say() {
-    for (name, spec) in Spec::kinds() {
+fn the_five_presets_match_their_names() {
+    for (name, spec) in Spec::presets() {
         println!("{name}");
         check(&spec);
         check(&Spec {
@@ -236,36 +236,36 @@ fn the_five_kinds_are_what_they_say() {
 }
 
 #[test]
-fn each_flaw_breaks_exactly_the_fact_it_names() {
-    for (name, kind) in Spec::kinds() {
-        for flaw in Flaw::ALL {
+fn each_defect_breaks_exactly_the_fact_it_names() {
+    for (name, kind) in Spec::presets() {
+        for defect in Defect::ALL {
             let decoys = Decoys {
                 data_in_text: false,
                 ..kind.decoys
             };
             let specimen = Spec {
-                flaw: Some(flaw),
+                defect: Some(defect),
                 decoys,
                 ..kind.clone()
             }
             .build();
             file::check(&specimen);
-            // What is really built, in its normal form.
-            let expected = match specimen.spec.flaw {
-                Some(Flaw::SecondCandidate) | None => vec![],
-                Some(flaw) => vec![flaw],
+            // The builder builds the normalized spec.
+            let expected = match specimen.spec.defect {
+                Some(Defect::SecondCandidate) | None => vec![],
+                Some(defect) => vec![defect],
             };
             assert_eq!(
                 broken(&specimen, specimen.truth.threshold),
                 expected,
-                "{name} {flaw:?}"
+                "{name} {defect:?}"
             );
             for &second in &specimen.truth.decoys {
-                assert_eq!(broken(&specimen, second), [], "{name} {flaw:?}");
+                assert_eq!(broken(&specimen, second), [], "{name} {defect:?}");
             }
-            let seconds = usize::from(flaw == Flaw::SecondCandidate);
+            let seconds = usize::from(defect == Defect::SecondCandidate);
             assert_eq!(specimen.truth.decoys.len(), seconds);
-            if flaw == Flaw::SwappedBase && kind.arch == Arch::X86 {
+            if defect == Defect::SwappedBase && kind.arch == Arch::X86 {
                 let bits = base(&specimen) ^ u64::from(specimen.image_base);
                 assert!(bits.is_power_of_two() && bits >= 0x1_0000);
             }
@@ -275,9 +275,9 @@ fn each_flaw_breaks_exactly_the_fact_it_names() {
 
 #[test]
 fn signed_jumps_follow_only_the_gates_and_two_rivals() {
-    for (name, spec) in Spec::kinds_in_full() {
+    for (name, spec) in Spec::full_size_presets() {
         let specimen = spec.build();
-        let text = Listing::of(&specimen, b".text\0\0\0");
+        let text = Listing::new(&specimen, b".text\0\0\0");
         let signed = text.gates().into_iter().filter(|gate| gate.signed).count();
         assert_eq!(signed, 4, "{name}");
     }
@@ -285,9 +285,9 @@ fn signed_jumps_follow_only_the_gates_and_two_rivals() {
 
 #[test]
 fn the_size_asked_for_is_the_size_of_the_code() {
-    for (_, spec) in Spec::kinds() {
+    for (_, spec) in Spec::presets() {
         for text_kib in [1, 4, 250, 700] {
-            let specimen = spec.clone().sized(text_kib).build();
+            let specimen = spec.clone().with_text_kib(text_kib).build();
             let size = listing::section(&specimen, b".text\0\0\0").virtual_size;
             let floor = u32::from(text_kib) * 1024;
             assert!(
@@ -299,7 +299,7 @@ fn the_size_asked_for_is_the_size_of_the_code() {
 }
 
 #[test]
-fn numbers_out_of_bounds_are_brought_within_them() {
+fn numbers_out_of_bounds_are_clamped() {
     for kind in [Spec::xp_sp3(), Spec::xp_x64()] {
         for (number, register) in [(0, 0), (u16::MAX, u8::MAX), (u16::MAX, 4), (0x15FF, 0)] {
             let mut spec = Spec {
@@ -352,10 +352,10 @@ proptest! {
     }
 
     #[test]
-    fn every_flaw_can_be_built_in_every_spec(
-        spec in any::<Spec>(), flaw in any::<Flaw>(),
+    fn every_defect_can_be_built_in_every_spec(
+        spec in any::<Spec>(), defect in any::<Defect>(),
     ) {
-        let specimen = Spec { flaw: Some(flaw), ..spec }.build();
+        let specimen = Spec { defect: Some(defect), ..spec }.build();
         file::check(&specimen);
     }
 

@@ -1,4 +1,4 @@
-//! Items of a source with their documentation, for tables.
+//! Items of a source file with their documentation, for tables.
 
 /// A field, a variant or a constant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(crate) fn constants(source: &str, name: &str) -> Vec<Documented> {
     })
 }
 
-/// All that a block declares, up to its end.
+/// The items declared in a block.
 fn inside(
     source: &str,
     begin: &str,
@@ -59,7 +59,7 @@ fn inside(
     all
 }
 
-/// Without links, and without the period at the end.
+/// The text without links and the final period.
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;
@@ -77,7 +77,7 @@ fn plain(text: &str) -> String {
 }
 
 #[test]
-fn fields_variants_and_constants_are_read_with_what_is_said_of_them() {
+fn fields_variants_and_constants_are_read_with_their_docs() {
     let source = "pub struct A {\n    /// Why, a [`Reason`](crate::Reason): 0\n    /// for none.\n    \
         pub b: U32,\n}\npub enum C {\n    /// As in [`A::b`].\n    D,\n}\nimpl E {\n    \
         /// One.\n    pub const F: u32 = 1 << 2;\n}\n";

@@ -1,5 +1,5 @@
-//! Tables of the pages that are generated from the source, below a comment that
-//! names them. `cargo xtask docs` writes them; here they are compared.
+//! Generated tables of the pages, each below a comment that names it. `cargo
+//! xtask docs` writes them; this test compares them with the source.
 
 use std::env;
 use std::fs;
@@ -12,7 +12,7 @@ use tcplimit_protocol::{
 
 use crate::document::documented::{Documented, constants, fields, variants};
 
-/// Set where the tables are to be written.
+/// The environment variable that makes the test write the tables.
 const WRITE: &str = "TCPLIMIT_WRITE_TABLES";
 
 /// A table: its page, its name in the page, and its lines.
@@ -38,7 +38,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// A heading row, the row below it, and the others.
+/// A table of a heading row, a delimiter row and the rows.
 fn table<const N: usize>(
     heading: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
@@ -84,10 +84,10 @@ const ANSWER: &str = include_str!("../../../../driver/protocol/src/answer.rs");
 const REQUEST: &str = include_str!("../../../../driver/protocol/src/request.rs");
 const LEGACY: &str = include_str!("../../../../driver/protocol/src/legacy.rs");
 
-/// A record of ours, which begins with its size and version. All fields are of 32
-/// bits, one behind the other, so that its size proves the offsets.
+/// A record that begins with its size and version. All fields have 32 bits
+/// without gaps, so the size proves the offsets.
 fn record<T>(name: &str) -> Vec<String> {
-    let header = Header::of::<T>();
+    let header = Header::for_record::<T>();
     let value = |name: &str, value: u32| Documented {
         name: name.into(),
         of: "U32".into(),
@@ -140,7 +140,7 @@ fn starts() -> Vec<String> {
     numbers("start", variants(ANSWER, "Start"), name)
 }
 
-/// Variants by their numbers, which count up from 0.
+/// Variants by number, from 0 on.
 fn numbers(
     column: &str,
     variants: Vec<Documented>,
@@ -186,8 +186,8 @@ fn reasons() -> Vec<String> {
     table(["number", "text"], Reason::ALL.iter().map(row))
 }
 
-/// Of 2,607 other files for x86 and 1,365 for x64, how many have a pair that
-/// passes a piece of evidence alone, where it was counted.
+/// The number of files, of 2,607 others for x86 and 1,365 for x64, with a pair
+/// that passes one piece of evidence alone; `None` if not counted.
 fn measured(piece: Evidence) -> Option<(u32, u32)> {
     match piece {
         Evidence::TwoGates => Some((9, 2)),
@@ -199,7 +199,7 @@ fn measured(piece: Evidence) -> Option<(u32, u32)> {
     }
 }
 
-/// Which images a piece of evidence is required for.
+/// The images for which a piece of evidence is required.
 fn required(piece: Evidence) -> &'static str {
     type Image = (Module, Arch, Layout);
     type IsOne = fn(Image) -> bool;
@@ -238,7 +238,7 @@ fn evidence() -> Vec<String> {
     )
 }
 
-/// The file of scanner-core that finds out whether a piece of evidence holds.
+/// The file of scanner-core that checks a piece of evidence.
 fn source(piece: Evidence) -> &'static str {
     match piece {
         Evidence::TwoGates | Evidence::Adjacent | Evidence::SameDataSection => "candidate",
@@ -283,8 +283,8 @@ fn evidence_in_source() -> Vec<String> {
     )
 }
 
-/// A page with its table of this name replaced: the lines from the second one
-/// below the comment that names it up to the next empty one.
+/// Replaces the table of this name in a page: the lines from the second one
+/// below its comment up to the next empty line.
 fn with_table(page: &str, name: &str, table: &[String]) -> String {
     let comment = format!("<!-- table, generated: {name} -->");
     let mut lines = page.lines();

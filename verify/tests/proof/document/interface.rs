@@ -1,4 +1,4 @@
-//! docs/interface.md against `driver/protocol`.
+//! docs/interface.md compared with `driver/protocol`.
 
 use tcplimit_protocol::{Reason, Status, legacy};
 
@@ -9,9 +9,9 @@ fn page() -> Page {
 }
 
 #[test]
-fn numbers_come_with_reasons_that_there_are() {
-    let told = page().table("Reasons", &["number", "detail[0]", "detail[1]"]);
-    let numbers: Vec<u32> = told
+fn every_documented_reason_number_exists() {
+    let rows = page().table("Reasons", &["number", "detail[0]", "detail[1]"]);
+    let numbers: Vec<u32> = rows
         .iter()
         .flat_map(|row| row[0].split(", "))
         .map(|number| number.parse().expect("a number"))
@@ -23,9 +23,9 @@ fn numbers_come_with_reasons_that_there_are() {
 }
 
 #[test]
-fn errors_are_those_that_the_driver_answers() {
-    let told = page().table("Errors", &["status", "error", "when"]);
-    let statuses: Vec<String> = told.iter().map(|row| row[0].clone()).collect();
+fn documented_errors_match_the_driver() {
+    let rows = page().table("Errors", &["status", "error", "when"]);
+    let statuses: Vec<String> = rows.iter().map(|row| row[0].clone()).collect();
     let expected = [
         Status::INFO_LENGTH_MISMATCH,
         Status::REVISION_MISMATCH,
@@ -38,7 +38,7 @@ fn errors_are_those_that_the_driver_answers() {
 }
 
 #[test]
-fn the_interface_of_2005_is_as_told() {
+fn the_page_describes_the_interface_of_2005() {
     let heading = "The interface of 2005";
     let columns = [
         "code",
@@ -48,11 +48,11 @@ fn the_interface_of_2005_is_as_told() {
         "bytes in",
         "bytes out",
     ];
-    let told = page().table(heading, &columns);
-    let codes: Vec<&str> = told.iter().map(|row| row[0].as_str()).collect();
+    let rows = page().table(heading, &columns);
+    let codes: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
     let expected = [legacy::GET, legacy::SET].map(|code| format!("{code:08X}"));
     assert_eq!(codes, expected);
-    let functions: Vec<&str> = told.iter().map(|row| row[2].as_str()).collect();
+    let functions: Vec<&str> = rows.iter().map(|row| row[2].as_str()).collect();
     let expected = [legacy::GET, legacy::SET].map(|code| format!("{:X}", code >> 2 & 0xFFF));
     assert_eq!(functions, expected);
 

@@ -1,9 +1,9 @@
-//! Links between the pages lead somewhere.
+//! Links between the pages lead to existing files.
 
 use std::fs;
 use std::path::Path;
 
-/// What stands behind `](` in a page, without a place inside of it.
+/// Targets of links in a page, without fragments.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| {
         let link = rest.split(')').next()?;
@@ -36,19 +36,19 @@ fn links_of_all_pages_lead_to_files_or_folders() {
 }
 
 #[test]
-fn a_link_is_what_is_in_brackets_and_no_address_of_the_network() {
+fn links_to_files_are_found_and_urls_are_not() {
     let text = "[a](a.md), [b](b.md#c), [d](https://d.example/), [e](#e)";
     assert_eq!(links(text).collect::<Vec<_>>(), ["a.md", "b.md"]);
 }
 
-/// Names of files in a page's code marks.
+/// File names in code marks of a page.
 fn files(text: &str) -> impl Iterator<Item = &str> {
     let marked = text.split('`').skip(1).step_by(2);
     marked.filter(|name| name.ends_with(".rs") || name.ends_with("txt") && name.contains('/'))
 }
 
 #[test]
-fn tests_that_the_threat_model_names_are_there() {
+fn files_named_by_the_threat_model_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let text = fs::read_to_string(root.join("docs/threat-model.md")).expect("the page");
     let folders = [
@@ -68,7 +68,7 @@ fn tests_that_the_threat_model_names_are_there() {
 }
 
 #[test]
-fn a_file_is_what_stands_in_code_marks_and_ends_like_one() {
+fn file_names_are_found_in_code_marks() {
     let text = "a `b.rs`, c.rs, `d/e.txt` and `f.txt` or `g`";
     assert_eq!(files(text).collect::<Vec<_>>(), ["b.rs", "d/e.txt"]);
 }

@@ -1,4 +1,4 @@
-//! docs/manual.md against the protocol and the program that it is about.
+//! docs/manual.md compared with the protocol and the program.
 
 use std::fs;
 use std::path::Path;
@@ -12,8 +12,8 @@ fn page() -> Page {
 }
 
 #[test]
-fn every_reason_of_the_driver_is_told_with_something_to_do() {
-    let told = page().table(
+fn the_manual_explains_every_reason_and_its_remedy() {
+    let rows = page().table(
         "Refusals of the driver",
         &["number", "reason", "what to do"],
     );
@@ -21,15 +21,15 @@ fn every_reason_of_the_driver_is_told_with_something_to_do() {
         .iter()
         .map(|reason| [reason.code().to_string(), reason.text().into()])
         .collect();
-    let pairs: Vec<&[String]> = told.iter().map(|row| &row[..2]).collect();
+    let pairs: Vec<&[String]> = rows.iter().map(|row| &row[..2]).collect();
     assert_eq!(pairs, reasons);
-    for row in told {
+    for row in rows {
         assert!(!row[2].is_empty(), "{}", row[1]);
     }
 }
 
 #[test]
-fn every_message_of_the_table_is_one_of_the_program() {
+fn every_message_in_the_manual_is_in_the_program() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/xp/src");
     let mut program = String::new();
     for entry in fs::read_dir(sources).expect("the program is there") {
@@ -38,20 +38,20 @@ fn every_message_of_the_table_is_one_of_the_program() {
             program += &one_line(&fs::read_to_string(path).expect("a source"));
         }
     }
-    let told = page().table(
+    let rows = page().table(
         "When something is wrong",
         &["message", "what it means, and what to do"],
     );
-    for row in told {
+    for row in rows {
         let (first, rest) = (&row[0], row[0].split_once(' '));
-        // The program puts its messages together: "Can't {what}".
+        // The program composes messages like "Can't {what}".
         let rest = rest.filter(|(word, _)| *word == "Can't");
-        let said = rest.map_or(first.as_str(), |(_, rest)| rest);
-        assert!(program.contains(said), "the program has no {first:?}");
+        let text = rest.map_or(first.as_str(), |(_, rest)| rest);
+        assert!(program.contains(text), "the program has no {first:?}");
     }
 }
 
-/// The source with its texts in one piece, wherever a line of it ends.
+/// The source with string literals that continue over lines joined.
 fn one_line(source: &str) -> String {
     let mut text = String::new();
     for line in source.lines() {
@@ -67,6 +67,6 @@ fn one_line(source: &str) -> String {
 }
 
 #[test]
-fn a_text_that_goes_over_lines_is_one() {
+fn a_string_continued_over_lines_is_joined() {
     assert_eq!(one_line("a(\n    \"b \\\n     c\",\n"), "a(\n\"b c\",\n");
 }

@@ -1,4 +1,4 @@
-//! docs/on-real-xp.cmd, as far as it can be judged without cmd.exe.
+//! docs/on-real-xp.cmd, as far as it can be checked without cmd.exe.
 
 use std::fs;
 use std::path::Path;
@@ -8,14 +8,14 @@ fn script() -> String {
     fs::read_to_string(path).expect("the script")
 }
 
-/// Its commands, without comments.
+/// The commands of the script, without comments.
 fn commands(script: &str) -> impl Iterator<Item = &str> {
     let lines = script.lines().map(str::trim);
     lines.filter(|line| !line.starts_with("rem "))
 }
 
 #[test]
-fn each_line_ends_as_the_cmd_of_xp_wants_it_and_is_ascii() {
+fn each_line_is_ascii_and_ends_with_cr_lf() {
     let script = script();
     assert!(script.is_ascii());
     assert_eq!(script.matches('\n').count(), script.matches("\r\n").count());
@@ -23,7 +23,7 @@ fn each_line_ends_as_the_cmd_of_xp_wants_it_and_is_ascii() {
 }
 
 #[test]
-fn every_label_that_is_gone_to_is_there_once() {
+fn every_goto_has_exactly_one_label() {
     let script = script();
     let mut named = 0;
     for line in commands(&script) {
@@ -43,9 +43,9 @@ fn every_label_that_is_gone_to_is_there_once() {
     assert!(named > 40, "{named}");
 }
 
-/// One that is not looked at would not stop the script.
+/// Without the check a failure would not stop the script.
 #[test]
-fn the_end_of_each_step_is_looked_at_right_after_it() {
+fn each_command_is_followed_by_a_check_of_its_exit_code() {
     let script = script();
     let lines: Vec<&str> = commands(&script).collect();
     let mut steps = 0;
@@ -62,7 +62,7 @@ fn the_end_of_each_step_is_looked_at_right_after_it() {
 }
 
 #[test]
-fn nothing_is_loaded_before_it_was_asked_and_nothing_set_before_it_was_refused() {
+fn the_script_asks_before_it_loads_and_tries_a_refusal_before_it_sets() {
     let script = script();
     let at = |command: &str| {
         let found = script.find(command);

@@ -18,12 +18,12 @@ impl Page {
     }
 
     #[cfg(test)]
-    pub(crate) fn of(text: &str) -> Page {
+    pub(crate) fn from_text(text: &str) -> Page {
         Page(text.into())
     }
 
-    /// The rows of the tables below a heading, up to the next heading, that have
-    /// these columns, in this order.
+    /// The rows of the tables between a heading and the next that have these
+    /// columns, in this order.
     pub(crate) fn table(&self, heading: &str, columns: &[&str]) -> Vec<Row> {
         let mut inside = false;
         let mut wanted = false;
@@ -49,7 +49,7 @@ impl Page {
     }
 }
 
-/// Without the code marks around a cell.
+/// The cells of a row, without code marks around them.
 fn cells(line: &str) -> Row {
     line.trim()
         .trim_start_matches('|')
@@ -61,7 +61,7 @@ fn cells(line: &str) -> Row {
 
 #[test]
 fn a_table_is_found_by_its_heading_and_columns() {
-    let page = Page::of(
+    let page = Page::from_text(
         "# A\n| x | y |\n|---|---|\n| 1 | `2` |\n\n| z |\n|---|\n| 3 |\n## B\n| x | y |\n|---|---|\n| 4 | 5 |\n",
     );
     assert_eq!(page.table("A", &["x", "y"]), [["1", "2"]]);
@@ -71,6 +71,6 @@ fn a_table_is_found_by_its_heading_and_columns() {
 
 #[test]
 #[should_panic(expected = "no table")]
-fn a_table_that_is_not_there_is_not_passed_over() {
-    Page::of("# A\n| x |\n|---|\n| 1 |\n").table("A", &["y"]);
+fn a_missing_table_is_an_error() {
+    Page::from_text("# A\n| x |\n|---|\n| 1 |\n").table("A", &["y"]);
 }

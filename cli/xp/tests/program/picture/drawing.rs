@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use tcplimit_xp::Language;
 use tcplimit_xp::window::{Ink, Rect, SPAN, Shape, draw};
 
-use super::made::{Fixed, font, history, said_in, samples};
+use super::samples::{Fixed, font, history, samples, with_language};
 
-/// Everything that a shape may touch.
+/// The area that a shape may touch.
 fn extent(shape: &Shape) -> Rect {
     match shape {
         Shape::Fill(area, _) | Shape::Text { area, .. } => *area,
@@ -31,7 +31,7 @@ fn texts(shapes: &[Shape]) -> Vec<(&str, Rect)> {
     texts.collect()
 }
 
-/// Rows of the grid, each with the value beside it: of the upper plot, which is drawn first.
+/// The grid rows of the upper plot, which is drawn first, each with its value.
 fn upper_scale(shapes: &[Shape]) -> Vec<(i32, f64)> {
     let mut scale = Vec::new();
     let mut row = None;
@@ -64,7 +64,7 @@ proptest! {
         paused in any::<bool>(),
         language in prop::sample::select(&Language::ALL[..]),
     ) {
-        let shapes = said_in(language, || draw(&history(&samples), width, height, paused, &font));
+        let shapes = with_language(language, || draw(&history(&samples), width, height, paused, &font));
         let whole = Rect::at(0, 0, width, height);
         for shape in &shapes {
             prop_assert!(whole.holds(&extent(shape)), "{width} x {height}: {shape:?}");
@@ -89,7 +89,7 @@ proptest! {
         let shapes = draw(&history, width, height, false, &font);
         let limit = history.latest().and_then(|entry| entry.sample.counts);
         let scale = upper_scale(&shapes);
-        // Pieces of the legend are shorter than the dashes of a plot are many.
+        // The legend has fewer dashes than a plot.
         let mut rows: Vec<i32> = shapes.iter().filter_map(|shape| match shape {
             Shape::Fill(area, Ink::Limit) => Some(area.top),
             _ => None,

@@ -1,6 +1,6 @@
-//! Drawings that are compared with golden ones, as SVG: to be looked at with any browser.
+//! Compares drawings with golden SVG files, which any browser shows.
 //!
-//! `TCPLIMIT_GOLDEN=write cargo test -p tcplimit-xp --test window golden` writes them anew.
+//! `TCPLIMIT_GOLDEN=write cargo test -p tcplimit-xp --test program golden` rewrites them.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::{env, fs};
 use tcplimit_xp::Language;
 use tcplimit_xp::window::{Counts, History, Ink, Rates, Rgb, Sample, Shape, SystemColors, draw};
 
-use super::made::{Fixed, USUAL_FONTS, said_in};
+use super::samples::{Fixed, USUAL_FONTS, with_language};
 
 const LIGHT: SystemColors = SystemColors {
     window: Rgb(255, 255, 255),
@@ -26,7 +26,7 @@ const BLACK: SystemColors = SystemColors {
     high_contrast: true,
 };
 
-/// A burst of connections that reaches the limit and wears off.
+/// A burst of connections that reaches the limit and fades.
 fn burst(limit: u32) -> History {
     let mut history = History::default();
     for second in 0..260_u32 {
@@ -57,7 +57,7 @@ fn burst(limit: u32) -> History {
 }
 
 fn color(colors: &SystemColors, ink: Ink) -> String {
-    let Rgb(red, green, blue) = colors.of(ink);
+    let Rgb(red, green, blue) = colors.color(ink);
     format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
@@ -144,7 +144,7 @@ fn drawings_are_the_golden_ones() {
             "burst-german" => Language::German,
             _ => Language::English,
         };
-        let shapes = said_in(language, || draw(&history, size.0, size.1, paused, &font));
+        let shapes = with_language(language, || draw(&history, size.0, size.1, paused, &font));
         let drawn = svg(&shapes, size, &font, &colors);
         let file = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/golden/window")

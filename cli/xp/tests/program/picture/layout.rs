@@ -2,16 +2,16 @@
 
 use proptest::prelude::*;
 use tcplimit_xp::Language;
-use tcplimit_xp::window::{Action, Control, Font, Layout, MENUS, Model, Rect, minimum};
+use tcplimit_xp::window::{Control, Font, Layout, MENUS, Model, Rect, Remedy, minimum};
 
-use super::made::{USUAL_FONTS, font, said_in};
+use super::samples::{USUAL_FONTS, font, with_language};
 use crate::machine::Machine;
 
 fn layouts() -> impl Strategy<Value = Layout> {
     (0..9_usize, 0..3_usize, any::<bool>(), any::<bool>()).prop_map(
-        |(lines, actions, run_as, ipv6)| Layout {
+        |(lines, remedies, run_as, ipv6)| Layout {
             lines,
-            actions,
+            remedies,
             run_as,
             ipv6,
         },
@@ -20,13 +20,13 @@ fn layouts() -> impl Strategy<Value = Layout> {
 
 proptest! {
     #[test]
-    fn controls_lie_inside_and_apart_from_the_least_size_on(
+    fn controls_lie_inside_and_apart_from_the_minimum_size_on(
         layout in layouts(),
         font in font(),
         more in (0..1500_i32, 0..1000_i32),
         language in prop::sample::select(&Language::ALL[..]),
     ) {
-        let (width, height, places) = said_in(language, || {
+        let (width, height, places) = with_language(language, || {
             let (width, height) = minimum(&font);
             let (width, height) = (width + more.0, height + more.1);
             (width, height, layout.place(width, height, &font))
@@ -39,9 +39,9 @@ proptest! {
             }
         }
         let wanted = |control| match control {
-            Control::HeadLabels | Control::HeadTexts => layout.lines > 0,
-            Control::Act => layout.actions > 0,
-            Control::ActToo => layout.actions > 1,
+            Control::StatusLabels | Control::StatusTexts => layout.lines > 0,
+            Control::FirstRemedy => layout.remedies > 0,
+            Control::SecondRemedy => layout.remedies > 1,
             Control::RunAs => layout.run_as,
             Control::Ipv6 => layout.ipv6,
             _ => true,
@@ -57,15 +57,15 @@ proptest! {
 fn a_screen_of_800_by_600_has_room_for_it_at_96_and_120_dpi() {
     for language in Language::ALL {
         for (font, borders) in USUAL_FONTS.iter().zip([(8, 80), (10, 95)]) {
-            let (width, height) = said_in(language, || minimum(font));
-            // Borders; and borders, caption, menu and the task bar.
+            let (width, height) = with_language(language, || minimum(font));
+            // Borders; and borders, caption, menu and task bar.
             assert!(width + borders.0 <= 800, "{language:?} {width}");
             assert!(height + borders.1 <= 600, "{language:?} {height}");
         }
     }
 }
 
-/// A label as it is shown: without the sign before its letter.
+/// A label as shown, without its `&`.
 fn shown(label: &str) -> String {
     label.replace('&', "")
 }
@@ -74,7 +74,7 @@ fn shown(label: &str) -> String {
 fn no_label_is_cut_in_any_language_in_the_smallest_window() {
     let layout = Layout {
         lines: 8,
-        actions: 2,
+        remedies: 2,
         run_as: true,
         ipv6: true,
     };
@@ -83,7 +83,7 @@ fn no_label_is_cut_in_any_language_in_the_smallest_window() {
         .into_iter()
         .flat_map(|language| USUAL_FONTS.map(|font| (language, font)))
     {
-        said_in(language, || {
+        with_language(language, || {
             let (width, height) = minimum(&font);
             let places = layout.place(width, height, &font);
             let room = |control: Control| {
@@ -95,19 +95,19 @@ fn no_label_is_cut_in_any_language_in_the_smallest_window() {
                 let wide = font.width(&label);
                 assert!(wide <= room(control), "{language:?} {label}");
             }
-            for (action, control) in [
-                (Action::Install, Control::Act),
-                (Action::Load, Control::Act),
-                (Action::Repair, Control::ActToo),
+            for (remedy, control) in [
+                (Remedy::Install, Control::FirstRemedy),
+                (Remedy::Load, Control::FirstRemedy),
+                (Remedy::Repair, Control::SecondRemedy),
             ] {
-                let label = shown(action.label());
+                let label = shown(remedy.label());
                 assert!(font.width(&label) < room(control), "{language:?} {label}");
             }
-            let labels = Model::new(&machine).head().labels;
+            let labels = Model::new(&machine).status_pane().labels;
             assert_eq!(labels.len(), 8, "{labels:?}");
             for label in labels {
                 let wide = font.width(&label);
-                assert!(wide < room(Control::HeadLabels), "{language:?} {label}");
+                assert!(wide < room(Control::StatusLabels), "{language:?} {label}");
             }
         });
     }
@@ -125,11 +125,11 @@ fn controls_are_known_by_their_numbers() {
 #[test]
 fn no_two_controls_have_the_same_letter() {
     for language in Language::ALL {
-        said_in(language, || {
-            let actions = [Action::Install, Action::Load, Action::Repair].map(Action::label);
+        with_language(language, || {
+            let remedies = [Remedy::Install, Remedy::Load, Remedy::Repair].map(Remedy::label);
             let menus = MENUS.each_ref().map(|menu| menu.label());
             let labels = Control::ALL.map(Control::label);
-            distinct(labels.into_iter().chain(actions).chain(menus));
+            distinct(labels.into_iter().chain(remedies).chain(menus));
             for menu in &MENUS {
                 distinct(menu.commands.iter().map(|command| command.label()));
             }
@@ -137,7 +137,7 @@ fn no_two_controls_have_the_same_letter() {
     }
 }
 
-/// Panics where two labels have the same letter behind `&`.
+/// Panics if two labels have the same letter after `&`.
 fn distinct<'a>(labels: impl Iterator<Item = &'a str>) {
     let mut letters = Vec::new();
     for label in labels {

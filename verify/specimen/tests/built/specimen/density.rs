@@ -1,5 +1,5 @@
-//! Code is as dense as in the measured images: its bytes, its opcodes, and what
-//! ties it to its place.
+//! Code is as dense as in the measured images: its bytes, its opcodes, and its
+//! local evidence.
 
 use std::ops::Range;
 
@@ -91,11 +91,12 @@ impl Pattern {
     }
 }
 
-/// Each kind as large as its image, and the column it is held against.
+/// Each preset as large as its measured image, with the column that it is
+/// compared with.
 fn measured() -> [(&'static str, Specimen, usize); 5] {
     let columns = [0, 1, 2, 0, 2];
     let mut columns = columns.into_iter();
-    Spec::kinds_in_full().map(|(name, spec)| {
+    Spec::full_size_presets().map(|(name, spec)| {
         (
             name,
             spec.build(),
@@ -134,7 +135,7 @@ fn bytes_are_as_common_as_in_genuine_code() {
         for (byte, (&count, row)) in counts.iter().zip(&genuine).enumerate() {
             let (here, there) = (per_10_000(count, code), row[column]);
             differ += (here - there).abs() / 2.0;
-            // Bytes of addresses depend on where sections lie.
+            // Bytes of addresses depend on the sections' positions.
             let address = (1..=6).contains(&byte) || (0xE0..=0xFE).contains(&byte);
             let off = here > 1.6 * there || here < 0.6 * there;
             assert!(
@@ -180,7 +181,8 @@ fn instructions_are_as_common_as_in_genuine_code() {
     }
 }
 
-/// The code with zeros for addresses, whose bytes depend on where sections lie.
+/// The code with zeros for addresses, whose bytes depend on the sections'
+/// positions.
 fn without_addresses(specimen: &Specimen) -> Vec<u8> {
     let text = listing::section(specimen, b".text\0\0\0");
     let mut code = self::text(specimen).to_vec();
@@ -210,7 +212,7 @@ fn relocated(specimen: &Specimen, range: Range<u32>) -> usize {
         .count()
 }
 
-/// Bytes on both sides of a gate that must tell where it is.
+/// Bytes on both sides of a gate that hold its local evidence.
 const NEAR: u32 = 0x1000;
 
 /// Calls through pointers near a gate: all, and those through the import address
@@ -233,8 +235,8 @@ fn import_calls(specimen: &Specimen, gate: u32) -> (u32, u32) {
     (all, imports)
 }
 
-/// Direct calls near a gate that stay in `.text`: all, and those that go to a
-/// begin in the exception table, if the code had been moved by so much.
+/// Direct calls near a gate within `.text`: all, and those to the start of an
+/// entry in the exception table, after moving the code by `moved` bytes.
 fn direct_calls(specimen: &Specimen, gate: u32, moved: u32) -> (u32, u32) {
     let text = listing::section(specimen, b".text\0\0\0");
     let begins: Vec<u32> = runtime_functions(specimen)
@@ -255,7 +257,7 @@ fn direct_calls(specimen: &Specimen, gate: u32, moved: u32) -> (u32, u32) {
     (all, hits)
 }
 
-/// Six bytes at each place near a gate, with their RVA.
+/// Six bytes at each offset near a gate, with their RVA.
 fn near(specimen: &Specimen, gate: u32) -> impl Iterator<Item = (u32, &[u8; 6])> {
     let text = listing::section(specimen, b".text\0\0\0");
     let places = gate.saturating_sub(NEAR).max(text.rva)..gate + NEAR;
@@ -277,7 +279,7 @@ fn runtime_functions(specimen: &Specimen) -> Vec<Range<u32>> {
         .collect()
 }
 
-/// What must hold near the gates of every specimen, large or small.
+/// Checks the local evidence near the gates of any specimen.
 fn check_near_gates(specimen: &Specimen) {
     for &gate in &specimen.truth.gates {
         let (all, imports) = import_calls(specimen, gate);
@@ -298,7 +300,7 @@ fn check_near_gates(specimen: &Specimen) {
 }
 
 #[test]
-fn code_near_the_gates_is_tied_to_its_place() {
+fn code_near_the_gates_has_local_evidence() {
     for (name, specimen, _) in measured() {
         check_near_gates(&specimen);
         for &gate in &specimen.truth.gates {
@@ -324,7 +326,7 @@ fn code_near_the_gates_is_tied_to_its_place() {
 
 #[test]
 fn gates_of_large_specimens_are_far_apart_or_near() {
-    for (name, spec) in Spec::kinds_in_full() {
+    for (name, spec) in Spec::full_size_presets() {
         let apart = |spec: &Spec| match *spec.build().truth.gates {
             [first, second] => second - first,
             _ => panic!("two gates"),
@@ -340,18 +342,18 @@ fn gates_of_large_specimens_are_far_apart_or_near() {
 
 #[test]
 fn the_exception_table_has_every_function_and_every_part_of_one() {
-    for (name, spec) in Spec::kinds() {
+    for (name, spec) in Spec::presets() {
         if spec.arch == Arch::X86 {
             continue;
         }
-        let specimen = spec.sized(64).build();
+        let specimen = spec.with_text_kib(64).build();
         let entries = runtime_functions(&specimen);
         let ascending = entries.windows(2).all(|two| two[0].end <= two[1].start);
         assert!(
             ascending && entries.iter().all(|one| one.start < one.end),
             "{name}"
         );
-        let text = listing::Listing::of(&specimen, b".text\0\0\0");
+        let text = listing::Listing::new(&specimen, b".text\0\0\0");
         let range = listing::section(&specimen, b".text\0\0\0");
         let range = range.rva..range.rva + range.virtual_size;
         let own: Vec<_> = entries
@@ -365,7 +367,7 @@ fn the_exception_table_has_every_function_and_every_part_of_one() {
             "PAGE has some as well"
         );
         let starts: Vec<u32> = text.instructions.iter().map(|one| text.rva(one)).collect();
-        // Where text is between functions some instructions are none.
+        // Strings between functions decode as invalid instructions.
         let known = |one: &&&Range<u32>| starts.binary_search(&one.start).is_ok();
         assert!(
             own.iter().filter(known).count() * 100 >= own.len() * 97,
@@ -381,7 +383,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn every_specimen_is_tied_to_its_place(spec in any::<Spec>()) {
+    fn every_specimen_has_local_evidence(spec in any::<Spec>()) {
         check_near_gates(&spec.build());
     }
 }

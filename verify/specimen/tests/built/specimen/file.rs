@@ -1,4 +1,4 @@
-//! What an independent PE parser, `object`, says of a specimen's file.
+//! A specimen's file as read by an independent PE parser, `object`.
 
 use object::LittleEndian as LE;
 use object::pe;
@@ -78,7 +78,7 @@ fn check_as<P: ImageNtHeaders>(file: &PeFile<'_, P>, specimen: &Specimen) {
     relocations(file, specimen);
 }
 
-/// Sections follow one another without gap or overlap, in file and memory.
+/// Sections follow each other without gap or overlap, in file and memory.
 fn tiles<P: ImageNtHeaders>(file: &PeFile<'_, P>, specimen: &Specimen) {
     let alignment = specimen.spec.alignment;
     let headers = file.nt_headers().optional_header().size_of_headers();
@@ -105,8 +105,8 @@ fn tiles<P: ImageNtHeaders>(file: &PeFile<'_, P>, specimen: &Specimen) {
     assert_eq!(rva, specimen.size_of_image);
 }
 
-/// The slots in the descriptors are the ones that the builder says, and lie
-/// in the directory of import addresses.
+/// The slots in the descriptors match the builder's list and are in the
+/// directory of import addresses.
 fn imports<P: ImageNtHeaders>(file: &PeFile<'_, P>, specimen: &Specimen) {
     let table = file
         .import_table()
@@ -156,8 +156,8 @@ fn count<P: ImageNtHeaders>(mut list: object::read::pe::ImportThunkList<'_>) -> 
     std::iter::from_fn(|| list.next::<P>().expect("a thunk")).count()
 }
 
-/// How often the version resource names the module: as the internal and as
-/// the original file name.
+/// The number of times the version resource names the module: as the internal
+/// and as the original file name.
 fn version_names<P: ImageNtHeaders>(file: &PeFile<'_, P>, specimen: &Specimen) -> usize {
     let sections = file.section_table();
     let Some(resources) = file

@@ -1,10 +1,10 @@
-//! What an independent disassembler, iced-x86, says of a specimen's code, and
-//! which required facts it finds broken.
+//! A specimen's code as read by an independent disassembler, iced-x86, and the
+//! required facts that are broken there.
 
 use iced_x86::{
     Code, ConditionCode, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register,
 };
-use specimen::{Arch, Flaw, Module, Placed, Specimen};
+use specimen::{Arch, Defect, Module, PlacedSection, Specimen};
 
 use crate::specimen::file;
 
@@ -31,7 +31,7 @@ pub(crate) fn base(specimen: &Specimen) -> u64 {
     u64::from(specimen.spec.image_base.address())
 }
 
-pub(crate) fn section<'a>(specimen: &'a Specimen, name: &[u8; 8]) -> &'a Placed {
+pub(crate) fn section<'a>(specimen: &'a Specimen, name: &[u8; 8]) -> &'a PlacedSection {
     specimen
         .sections
         .iter()
@@ -40,15 +40,15 @@ pub(crate) fn section<'a>(specimen: &'a Specimen, name: &[u8; 8]) -> &'a Placed 
 }
 
 impl Listing {
-    pub(crate) fn of(specimen: &Specimen, name: &[u8; 8]) -> Self {
+    pub(crate) fn new(specimen: &Specimen, name: &[u8; 8]) -> Self {
         let placed = section(specimen, name);
         let start = placed.offset as usize;
         let bytes = &specimen.file[start..start + placed.virtual_size as usize];
-        Self::at(specimen, bytes, placed.rva)
+        Self::decode(specimen, bytes, placed.rva)
     }
 
     /// The instructions of `bytes`, which are at `rva`.
-    pub(crate) fn at(specimen: &Specimen, bytes: &[u8], rva: u32) -> Self {
+    pub(crate) fn decode(specimen: &Specimen, bytes: &[u8], rva: u32) -> Self {
         let bits = if specimen.spec.arch == Arch::X86 {
             32
         } else {
@@ -167,9 +167,9 @@ impl Listing {
 
 /// The required facts that don't hold for T at `threshold`, from the bytes.
 /// The specimen may not have data between its functions.
-pub(crate) fn broken(specimen: &Specimen, threshold: u32) -> Vec<Flaw> {
-    let text = Listing::of(specimen, b".text\0\0\0");
-    let page = Listing::of(specimen, b"PAGE\0\0\0\0");
+pub(crate) fn broken(specimen: &Specimen, threshold: u32) -> Vec<Defect> {
+    let text = Listing::new(specimen, b".text\0\0\0");
+    let page = Listing::new(specimen, b"PAGE\0\0\0\0");
     let own = |gate: &Gate| gate.threshold == threshold;
     let gates: Vec<Gate> = text.gates().into_iter().filter(own).collect();
     let pageable: Vec<Gate> = page.gates().into_iter().filter(own).collect();
@@ -215,40 +215,40 @@ pub(crate) fn broken(specimen: &Specimen, threshold: u32) -> Vec<Flaw> {
         .find(|placed| (placed.rva..placed.rva + placed.virtual_size).contains(&threshold))
         .expect("T is in a section");
     [
-        (all.len() < 2, Flaw::OneGate),
-        (!pageable.is_empty(), Flaw::GatesPageable),
-        (all.iter().any(|gate| !gate.signed), Flaw::UnsignedJumps),
+        (all.len() < 2, Defect::OneGate),
+        (!pageable.is_empty(), Defect::GatesPageable),
+        (all.iter().any(|gate| !gate.signed), Defect::UnsignedJumps),
         (
             count != threshold + 4 || starts.is_empty(),
-            Flaw::NotAdjacent,
+            Defect::NotAdjacent,
         ),
-        (owner.flags & 0x8000_0000 == 0, Flaw::ReadOnlyData),
-        (text.atomics(count) < 3, Flaw::FewAtomics),
-        (!tested, Flaw::NoQueueTest),
+        (owner.flags & 0x8000_0000 == 0, Defect::ReadOnlyData),
+        (text.atomics(count) < 3, Defect::FewAtomics),
+        (!tested, Defect::NoQueueTest),
         (
             extra(threshold).any(|one| !is_write(one)),
-            Flaw::OtherReadOfThreshold,
+            Defect::OtherReadOfThreshold,
         ),
         (
             extra(count).any(|one| one.mnemonic() == Mnemonic::Mov),
-            Flaw::OtherLoadOfCount,
+            Defect::OtherLoadOfCount,
         ),
         (
             extra(threshold).any(|one| is_write(one) && !one.has_lock_prefix()),
-            Flaw::LiveWriter,
+            Defect::LiveWriter,
         ),
-        (text.atomics(threshold) > 0, Flaw::AtomicThreshold),
-        (!file::anchored(specimen), Flaw::NoAnchor),
+        (text.atomics(threshold) > 0, Defect::AtomicThreshold),
+        (!file::anchored(specimen), Defect::NoAnchor),
         (
             event != (specimen.spec.module == Module::Tcpip),
-            Flaw::NoEventId,
+            Defect::NoEventId,
         ),
         (
             u64::from(specimen.image_base) != base(specimen),
-            Flaw::SwappedBase,
+            Defect::SwappedBase,
         ),
     ]
     .into_iter()
-    .filter_map(|(is, flaw)| is.then_some(flaw))
+    .filter_map(|(is, defect)| is.then_some(defect))
     .collect()
 }
