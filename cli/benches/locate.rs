@@ -1,9 +1,9 @@
-//! What it costs to locate the limit with all its evidence, beside cheaper
-//! questions asked of the same bytes: `cargo bench`.
+//! The cost of locating the limit with all evidence, compared with cheaper searches of the same
+//! bytes: `cargo bench`.
 //!
-//! The specimens are as large and as dense as the measured images. Throughput is
-//! that of `.text`, so that all rows can be compared. Where the machine has other
-//! work to do, `cargo bench --bench paired` compares the first two better.
+//! The specimens are as large and as dense as the measured images. Throughput is that of `.text`,
+//! so that all rows are comparable. On a busy machine, `cargo bench --bench paired` compares the
+//! first two better.
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
@@ -15,7 +15,7 @@ fn main() {
     divan::main();
 }
 
-/// A specimen and where its code lies.
+/// A specimen and the range of its code.
 struct Subject {
     file: Vec<u8>,
     text: std::ops::Range<usize>,
@@ -50,7 +50,7 @@ fn bench<T>(bencher: Bencher<'_, '_>, kind: &str, question: impl Fn(&Subject) ->
         .bench(|| question(black_box(&subject)));
 }
 
-/// The whole of it: headers, gates, all evidence, the verdict.
+/// The whole search: headers, gates, all evidence, the verdict.
 #[divan::bench(args = KINDS)]
 fn locate_with_all_evidence(bencher: Bencher<'_, '_>, kind: &str) {
     bench(bencher, kind, |subject| {

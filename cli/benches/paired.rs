@@ -1,9 +1,8 @@
-//! How long the locator takes, all evidence included, beside the loop that was
-//! published for the same question: `cargo bench --bench paired`.
+//! The duration of the locator with all evidence, compared with the published loop for the same
+//! search: `cargo bench --bench paired`.
 //!
-//! Both run in turns in one process, so that whatever else the machine does
-//! slows both alike. Specimens are as large and as dense as the measured images,
-//! as files and as loaded. More rows for files named on the command line:
+//! Both run alternately in one process, so that other load slows both alike. The specimens are as
+//! large and as dense as the measured images, as files and as loaded. For more rows pass files:
 //! `cargo bench --bench paired -- FOLDER/tcpip.sys`.
 
 use std::hint::black_box;
@@ -14,10 +13,10 @@ use std::{env, fs};
 use scanner_core::{Image, ImageError, MappedSection, Module, Rva, Section, locate};
 use specimen::{Arch, Spec};
 
-/// Turns of both, of which the median counts.
+/// Number of alternating runs; their medians are compared.
 const TURNS: usize = 301;
 
-/// Where a driver of the time lies in memory.
+/// A typical base of a driver.
 const LOADED_X86: u64 = 0xF7A8_0000;
 const LOADED_X64: u64 = 0xFFFF_FADF_E1A2_3000;
 
@@ -77,7 +76,7 @@ fn is_located(image: Result<Image<'_>, ImageError>, module: Module) -> bool {
     image.is_ok_and(|image| locate(&image, module).is_ok())
 }
 
-/// Both in turns; then the medians.
+/// Runs both alternately; returns the medians.
 fn row(name: &str, code: &[u8], locate: impl Fn() -> bool) {
     assert!(locate(), "{name}: not located");
     let (mut ours, mut loops) = (Vec::new(), Vec::new());

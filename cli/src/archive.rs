@@ -1,8 +1,7 @@
-//! Files that hold others: disc images, cabinets and self-extractors, and the
-//! ones within the others.
+//! Archives: disc images, cabinets and self-extractors, also nested.
 //!
-//! An archive is read by position; of what it holds one member is in memory at
-//! a time, and nothing is unpacked to disk.
+//! An archive is read by position, with one member in memory at a time; nothing is unpacked to
+//! disk.
 
 use std::collections::HashSet;
 
@@ -17,28 +16,27 @@ use crate::storage::{self, Part, Storage};
 use crate::terminal::os_error_text;
 use crate::text::count;
 
-/// A cabinet in a cabinet in a disc image: no setup disc goes further.
+/// Depth of cabinets: setup discs have at most a cabinet in a cabinet.
 const MAX_DEPTH: usize = 3;
-/// So many files of a disc image are looked into: a setup disc has some hundred
-/// programs and cabinets.
+/// The most files of a disc image that are searched; a setup disc has some hundred programs and
+/// cabinets.
 const MAX_FILES: usize = 10_000;
 
-/// Takes a report, with the bytes of the image that it is about.
+/// Receives a report and the bytes of its image.
 type Visit<'a> = &'a mut dyn FnMut(Report, &[u8]);
 
-/// A file that holds others.
+/// The kind of an archive.
 #[derive(Clone, Copy)]
 pub(crate) enum Archive<'a> {
-    /// A cabinet, of its own or in a self-extractor.
+    /// A cabinet, by itself or in a self-extractor.
     Cabinet(Part<'a>),
-    /// An ISO image of a disc.
+    /// An ISO 9660 disc image.
     Disc,
 }
 
 impl<'a> Archive<'a> {
-    /// What kind of archive a file is by its content, if it is one. `head` is
-    /// its beginning; `programs` says whether it may be a self-extractor, which
-    /// takes longer to find out.
+    /// The kind of archive by content, if the file is one. `head` is its beginning; `programs`
+    /// includes self-extractors, which take longer to recognize.
     pub(crate) fn of(head: &[u8], file: &'a dyn Storage, programs: bool) -> Option<Archive<'a>> {
         if is_cabinet(head) {
             return Part::new(file, 0, file.length()).map(Archive::Cabinet);
@@ -54,7 +52,7 @@ impl<'a> Archive<'a> {
             .then_some(Archive::Disc)
     }
 
-    /// Reports on what it holds: at least one report.
+    /// Reports on its members: at least one report.
     pub(crate) fn visit(
         self,
         origin: &Origin,
@@ -98,7 +96,7 @@ fn members(origin: &Origin, data: &dyn Storage, options: &Options, depth: usize,
     );
     if deltas != 0 {
         let reason = format!(
-            "{} of its {} are deltas (_sfx_*._p), which only the package's own program can apply to a file that is there: extract it on Windows, NAME.exe /x:FOLDER, and name the folder",
+            "{} of its {} are deltas (_sfx_*._p), which only the package's own program can apply to an existing file: extract it on Windows (NAME.exe /x:FOLDER), and pass the folder",
             deltas,
             count(to_u64(cabinet.len()), "member")
         );
@@ -107,7 +105,7 @@ fn members(origin: &Origin, data: &dyn Storage, options: &Options, depth: usize,
         let reason = match cabinet.len() {
             0 => "a cabinet without members".to_owned(),
             number => format!(
-                "a cabinet of {}, none named like tcpip*.sys: name it by itself, or give --module, to look into all",
+                "a cabinet of {}, none named like tcpip*.sys: to search all, pass the cabinet by itself, or --module",
                 count(to_u64(number), "member")
             ),
         };
@@ -123,7 +121,7 @@ fn nested(origin: Origin, content: &[u8], options: &Options, depth: usize, visit
     visit(image(origin, content, options), content);
 }
 
-/// Whether a member of this name is looked into where not all are.
+/// Whether to search a member of this name if not all are searched.
 fn is_likely(name: &str) -> bool {
     let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
     let last = last.to_ascii_lowercase();
@@ -153,14 +151,14 @@ fn disc(origin: &Origin, file: &dyn Storage, options: &Options, visit: Visit<'_>
     }
     if !seen {
         let reason = format!(
-            "a disc image of {}, none of them, and none in its cabinets and self-extractors, named like tcpip*.sys",
+            "a disc image of {}, none named like tcpip*.sys, nor any in its cabinets and self-extractors",
             count(found.files, "file")
         );
         report(State::DiscImage, &reason, visit);
     }
 }
 
-/// Reports on a file of a disc image, where there is something to say.
+/// Reports on a file of a disc image, if it may be or contain a module.
 fn stored(origin: Origin, file: &dyn Storage, options: &Options, visit: Visit<'_>) {
     let unreadable = |reason: String| {
         let state = State::Unreadable;
@@ -176,7 +174,7 @@ fn stored(origin: Origin, file: &dyn Storage, options: &Options, visit: Visit<'_
         Err(error) => return visit(unreadable(os_error_text(&error)), &[]),
     };
     if let Some(Archive::Cabinet(cabinet)) = Archive::of(&head, file, true) {
-        // Those with nothing in them are many.
+        // Many cabinets have no module.
         let is_compressed = is_likely(origin.name());
         let options = if is_compressed { options } else { &within };
         return members(&origin, &cabinet, options, 1, &mut |report, data| {
@@ -203,12 +201,12 @@ fn stored(origin: Origin, file: &dyn Storage, options: &Options, visit: Visit<'_
     }
 }
 
-/// What there is to look into in a disc image.
+/// The files to search in a disc image.
 #[derive(Default)]
 struct DiscFiles {
-    /// Files of the tree with the most; directories don't count.
+    /// Number of files in the tree with the most, without directories.
     files: u64,
-    /// Paths, each extent under the name that Windows shows.
+    /// Paths and extents; each extent under the name that Windows shows.
     drivers: Vec<(String, Extent)>,
 }
 
@@ -241,8 +239,7 @@ impl DiscFiles {
     }
 }
 
-/// Members of a cabinet or self-extractor that are one of the modules by name,
-/// without looking into them.
+/// Members of a cabinet or self-extractor that are modules by name; they are not searched.
 pub(crate) fn drivers_in(file: &dyn Storage) -> Vec<String> {
     let length = usize::try_from(file.length()).unwrap_or(HEAD).min(HEAD);
     let Ok(head) = storage::bytes(file, 0, length) else {
@@ -258,7 +255,7 @@ pub(crate) fn drivers_in(file: &dyn Storage) -> Vec<String> {
     names.unwrap_or_default()
 }
 
-/// Whether a file of this name may hold others.
+/// Whether a file of this name may be an archive.
 pub(crate) fn is_archive(name: &str) -> bool {
     let end = name.rsplit_once('.').map_or("", |(_, end)| end);
     ["cab", "exe"]

@@ -1,4 +1,4 @@
-//! The command line.
+//! The arguments of the command line.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -19,14 +19,14 @@ use crate::terminal::print_error;
 /// Server 2003.
 ///
 /// Windows XP SP2 and later, XP x64 and Server 2003 SP1 and later let only ten
-/// outgoing TCP connections be half-open at a time. The ten is a variable in
-/// the drivers tcpip.sys and tcpip6.sys. This program finds it, in files and
-/// as the kernel would see it, shows the evidence, and refuses to guess. Only
-/// `patch` and `restore` write, and only with --in-place or --output.
+/// outgoing TCP connections be half-open at a time. The limit is a variable in
+/// the drivers tcpip.sys and tcpip6.sys. This program finds it in files, also as
+/// loaded by the kernel, shows the evidence, and refuses to guess. Only `patch`
+/// and `restore` change drivers, and only with --in-place or --output.
 #[derive(Debug, Parser)]
 #[command(
     name = "tcplimit",
-    // Also where the file is called tcplimit.exe.
+    // Even if the file is named tcplimit.exe.
     bin_name = "tcplimit",
     version,
     propagate_version = true,
@@ -44,14 +44,14 @@ const PROGRAM_EXAMPLES: &str = "\
 Examples:
   tcplimit probe                      this system's driver, or a specimen
   tcplimit probe tcpip.sys            one file
-  tcplimit probe -r /mnt/xp --json    a disk, for a program to read
+  tcplimit probe -r /mnt/xp --json    all files on a disk, as JSON
   tcplimit explain tcpip.sys          the code behind each piece of evidence
-  tcplimit patch tcpip.sys            what a patch would change; nothing is written";
+  tcplimit patch tcpip.sys            the changes of a patch, without writing";
 
-/// How the program talks.
+/// Options of the output.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct OutputArgs {
-    /// Print more: each piece of evidence, every file of a folder
+    /// Print more: each piece of evidence, every file in a folder
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
     /// Print results and errors only: no progress, no summary, no notes
@@ -90,8 +90,8 @@ pub(crate) enum Command {
 /// value that start-up code stores, and the RVAs of limit, count and queue
 /// length. Searches inside cabinets: TCPIP.SY_ from a setup disc, driver.cab.
 ///
-/// Without a path, searches the drivers of the running Windows, on other
-/// systems a built-in specimen.
+/// Without a path, searches the drivers of the running Windows; on other
+/// systems, a built-in specimen.
 ///
 /// If another program truncates a file while it is being read, this program
 /// may crash (SIGBUS): large files are mapped, not copied.
@@ -143,8 +143,8 @@ Examples:
   tcplimit explain --as-loaded --module tcpip6 renamed.bin
 
 Exit codes:
-  0    located: in the file, or in at least one member of the cabinet
-  1    not located: what was found is shown all the same
+  0    located in the file, or in at least one member of the cabinet
+  1    not located; the best candidate is shown
   2    the command line is wrong
   3    the file can't be read, or is damaged
   130  interrupted by Ctrl-C";
@@ -162,7 +162,7 @@ Exit codes:
 /// replaces the file in one step. Ctrl-C, a full disk or a power failure leave
 /// the old file or the new one, never half of each.
 ///
-/// With -r, walks a tree of setup files, TCPIP.SY_ and TCPIP6.SY_ included. With
+/// With -r, patches a tree of setup files, TCPIP.SY_ and TCPIP6.SY_ included. With
 /// --root, patches every copy in an offline Windows, those of Windows File
 /// Protection included, as one transaction. See docs/patch.md.
 #[derive(Args, Debug)]
@@ -185,7 +185,7 @@ Examples:
   tcplimit patch --root /mnt/xp --in-place --cabinets
   tcplimit patch --root /mnt/xp --in-place";
 
-/// Undo what patch did
+/// Undo a patch
 ///
 /// Restores the backup that patch made, if there is one beside the file that
 /// differs from it only in the limit and the checksum; otherwise makes start-up
@@ -214,7 +214,7 @@ Examples:
   tcplimit restore --in-place tcpip.sys
   tcplimit restore --root /mnt/xp --in-place";
 
-/// What is changed, and where it is written to.
+/// The files to change, and where to write them.
 #[derive(Args, Debug)]
 pub(crate) struct WriteArgs {
     /// Files, and with -r folders
@@ -232,7 +232,7 @@ pub(crate) struct WriteArgs {
     /// Search folders and their subfolders for setup files
     #[arg(short, long, conflicts_with = "root")]
     pub(crate) recursive: bool,
-    /// Patch every copy in the Windows on this disk as one transaction; DIR is the Windows folder or its parent
+    /// Change every copy in the Windows on this disk as one transaction; DIR is the Windows folder or its parent
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) root: Option<PathBuf>,
     #[command(flatten)]
@@ -272,7 +272,7 @@ Examples:
 
 Exit codes:
   0    the limit was located in every copy
-  1    not in every copy, or there is none
+  1    not located in every copy, or there is no copy
   2    the command line is wrong
   3    there is no Windows, or a copy can't be read or is damaged
   130  interrupted by Ctrl-C")]
@@ -280,7 +280,7 @@ pub(crate) struct Status {
     /// The Windows folder or its parent
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, required_unless_present = "path")]
     pub(crate) root: Option<PathBuf>,
-    /// Taken to say that --root is missing
+    /// Accepted for the hint that --root is missing
     #[arg(hide = true, conflicts_with = "root")]
     pub(crate) path: Option<PathBuf>,
     #[command(flatten)]
@@ -306,11 +306,11 @@ Examples:
   tcplimit clean --root /mnt/xp --in-place
 
 Exit codes:
-  0    nothing that is of no use is left, or it was shown
-  1    an interrupted run must be put back first: nothing was removed
+  0    the leftovers were removed or shown, or there were none
+  1    an interrupted run must be rolled back first; nothing was removed
   2    the command line is wrong
   3    there is no Windows, something can't be read or removed, or another run
-       is at work
+       is in progress
   130  interrupted by Ctrl-C")]
 pub(crate) struct Clean {
     /// The Windows folder or its parent
@@ -329,7 +329,7 @@ pub(crate) struct Clean {
     pub(crate) json: bool,
 }
 
-/// Which Windows on a disk.
+/// The choice between several Windows on a disk.
 #[derive(Args, Debug)]
 pub(crate) struct WindowsArgs {
     /// If the disk has several Windows: the folder of the one to use
@@ -370,9 +370,9 @@ Examples:
 
 Exit codes:
   0    all files are in the manifest now
-  1    one was not located, or the manifest says otherwise of it
+  1    a file was not located, or the manifest has other values for it
   2    the command line or the manifest is wrong
-  3    something named can't be read, is damaged, or can't be written
+  3    a file can't be read or is damaged, or the manifest can't be read or written
   130  interrupted by Ctrl-C")]
 pub(crate) struct Add {
     /// Files and cabinets
@@ -402,10 +402,10 @@ Examples:
   tcplimit corpus check --manifest my.toml tcpip.sys
 
 Exit codes:
-  0    the manifest holds together, and all known builds agree with it
-  1    one disagrees, or none of the files is known
+  0    the manifest is consistent, and all known builds agree with it
+  1    a build disagrees, or none of the files is known
   2    the command line or the manifest is wrong
-  3    something named can't be read
+  3    a file or the manifest can't be read
   130  interrupted by Ctrl-C")]
 pub(crate) struct Check {
     /// Files, cabinets, and with -r folders
@@ -444,7 +444,7 @@ pub(crate) struct Man {
 
 const MODULE_HELP: &str = "Treat files as this module, whatever their names. Programs and libraries (images that are not native) are still not searched";
 
-/// How to look at a file.
+/// Options of the search in one file.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct SearchArgs {
     /// Treat files as this module, whatever their names
@@ -458,7 +458,7 @@ pub(crate) struct SearchArgs {
         require_equals = true,
         default_missing_value = TYPICAL,
         value_parser = load_base,
-        long_help = "Look at the image as loaded at a base, as the kernel driver sees it: relocated, imports filled in, INIT, resources and relocations gone. BASE is hexadecimal and a multiple of 1000h; without it one that a system might have chosen."
+        long_help = "Search the image as loaded at a base, as the kernel driver sees it: relocated, with imports filled in, without INIT, resources and relocations. BASE is hexadecimal and a multiple of 1000h; by default, a typical base."
     )]
     pub(crate) as_loaded: Option<LoadBase>,
 }
@@ -473,13 +473,13 @@ impl SearchArgs {
     }
 }
 
-/// How to go through many files.
+/// Options of a run over many files.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct ScanArgs {
     /// Search folders and their subfolders
     #[arg(short, long)]
     pub(crate) recursive: bool,
-    /// How many files at once [default: one for each processor]
+    /// Number of files to search in parallel [default: one per processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
 }
@@ -505,21 +505,20 @@ impl From<ModuleName> for Module {
 
 const TYPICAL: &str = "typical";
 
-/// Where a path that does not exist looks like a base and stands right behind
-/// a bare `--as-loaded`, says how a base is given.
+/// Prints a hint if a path does not exist, looks like a base and follows a bare `--as-loaded`.
 pub(crate) fn hint_at_base(paths: &[PathBuf]) {
     let words: Vec<_> = std::env::args_os().collect();
     let missing = paths.iter().filter(|path| !path.exists());
     for path in missing {
         if let Some(base) = base_behind(&words, path.as_os_str()) {
             print_error(&format!(
-                "{base} is taken for a path. To load at that base, write --as-loaded={base}"
+                "{base} is treated as a path. To load at that base, write --as-loaded={base}"
             ));
         }
     }
 }
 
-/// The path, when it may have been meant as a base.
+/// The path, if it may have been meant as a base.
 fn base_behind<'a>(words: &[OsString], path: &'a OsStr) -> Option<&'a str> {
     let follows = |pair: &[OsString]| matches!(pair, [option, word] if option == "--as-loaded" && word == path);
     let text = path.to_str()?;
@@ -528,20 +527,20 @@ fn base_behind<'a>(words: &[OsString], path: &'a OsStr) -> Option<&'a str> {
     (hexadecimal && words.windows(2).any(follows)).then_some(text)
 }
 
-/// Without 0x or h, and without the ` that debuggers write.
+/// The digits without 0x, h, and the ` that debuggers write.
 fn base_digits(text: &str) -> String {
     let digits = text.trim_start_matches("0x").trim_start_matches("0X");
     digits.trim_end_matches(['h', 'H']).replace(['`', '_'], "")
 }
 
-/// Hexadecimal.
+/// Parses a hexadecimal base.
 fn load_base(text: &str) -> Result<LoadBase, String> {
     if text == TYPICAL {
         return Ok(LoadBase::Typical);
     }
     match u64::from_str_radix(&base_digits(text), 16) {
         Ok(base) if base != 0 && base & 0xFFF == 0 => Ok(LoadBase::At(base)),
-        Ok(_) => Err("a base is a multiple of 1000h, and not 0".to_owned()),
+        Ok(_) => Err("the base must be a multiple of 1000h, and not 0".to_owned()),
         Err(_) => Err("give the base in hexadecimal: F7A80000".to_owned()),
     }
 }

@@ -1,11 +1,10 @@
 //! Cabinets: `TCPIP.SY_` on setup discs, `driver.cab`, `sp3.cab`.
 //!
-//! The crate `cab` decompresses. It trusts a cabinet's tables, though, opens
-//! a member by decompressing all that lies before it, and tells members apart
-//! by name. So the tables are read and checked here, and each folder of the
-//! cabinet (members compressed as one stream) is handed to `cab` as a cabinet
-//! of its own that has one member: the stream. It is decompressed once, and no
-//! offset that a hostile file states is ever followed there.
+//! The crate `cab` decompresses. But it trusts a cabinet's tables, opens a member by decompressing
+//! everything before it, and identifies members by name. So this module reads and checks the
+//! tables, and passes each folder of the cabinet (members compressed as one stream) to `cab` as a
+//! cabinet with one member: the stream. It is decompressed once, and `cab` never follows an offset
+//! that a hostile file states.
 //!
 //! Source of all layouts: [MS-CAB], "Structure".
 
@@ -19,30 +18,30 @@ pub(crate) mod single_member;
 
 use single_member::SingleMember;
 
-/// A member larger than this is no driver and is not decompressed, in bytes.
+/// Limit for the size of a member, in bytes; larger ones are no drivers and are not decompressed.
 pub(crate) const MAX_MEMBER: u32 = 16 << 20;
-/// All that is decompressed of one cabinet, in bytes, and as a multiple of its
-/// size: real ones stay far below, those made to take for ever don't.
+/// Limits for the decompressed size of one cabinet, in bytes and as a multiple of its size. Real
+/// ones stay far below; decompression bombs don't.
 const MAX_TOTAL: u64 = 1 << 30;
 const MAX_RATIO: u64 = 64;
-/// What a data block holds at most, in bytes.
+/// Largest decompressed size of a data block, in bytes.
 const MAX_BLOCK: u16 = 0x8000;
-/// Folder numbers from here on mean: partly in another cabinet.
+/// Folder numbers from here on mean that the member is partly in another cabinet.
 const CONTINUED: u16 = 0xFFFD;
 
 const HAS_PREVIOUS: u16 = 1;
 const HAS_NEXT: u16 = 2;
 
-/// One member, as the table describes it.
+/// A member, as its table entry describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
-    /// Its name, with folders separated by `\`, if any.
+    /// Its name; folders in it are separated by `\`.
     pub(crate) name: String,
     /// Its size when decompressed, in bytes.
     pub(crate) size: u32,
-    /// Date, time and attributes, as they stand in the table.
+    /// Date, time and attributes, as in the table.
     pub(crate) stamp: [u8; 6],
-    /// Where it begins in its folder's stream, in bytes.
+    /// Its offset in its folder's stream, in bytes.
     offset: u32,
     folder: u16,
 }
@@ -50,20 +49,20 @@ pub(crate) struct Member {
 /// Members compressed as one stream.
 #[derive(Clone, Copy, Debug)]
 struct Folder {
-    /// Where its data blocks begin in the file.
+    /// Offset of its data blocks in the file.
     start: u32,
     blocks: u16,
     compression: u16,
 }
 
-/// Where the parts of the tables lie in the file, in bytes.
+/// Offsets of the tables in the file, in bytes, with the sizes of reserved fields.
 #[derive(Clone, Copy, Debug)]
 struct TableOffsets {
     flags: u16,
-    /// What is reserved in the header.
+    /// Reserved bytes in the header.
     header_reserve: u16,
     folders: u64,
-    /// What is reserved in each entry of the table of folders.
+    /// Reserved bytes in each entry of the table of folders.
     folder_reserve: u8,
     folders_end: u64,
     members: u64,
@@ -73,9 +72,9 @@ struct TableOffsets {
 /// The tables of a cabinet.
 pub(crate) struct Cabinet<'a> {
     data: &'a dyn Storage,
-    /// Bytes reserved in each data block, between its header and its data.
+    /// Reserved bytes in each data block, between its header and its data.
     reserve: u8,
-    /// Fields are reserved, or the cabinet is one of a set.
+    /// It has reserved fields, or is one of a set.
     has_extensions: bool,
     offsets: TableOffsets,
     folders: Vec<Folder>,
@@ -86,7 +85,7 @@ impl<'a> Cabinet<'a> {
     /// Reads the tables.
     ///
     /// # Errors
-    /// Where they are cut short.
+    /// If they are cut short.
     pub(crate) fn new(data: &'a dyn Storage) -> Result<Cabinet<'a>, &'static str> {
         Self::tables(data).ok_or("the cabinet ends before its tables do")
     }
@@ -154,15 +153,15 @@ impl<'a> Cabinet<'a> {
         })
     }
 
-    /// How many bytes of the file lie behind the length that the cabinet states
-    /// ([MS-CAB], CFHEADER, cbCabinet).
+    /// Number of bytes in the file after the length that the cabinet states ([MS-CAB], CFHEADER,
+    /// cbCabinet).
     pub(crate) fn bytes_behind(&self) -> u64 {
         let mut header = Table::new(self.data, 8);
         let stated = header.u32().map_or(0, u64::from);
         self.data.length().saturating_sub(stated)
     }
 
-    /// How many members there are.
+    /// Number of members.
     pub(crate) fn len(&self) -> usize {
         self.members.len()
     }
@@ -172,21 +171,20 @@ impl<'a> Cabinet<'a> {
         self.members.iter().map(|member| member.name.as_str())
     }
 
-    /// How the folder of a member is compressed ([MS-CAB], CFFOLDER,
-    /// typeCompress); 0, not at all, where there is no such folder.
+    /// The compression of a member's folder ([MS-CAB], CFFOLDER, typeCompress); 0, stored, if there
+    /// is no such folder.
     pub(crate) fn compression(&self, member: &Member) -> u16 {
         let folder = self.folders.get(usize::from(member.folder));
         folder.map_or(0, |folder| folder.compression)
     }
 
-    /// Whether it has more than tables and data: reserved fields, or a
-    /// neighbouring cabinet.
+    /// Whether it has reserved fields or a neighbouring cabinet.
     pub(crate) fn has_extensions(&self) -> bool {
         self.has_extensions
     }
 
-    /// Hands the content of each member that `wanted` picks to `visit`, or
-    /// the reason why it can't be had.
+    /// Passes the content of each member that `wanted` selects to `visit`, or the reason why it
+    /// can't be read.
     pub(crate) fn each(
         &self,
         wanted: impl Fn(&str) -> bool,
@@ -209,7 +207,7 @@ impl<'a> Cabinet<'a> {
         }
     }
 
-    /// `members` are of one folder, in the order of their offsets.
+    /// As [`each`](Self::each), for the members of one folder, in the order of their offsets.
     fn each_in_folder(
         &self,
         members: &[&Member],
@@ -242,8 +240,8 @@ impl<'a> Cabinet<'a> {
         }
     }
 
-    /// A cabinet of its own that holds the first data blocks of a folder, up
-    /// to `end` bytes of the stream, as a single member.
+    /// The first data blocks of a folder, up to `end` bytes of the stream, as a cabinet with a
+    /// single member.
     fn stream(&self, members: &[&Member], end: u64) -> Result<Stream<'a>, String> {
         let number = members.first().map_or(0, |member| member.folder);
         if number >= CONTINUED {
@@ -252,7 +250,7 @@ impl<'a> Cabinet<'a> {
         let folder = self
             .folders
             .get(usize::from(number))
-            .ok_or("it names a folder that the cabinet has not")?;
+            .ok_or("it names a folder that the cabinet does not have")?;
         let name = match folder.compression & 0xF {
             0 | 1 | 3 => None,
             2 => Some("Quantum"),
@@ -265,7 +263,7 @@ impl<'a> Cabinet<'a> {
         }
         let (blocks, count, size) = self
             .blocks(*folder, end)
-            .ok_or("the cabinet ends before its data does, or states sizes that can't be")?;
+            .ok_or("the cabinet ends before its data does, or states impossible sizes")?;
         Ok(Stream {
             header: single_stream_cabinet(*folder, self.reserve, count, size)
                 .header_bytes(blocks.length()),
@@ -273,8 +271,8 @@ impl<'a> Cabinet<'a> {
         })
     }
 
-    /// The data blocks that hold the first `end` bytes of a folder's stream,
-    /// how many there are, and how many bytes they hold when decompressed.
+    /// The data blocks with the first `end` bytes of a folder's stream, their number and their
+    /// decompressed size in bytes.
     fn blocks(&self, folder: Folder, end: u64) -> Option<(Part<'a>, u16, u32)> {
         let mut table = Table::new(self.data, folder.start.into());
         let (mut count, mut size) = (0_u16, 0_u32);
@@ -304,10 +302,10 @@ impl Member {
     }
 }
 
-/// The name of the one member; any would do.
+/// The name of the single member; any name works.
 const STREAM: &str = "stream";
 
-/// A cabinet whose one member is a folder's stream.
+/// The tables of a cabinet whose single member is a folder's stream.
 fn single_stream_cabinet(
     folder: Folder,
     reserve: u8,
@@ -324,8 +322,7 @@ fn single_stream_cabinet(
     }
 }
 
-/// A cabinet with one member: a beginning of our own, and data blocks where
-/// they lie.
+/// A cabinet with a single member: new tables, and the data blocks in the original file.
 struct Stream<'a> {
     header: Vec<u8>,
     blocks: Part<'a>,
@@ -345,13 +342,13 @@ impl Storage for Stream<'_> {
         }
         match rest.is_empty() {
             true => Ok(()),
-            // What follows the header begins with the blocks.
+            // The blocks follow the header.
             false => self.blocks.read_at(offset.saturating_sub(header), rest),
         }
     }
 }
 
-/// Takes members from a folder's stream, in the order of their offsets.
+/// Reads members from a folder's stream, in the order of their offsets.
 fn read(
     stream: Stream<'_>,
     members: &[&Member],
@@ -393,18 +390,18 @@ fn take(reader: &mut impl Read, at: &mut u64, member: &Member) -> io::Result<Vec
     }
 }
 
-/// Reads the fields of a table, one behind the other.
+/// Reads the fields of a table, one after the other.
 struct Table<'a> {
     data: &'a dyn Storage,
     at: u64,
-    /// What was read ahead, and where it begins.
+    /// Bytes read ahead, from offset `start` on.
     ahead: Vec<u8>,
     start: u64,
 }
 
-/// So much is read ahead, in bytes.
+/// Size of a read ahead, in bytes.
 const AHEAD: u64 = 4096;
-/// A longer text is none of a cabinet, in bytes ([MS-CAB], CFFILE).
+/// Longest text in a cabinet, in bytes ([MS-CAB], CFFILE).
 const MAX_TEXT: usize = 256;
 
 impl<'a> Table<'a> {

@@ -1,4 +1,4 @@
-//! The dispatcher: from the command line to a verb, from its result to an exit code.
+//! The dispatcher: runs the command of the command line and turns its result into an exit code.
 
 use std::process::ExitCode;
 
@@ -35,7 +35,10 @@ pub fn main() -> ExitCode {
     match result {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => {
-            print_error(&format!("it can't be written: {}", os_error_text(&error)));
+            print_error(&format!(
+                "the output can't be written: {}",
+                os_error_text(&error)
+            ));
             ExitCode::from(Exit::Unreadable.code())
         }
     }

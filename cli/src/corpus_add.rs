@@ -1,4 +1,4 @@
-//! `tcplimit corpus add`: puts builds into a manifest of known ones.
+//! `tcplimit corpus add`: adds builds to a manifest of known ones.
 
 use std::fs;
 use std::io::{self, Write};
@@ -16,10 +16,10 @@ use crate::simulated_load::LoadBase;
 use crate::terminal::{self, GOOD, os_error_text, print_error, printable};
 use crate::text;
 
-/// What both views of a file with this hash say of it, when they agree.
+/// The entry of a file, if the limit is located in the file and as loaded, with the same values.
 ///
 /// # Errors
-/// Why there is no such thing.
+/// The reason, if not.
 pub(crate) fn locate_both(
     origin: &Origin,
     data: &[u8],
@@ -51,21 +51,21 @@ pub(crate) fn locate_both(
 
 fn refusal(report: &Report) -> String {
     let reason = report.reason.as_deref();
-    reason.unwrap_or("it was not located").to_owned()
+    reason.unwrap_or("not located").to_owned()
 }
 
 /// Runs `corpus add`.
 ///
 /// # Errors
-/// When the output can't be written.
+/// If the output can't be written.
 pub(crate) fn add(args: &Add) -> io::Result<Exit> {
     if let Some(folder) = args.files.iter().find(|path| path.is_dir()) {
         let shown = folder.display();
-        print_error(&format!("{shown} is a folder: name the files in it."));
+        print_error(&format!("{shown} is a folder: pass the files in it."));
         return Ok(Exit::Usage);
     }
     if args.name.is_some() && args.files.len() > 1 {
-        print_error("--name names one build: give one FILE with it.");
+        print_error("--name is for one build: pass one FILE.");
         return Ok(Exit::Usage);
     }
     let shown = args.manifest.display();
@@ -80,7 +80,7 @@ pub(crate) fn add(args: &Add) -> io::Result<Exit> {
     let manifest = match Manifest::parse(&old) {
         Ok(manifest) => manifest,
         Err(error) => {
-            print_error(&format!("{shown} is no manifest of builds: {error}"));
+            print_error(&format!("{shown} is not a valid manifest: {error}"));
             return Ok(Exit::Usage);
         }
     };
@@ -101,7 +101,7 @@ pub(crate) fn add(args: &Add) -> io::Result<Exit> {
     } = addition;
     if args.name.is_some() && done.len() > 1 {
         print_error(&format!(
-            "--name names one build, but {} were found: add them without it.",
+            "--name is for one build, but {} were found: add them without it.",
             done.len()
         ));
         return Ok(Exit::Usage);
@@ -111,7 +111,7 @@ pub(crate) fn add(args: &Add) -> io::Result<Exit> {
     {
         let hint = match error.kind() {
             io::ErrorKind::NotFound => {
-                ": its folder is not there; name a manifest of your own with --manifest FILE"
+                ": its folder does not exist; pass a manifest of your own with --manifest FILE"
             }
             _ => "",
         };
@@ -129,20 +129,20 @@ pub(crate) fn add(args: &Add) -> io::Result<Exit> {
     Ok(out.finish(exit))
 }
 
-/// A manifest that is being added to; nothing is written yet.
+/// The additions to a manifest; nothing is written yet.
 struct Addition<'a> {
     module: Option<Module>,
     name: Option<&'a str>,
     manifest: Manifest,
     text: String,
-    /// What to say of each build once the manifest is written.
+    /// The line to print for each build once the manifest is written.
     done: Vec<(Origin, &'static str)>,
     exit: Exit,
 }
 
 impl Addition<'_> {
-    /// Adds a file, or the members of a cabinet. Of those that were never
-    /// expected to be a module nothing is result, unless no other is there.
+    /// Adds a file, or the members of a cabinet. Members that could not be expected to be a module
+    /// are not mentioned, unless there are no others.
     fn file(&mut self, path: &Path) {
         let content = match Input::open(path).and_then(Input::content) {
             Ok(content) => content,
@@ -183,9 +183,9 @@ impl Addition<'_> {
         }
     }
 
-    /// Adds an image; says what was done.
+    /// Adds an image; returns the result in words.
     fn image(&mut self, report: &Report, data: &[u8]) -> Result<&'static str, String> {
-        // Such a report may be about something else than the data.
+        // Such a report may not be about this data.
         if report.image.is_none() {
             return Err(refusal(report));
         }
@@ -196,11 +196,11 @@ impl Addition<'_> {
             ("the built-in manifest", Manifest::built_in().find(&sha256)),
         ] {
             if let Some(difference) = known.and_then(|known| known.differences(&build).pop()) {
-                return Err(format!("{manifest} says otherwise: {difference}"));
+                return Err(format!("{manifest} has other values: {difference}"));
             }
         }
         if self.manifest.find(&sha256).is_some() {
-            return Ok("known already");
+            return Ok("already in the manifest");
         }
         let entry = build.to_toml();
         match self.text.is_empty() {
@@ -217,8 +217,7 @@ impl Addition<'_> {
     }
 }
 
-/// Puts a new file in the place of the old in one step: at no moment is there
-/// half a manifest.
+/// Replaces the manifest in one step, so that it is never half written.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");

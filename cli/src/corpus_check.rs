@@ -1,4 +1,4 @@
-//! `tcplimit corpus check`: does the locator agree with the manifest?
+//! `tcplimit corpus check`: compares the locator's results with the manifest.
 
 use std::io::{self, Write};
 
@@ -21,7 +21,7 @@ use crate::walk::{Item, refuse_folders};
 /// Runs `corpus check`.
 ///
 /// # Errors
-/// When the output can't be written.
+/// If the output can't be written.
 pub(crate) fn run(args: &Check, output: OutputArgs) -> io::Result<Exit> {
     if let Some(exit) = refuse_folders(&args.paths, args.scan.recursive, "corpus check") {
         return Ok(exit);
@@ -43,10 +43,7 @@ pub(crate) fn run(args: &Check, output: OutputArgs) -> io::Result<Exit> {
     };
     let builds = manifest.builds.len();
     if args.paths.is_empty() {
-        writeln!(
-            checker.out,
-            "the manifest of {builds} builds holds together"
-        )?;
+        writeln!(checker.out, "the manifest of {builds} builds is consistent")?;
         return Ok(checker.out.finish(Exit::Done));
     }
     let plan = Plan {
@@ -60,11 +57,11 @@ pub(crate) fn run(args: &Check, output: OutputArgs) -> io::Result<Exit> {
     Ok(checker.out.finish(exit))
 }
 
-/// What a known build says against the manifest, or what is unknown.
+/// The result of comparing one file or member with the manifest.
 enum Finding {
     Agrees(Origin, String),
     Disagrees(Origin, String, Vec<String>),
-    /// One of the modules, but not in the manifest.
+    /// A module that is not in the manifest.
     Unknown(Origin),
     Unreadable(Origin, String),
 }
@@ -201,7 +198,7 @@ impl Checker {
         if end == End::Interrupted {
             writeln!(
                 self.out,
-                "{NOTICE}interrupted{NOTICE:#}: not all files were looked at"
+                "{NOTICE}interrupted{NOTICE:#}: some files were not checked"
             )?;
         }
         if !output.quiet || end == End::Interrupted {

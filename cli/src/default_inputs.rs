@@ -1,27 +1,26 @@
-//! What is looked at when no path is named.
+//! The inputs without a path: the drivers of the running Windows, or the built-in specimen.
 
 use std::path::PathBuf;
 
 use tcplimit_report::State;
 
-/// A synthetic image, laid out like the driver of Windows XP SP3. Not
-/// Microsoft's: verify/ builds it.
+/// A synthetic image with the layout of the driver of Windows XP SP3. Not Microsoft's: verify/
+/// builds it.
 pub(crate) const SPECIMEN: &[u8] = include_bytes!("../../corpus/specimens/tcpip-xp-sp3-x86.sys");
 
-/// What reports call it.
+/// The name of the specimen in reports.
 pub(crate) const SPECIMEN_NAME: &str = "built-in specimen";
 
-/// What is said of it.
-pub(crate) const SPECIMEN_NOTE: &str = "This is the built-in specimen, a synthetic image made to look like the driver of Windows XP SP3. It is not Microsoft's, and says nothing about this system. Name a file to look into it.";
+/// The note after a report on the specimen.
+pub(crate) const SPECIMEN_NOTE: &str = "This is the built-in specimen, a synthetic image made to look like the driver of Windows XP SP3. It is not Microsoft's, and says nothing about this system. To search a file, pass its path.";
 
-/// The drivers of the running system; none unless it is Windows.
+/// The drivers of the running Windows; none on other systems.
 pub(crate) fn system_drivers() -> Vec<PathBuf> {
     let Some(root) = std::env::var_os("SystemRoot").filter(|_| cfg!(windows)) else {
         return Vec::new();
     };
     let root = PathBuf::from(root);
-    // A 32-bit program on 64-bit Windows is shown another System32; the true
-    // one is then called Sysnative.
+    // 64-bit Windows redirects System32 for 32-bit programs; Sysnative leads to the real one.
     let native = root.join("Sysnative");
     let system = if native.is_dir() {
         native
@@ -36,22 +35,21 @@ pub(crate) fn system_drivers() -> Vec<PathBuf> {
         .collect()
 }
 
-/// What the states of the drivers of the running Windows say of the system as
-/// a whole.
+/// The conclusion about the running Windows from the states of its drivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The reports say it: a limit was located.
+    /// A limit was located.
     Located,
     /// Each driver is known not to have the limit.
     NoLimit,
-    /// At least one driver gave no answer, and none has a limit.
+    /// No limit was located, and at least one driver is undecided.
     Open,
     /// There are no drivers.
     NoDrivers,
 }
 
 impl Verdict {
-    /// From the state of each driver found.
+    /// The verdict from the state of each driver.
     pub(crate) fn of(states: impl IntoIterator<Item = State>) -> Verdict {
         let states: Vec<State> = states.into_iter().collect();
         match states.as_slice() {
@@ -62,19 +60,19 @@ impl Verdict {
         }
     }
 
-    /// What to say behind the reports, if anything.
+    /// The text after the reports, if any.
     pub(crate) fn text(self) -> Option<&'static str> {
         match self {
             Verdict::Located => None,
             Verdict::NoLimit => Some("This system has no limit to lift."),
-            Verdict::Open => Some("Whether this system has a limit is not known: see above."),
+            Verdict::Open => Some("It is unknown whether this system has a limit: see above."),
             Verdict::NoDrivers => {
                 Some("Neither tcpip.sys nor tcpip6.sys was found among the drivers of this system.")
             }
         }
     }
 
-    /// Whether a stranger should see on the specimen what a limit looks like.
+    /// Whether to show the specimen as an example of a limit.
     pub(crate) fn wants_specimen(self) -> bool {
         matches!(self, Verdict::NoLimit | Verdict::NoDrivers)
     }

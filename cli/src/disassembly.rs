@@ -1,4 +1,4 @@
-//! Instructions as people read them: RVA, bytes, text.
+//! Disassembly for people: RVA, bytes, text.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter, 
 use iced_x86::{SymbolResolver, SymbolResult};
 use scanner_core::{Arch, Findings, Image, Rva};
 
-/// Readings begin up to so many bytes before an operand.
+/// Trial disassemblies begin up to this many bytes before an operand.
 const BEFORE: u32 = 48;
 
 /// One instruction.
@@ -15,7 +15,7 @@ pub(crate) struct Line {
     pub(crate) at: Rva,
     pub(crate) bytes: Vec<u8>,
     pub(crate) text: String,
-    /// It updates memory in one step that no other processor sees half done.
+    /// It has a lock prefix: an atomic update of memory.
     pub(crate) locked: bool,
 }
 
@@ -96,8 +96,7 @@ impl<'a> Listing<'a> {
             .collect()
     }
 
-    /// The place in the image that the memory operand of the instruction at
-    /// `at` names.
+    /// The RVA that the memory operand of the instruction at `at` refers to.
     pub(crate) fn operand_of(&self, at: Rva) -> Option<Rva> {
         let instruction = decoder(self.image, code_from(self.image, at)?, at).decode();
         let address = instruction
@@ -106,12 +105,11 @@ impl<'a> Listing<'a> {
         u32::try_from(address).ok().map(Rva)
     }
 
-    /// The first byte of the instruction whose operand or immediate lies at
-    /// `operand`.
+    /// The first byte of the instruction whose displacement or immediate lies at `operand`.
     ///
-    /// Code can't be read backwards. But readings of x86 code that begin at
-    /// different bytes soon fall into step, so the instruction is the one that
-    /// most readings from the bytes before arrive at.
+    /// Code can't be disassembled backwards. But disassemblies of x86 code from different start
+    /// bytes soon synchronize, so this is the instruction that most disassemblies from the bytes
+    /// before reach.
     pub(crate) fn instruction_with(&self, operand: Rva) -> Option<Rva> {
         let mut votes: Vec<(Rva, u32)> = Vec::new();
         for back in 1..=BEFORE {
@@ -126,13 +124,12 @@ impl<'a> Listing<'a> {
                 None => votes.push((at, 1)),
             }
         }
-        // Of equals the one that begins first: a prefix belongs to it.
+        // On a tie the one that begins first: it includes the prefix.
         votes.sort_by_key(|&(at, count)| (std::cmp::Reverse(count), at));
         votes.first().map(|&(at, _)| at)
     }
 
-    /// Reads on from `start`: the instruction that has the operand, if the
-    /// reading arrives at one.
+    /// Disassembles from `start`; returns the instruction with the operand, if reached.
     fn reading(&self, start: Rva, operand: Rva) -> Option<Rva> {
         let code = code_from(self.image, start)?;
         let mut decoder = decoder(self.image, code, start);
@@ -199,7 +196,7 @@ impl SymbolResolver for Names {
         {
             return Some(SymbolResult::with_str(address, name));
         }
-        // Other places in the image by their RVA; a constant is no place.
+        // Other addresses in the image by RVA; a constant is no address.
         let rva = u32::try_from(address.checked_sub(self.base)?).ok()?;
         let kind = instruction.op_kind(instruction_operand?);
         let place = matches!(

@@ -1,27 +1,28 @@
-//! What the program says to the shell.
+//! Exit codes: their tables in the help texts, and the code of a run.
 
 use tcplimit_report::{Exit, State};
 
-/// For the help of the program.
+/// For the help of `probe`.
 pub(crate) const TABLE: &str = "\
 Exit codes:
-  0    located: in every file named, in at least one of each folder or cabinet named
+  0    located in every named file and in at least one file of each named folder
+       or cabinet
   1    not located
   2    the command line is wrong
-  3    something named can't be read, or is damaged
+  3    a named file or folder can't be read, or a named file is damaged
   130  interrupted by Ctrl-C";
 
-/// For the help of the verbs that write.
+/// For the help of `patch` and `restore`.
 pub(crate) const WRITING: &str = "\
 Exit codes:
-  0    every file is as asked for, or was shown
-  1    a file was refused, and is as it was; or there is none
+  0    every file is as requested, or the planned changes were shown
+  1    a file was refused and left unchanged, or there is no file
   2    the command line is wrong
   3    a file or the output can't be read or written, a file is damaged, or
-       another run is at work
+       another run is in progress
   130  interrupted by Ctrl-C";
 
-/// What became of one path on the command line: a file, a cabinet, a folder.
+/// The result for one path of the command line: a file, a cabinet, a folder.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Outcome {
     located: bool,
@@ -30,15 +31,15 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Takes note of a report. In a folder, what can't be read or is damaged
-    /// is skipped; only when the path itself can't be read does it count.
+    /// Adds a report. Unreadable and damaged files in folders are skipped; they count only if the
+    /// path itself names them.
     pub(crate) fn note(&mut self, state: State, within_folder: bool) {
         self.located |= state.is_located();
         self.unfit |= state == State::UnfitBase;
         self.bad |= state.is_bad_input() && !within_folder;
     }
 
-    /// One hit in a folder or a cabinet is enough.
+    /// The exit code. One hit in a folder or a cabinet is enough.
     pub(crate) fn exit(self) -> Exit {
         match self {
             Outcome { located: true, .. } => Exit::Done,

@@ -1,4 +1,4 @@
-//! `tcplimit explain`: each piece of evidence with the code that shows it.
+//! `tcplimit explain`: each piece of evidence with its code.
 
 use std::io::{self, Write};
 
@@ -18,10 +18,10 @@ use crate::terminal::{
 };
 use crate::text::{self, Detail};
 
-/// Runs the verb.
+/// Runs `explain`.
 ///
 /// # Errors
-/// When the output can't be written.
+/// If the output can't be written.
 pub(crate) fn run(args: &Explain) -> io::Result<Exit> {
     let options = args.search.options();
     let mut out = terminal::stdout();
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Explain) -> io::Result<Exit> {
     let shown = path.display();
     if path.is_dir() {
         print_error(&format!(
-            "{shown} is a folder. Explain looks at one file; find those worth it with: tcplimit probe -r {}",
+            "{shown} is a folder. explain takes one file; find candidates with: tcplimit probe -r {}",
             quoted(&path.to_string_lossy())
         ));
         return Ok(Exit::Usage);
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Explain) -> io::Result<Exit> {
     Ok(out.finish(exit))
 }
 
-/// Explains a file, or each member of a cabinet that may be the module.
+/// Explains a file, or each member of a cabinet that may be a module.
 fn file(out: &mut dyn Write, path: &str, data: &[u8], options: &Options) -> io::Result<Exit> {
     let mut outcome = Outcome::default();
     let mut written = Ok(());
@@ -76,7 +76,7 @@ fn file(out: &mut dyn Write, path: &str, data: &[u8], options: &Options) -> io::
     Ok(outcome.exit())
 }
 
-/// Explains one image: as loaded, if so asked.
+/// Explains one image, as loaded if requested.
 fn image(out: &mut dyn Write, report: &Report, data: &[u8], options: &Options) -> io::Result<()> {
     text::report(out, report, Detail::Facts)?;
     let Some(findings) = report.search.as_ref().and_then(|search| search.findings()) else {
@@ -130,7 +130,7 @@ fn evidence(out: &mut dyn Write, image: &Image<'_>, findings: &Findings) -> io::
     Ok(())
 }
 
-/// The store that is no evidence, but what a patched file changes.
+/// Prints the start-up store, which is not evidence but the place that patches change.
 fn start_up(
     out: &mut dyn Write,
     report: &Report,
@@ -142,11 +142,11 @@ fn start_up(
     };
     writeln!(
         out,
-        "\n{STRONG}· start-up store{STRONG:#}: gives the limit its first value"
+        "\n{STRONG}· start-up store{STRONG:#}: sets the initial value of the limit"
     )?;
     writeln!(
         out,
-        "  {FAINT}No evidence: patched files store another value. It is in code that is freed after start-up.{FAINT:#}"
+        "  {FAINT}Not evidence: patched files store another value. The code is freed after start-up.{FAINT:#}"
     )?;
     for line in Listing::new(image, findings).from(rva).take(1) {
         writeln!(out, "  {line}")?;
@@ -154,7 +154,7 @@ fn start_up(
     Ok(())
 }
 
-/// What there is to see of a candidate.
+/// The lines that show the evidence for a candidate.
 struct EvidenceLines<'a> {
     image: &'a Image<'a>,
     listing: &'a Listing<'a>,
@@ -162,7 +162,7 @@ struct EvidenceLines<'a> {
 }
 
 impl EvidenceLines<'_> {
-    /// Lines that show a piece of evidence, or what speaks against it.
+    /// Lines that show a piece of evidence or its counter-evidence.
     fn of(&self, piece: Evidence, held: bool) -> Vec<String> {
         let found = self.findings;
         match piece {
@@ -184,22 +184,19 @@ impl EvidenceLines<'_> {
             }
             Evidence::AnchoredBase => {
                 let mut lines = texts(self.import_call());
-                lines.push(format!(
-                    "{} such calls were looked at",
-                    found.import_calls()
-                ));
+                lines.push(format!("{} such calls checked", found.import_calls()));
                 lines
             }
             Evidence::LocalImports => self.around(|around| around.imports),
             Evidence::LocalFunctions => self.around(|around| around.functions),
             Evidence::Relocated => vec![format!("{} operands", found.relocated())],
             Evidence::EventId | Evidence::NoEventId => self.with(found.event(), 1, |_| true),
-            // That nothing does something has no instruction to show.
+            // The absence of an instruction can't be shown.
             _ => Vec::new(),
         }
     }
 
-    /// Each gate, and an empty line between two.
+    /// Each gate, with an empty line between two.
     fn gates(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for gate in self.findings.gates() {
@@ -211,7 +208,7 @@ impl EvidenceLines<'_> {
         lines
     }
 
-    /// How many of the calls around each gate do as they should.
+    /// How many of the calls around each gate match the evidence.
     fn around(&self, tally: impl Fn(&NearbyCalls) -> Tally) -> Vec<String> {
         let gates = self.findings.gates().zip(self.findings.nearby_calls());
         gates
@@ -251,8 +248,8 @@ impl EvidenceLines<'_> {
         lines.collect()
     }
 
-    /// The instruction with this operand and those after it, up to the one
-    /// for which `last` holds, at most so many.
+    /// The instruction with this operand and those after it, up to one for which `last` is true, at
+    /// most `most`.
     fn with(&self, operand: Option<Rva>, most: usize, last: impl Fn(&Line) -> bool) -> Vec<String> {
         let Some(at) = operand.and_then(|operand| self.listing.instruction_with(operand)) else {
             return Vec::new();

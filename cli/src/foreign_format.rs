@@ -1,6 +1,5 @@
-//! Files that have drivers in them, or may have, but are read by other
-//! programs: images of discs and disks, archives. Told by content, since names
-//! say little.
+//! Formats that may contain drivers but that other programs must open: images of discs and disks,
+//! archives. They are recognized by content, not by name.
 
 use scanner_core::Headers;
 use tcplimit_report::is_cabinet;
@@ -10,40 +9,39 @@ use crate::cabinet::Cabinet;
 /// A format that other programs open.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Format {
-    /// What such a file is: "a ZIP archive".
+    /// The kind of file: "a ZIP archive".
     pub(crate) name: &'static str,
-    /// How its content is made accessible.
+    /// How to open it.
     pub(crate) open: &'static str,
     is: fn(&[u8]) -> bool,
 }
 
-/// Bytes of a sector of a disk, of a disc, and of a disc with all that stands
-/// around its data.
+/// Size in bytes of a sector of a disk, of a disc, and of a raw disc with sync, header and error
+/// correction.
 const SECTOR: usize = 512;
 const DISC_SECTOR: usize = 2048;
 const RAW_SECTOR: usize = 2352;
-/// The sectors before this one are for the system that starts from the disc
-/// (ECMA-119, 6.2.1).
+/// Sectors before this one are the system area (ECMA-119, 6.2.1).
 const FIRST_DESCRIPTOR: usize = 16;
-/// What a raw sector begins with (ECMA-130, 14.1).
+/// The first bytes of a raw sector (ECMA-130, 14.1).
 const SYNC: &[u8] = b"\x00\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x00";
 
 const UNPACK_DISC: &str =
-    "mount it (mount -o loop FILE DIR) or unpack it (7z x FILE), and name the folder with -r";
+    "mount it (mount -o loop FILE DIR) or unpack it (7z x FILE), and pass the folder with -r";
 const READ_DISC: &str = "probe and patch read it; for anything else unpack it (7z x FILE)";
-const UNPACK_RAW: &str = "make an ISO image of it (iat FILE disc.iso), and mount or unpack that";
-const UNPACK: &str = "unpack it (7z x FILE), and name the folder with -r";
+const UNPACK_RAW: &str = "convert it to an ISO image (iat FILE disc.iso), and mount or unpack that";
+const UNPACK: &str = "unpack it (7z x FILE), and pass the folder with -r";
 const MOUNT_DISK: &str =
-    "mount it for reading (guestmount --ro -i -a FILE DIR), and name the folder with --root or -r";
+    "mount it read-only (guestmount --ro -i -a FILE DIR), and pass the folder with --root or -r";
 
 impl Format {
-    /// What a file is, and what to do with it.
+    /// The kind of file and how to open it.
     pub(crate) fn advice(&self) -> String {
         format!("it is {}: {}", self.name, self.open)
     }
 }
 
-/// Every format that is found, the more special first.
+/// All formats, the more specific first.
 const FORMATS: &[Format] = &[
     Format {
         name: "an ISO 9660 image of a disc",
@@ -62,7 +60,7 @@ const FORMATS: &[Format] = &[
     },
     Format {
         name: "a ZIP archive",
-        open: "unpack it (unzip FILE), and name the folder with -r",
+        open: "unpack it (unzip FILE), and pass the folder with -r",
         is: |file| file.starts_with(b"PK\x03\x04") || file.starts_with(b"PK\x05\x06"),
     },
     Format {
@@ -72,22 +70,22 @@ const FORMATS: &[Format] = &[
     },
     Format {
         name: "a RAR archive",
-        open: "unpack it (unrar x FILE), and name the folder with -r",
+        open: "unpack it (unrar x FILE), and pass the folder with -r",
         is: |file| file.starts_with(b"Rar!\x1A\x07"),
     },
     Format {
         name: "a WIM image of Windows",
-        open: "unpack it (wimlib-imagex apply FILE 1 DIR, or 7z x FILE), and name the folder with -r",
+        open: "unpack it (wimlib-imagex apply FILE 1 DIR, or 7z x FILE), and pass the folder with -r",
         is: |file| file.starts_with(b"MSWIM\0\0\0"),
     },
     Format {
         name: "a cabinet of InstallShield",
-        open: "unpack it (unshield x FILE), and name the folder with -r",
+        open: "unpack it (unshield x FILE), and pass the folder with -r",
         is: |file| file.starts_with(b"ISc("),
     },
     Format {
         name: "an MSI package",
-        open: "unpack it (msiextract FILE, or 7z x FILE), and name the folder with -r",
+        open: "unpack it (msiextract FILE, or 7z x FILE), and pass the folder with -r",
         is: |file| file.starts_with(b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"),
     },
     Format {
@@ -120,7 +118,7 @@ const FORMATS: &[Format] = &[
     },
     Format {
         name: "a volume of NTFS or FAT",
-        open: "mount it for reading (mount -o loop,ro FILE DIR), and name the folder with --root or -r",
+        open: "mount it read-only (mount -o loop,ro FILE DIR), and pass the folder with --root or -r",
         is: |file| {
             let kinds: [(usize, &[u8]); 3] = [(3, b"NTFS    "), (54, b"FAT1"), (82, b"FAT32   ")];
             has_boot_signature(file) && kinds.iter().any(|&(place, text)| at(file, place, text))
@@ -135,8 +133,7 @@ const FORMATS: &[Format] = &[
     },
 ];
 
-/// The format of a file, if it is one of those. A PE file is none, whatever
-/// stands in it.
+/// The format of a file, if known. A PE file has none, whatever it contains.
 pub(crate) fn of(file: &[u8]) -> Option<&'static Format> {
     if Headers::parse(file).is_ok() {
         return None;
@@ -144,22 +141,22 @@ pub(crate) fn of(file: &[u8]) -> Option<&'static Format> {
     FORMATS.iter().find(|format| (format.is)(file))
 }
 
-/// What a program is that has a cabinet in it, as the hotfixes of the time are.
+/// The format of a program with an embedded cabinet, such as a hotfix.
 pub(crate) fn of_program(file: &[u8]) -> Option<&'static Format> {
     const CABINET: Format = Format {
-        name: "a program with a cabinet in it, as hotfixes are",
-        open: "take its files out (cabextract FILE), and name the folder with -r",
+        name: "a program with an embedded cabinet, such as a hotfix",
+        open: "extract its files (cabextract FILE), and pass the folder with -r",
         is: |_| false,
     };
     const DELTAS: Format = Format {
-        name: "a hotfix with deltas in it, from which Windows makes the files",
-        open: "have it unpacked on Windows (FILE /x:FOLDER), and name the folder with -r",
+        name: "a hotfix with deltas, from which Windows builds the files",
+        open: "unpack it on Windows (FILE /x:FOLDER), and pass the folder with -r",
         is: |_| false,
     };
     let mut rest = file;
     while let Some(place) = memchr::memmem::find(rest, b"MSCF") {
         rest = rest.get(place..)?;
-        // Its length, as it states it; and the tables must be readable.
+        // The stated length must fit, and the tables must be readable.
         let stated = u32::from_le_bytes(*rest.get(8..)?.first_chunk()?);
         let is_inside = usize::try_from(stated).is_ok_and(|length| length <= rest.len());
         if is_inside
@@ -180,16 +177,16 @@ fn at(file: &[u8], place: usize, text: &[u8]) -> bool {
     file.get(place..).is_some_and(|rest| rest.starts_with(text))
 }
 
-/// The name in the first descriptor of a disc whose sectors are so long, the
-/// data so far behind their beginning.
+/// The identifier in the first descriptor of a disc with sectors of `sector` bytes, whose data
+/// begins at `data` in each.
 fn descriptor(file: &[u8], sector: usize, data: usize) -> Option<&[u8; 5]> {
     // The type comes first.
     file.get(FIRST_DESCRIPTOR * sector + data + 1..)?
         .first_chunk()
 }
 
-/// Nero's images may begin with the data of the first track, and end with the
-/// place of their tables.
+/// Nero's images may begin with the data of the first track; they end with the position of their
+/// tables.
 fn is_nero(file: &[u8]) -> bool {
     let ends = |back: usize, text: &[u8]| {
         let place = file.len().checked_sub(back);
@@ -202,8 +199,8 @@ fn has_boot_signature(file: &[u8]) -> bool {
     at(file, SECTOR - 2, b"\x55\xAA") && file.len() > SECTOR
 }
 
-/// Whether the first sector has a partition table: four entries of 16 bytes, of
-/// which at least one is used, all with a state that there is.
+/// Whether the first sector has a partition table: four entries of 16 bytes, all with a valid
+/// state, at least one in use.
 fn has_partitions(file: &[u8]) -> bool {
     let Some(table) = file.get(446..510) else {
         return false;
@@ -218,7 +215,7 @@ fn has_partitions(file: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// A file of zeros with these texts in it.
+    /// A file of zeros with these texts.
     fn file(length: usize, texts: &[(usize, &[u8])]) -> Vec<u8> {
         let mut file = vec![0; length];
         for (place, text) in texts {
@@ -237,7 +234,7 @@ mod tests {
     #[test]
     fn iso_9660() {
         is("ISO 9660", &file(0x9000, &[(0x8001, b"CD001")]));
-        // One from which a PC starts has a partition table as well.
+        // A bootable one has a partition table as well.
         let hybrid = [
             (446, &b"\x80\0\0\0\x17\0\0\0\0\0\0\0\0\x10\0\0"[..]),
             (510, b"\x55\xAA"),
@@ -351,7 +348,7 @@ mod tests {
         assert!(of(&driver).is_none());
     }
 
-    /// The tables of a cabinet with one member, and nothing behind them.
+    /// The tables of a cabinet with one member, without data.
     fn cabinet(member: &str) -> Vec<u8> {
         let mut cabinet = file(36 + 8 + 16, &[(0, b"MSCF")]);
         cabinet[16] = 36 + 8;
@@ -366,13 +363,13 @@ mod tests {
     #[test]
     fn hotfixes() {
         let program = |member: &str| {
-            // The name of the format alone is no cabinet.
+            // The signature alone is no cabinet.
             let mut program = b"MZ... MSCF ...".to_vec();
             program.extend(cabinet(member));
             of_program(&program).map(|format| format.name)
         };
         let with = program("tcpip.sys").unwrap();
-        assert!(with.contains("a cabinet in it"), "{with}");
+        assert!(with.contains("embedded cabinet"), "{with}");
         let deltas = program("_sfx_manifest_").unwrap();
         assert!(deltas.contains("deltas"), "{deltas}");
         assert!(of_program(b"MZ... MSCF ...").is_none());

@@ -1,4 +1,4 @@
-//! One image, from its bytes to its report.
+//! The report on one image, made from its bytes.
 
 use std::time::Instant;
 
@@ -11,23 +11,23 @@ use crate::manifest::Manifest;
 use crate::simulated_load::{LoadBase, LoadError, Loaded};
 use crate::triage;
 
-/// How to look.
+/// Options of the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The module that every file is taken for, whatever its names say.
+    /// Treat every file as this module, whatever its names.
     pub module: Option<Module>,
-    /// Search the image as loaded at a base, as the kernel driver would see it.
+    /// Search the image as loaded at a base, as the kernel driver sees it.
     pub as_loaded: Option<LoadBase>,
-    /// Which members of a cabinet are looked into.
+    /// The members of a cabinet to search.
     pub members: Members,
 }
 
-/// Which members of a cabinet are looked into.
+/// The members of a cabinet to search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Members {
     /// All.
     All,
-    /// Those named like `tcpip*.sys`: decompressing takes time.
+    /// Those named like `tcpip*.sys`, since decompression takes time.
     Likely,
 }
 
@@ -45,14 +45,14 @@ impl Default for Options {
 pub(crate) fn image(origin: Origin, data: &[u8], options: &Options) -> Report {
     let length = to_u64(data.len());
     if is_cabinet(data) {
-        let reason = "a cabinet in cabinets: take it out of the outer ones first";
+        let reason = "a cabinet nested too deep: extract it from the outer ones first";
         return Report::new(origin, length, State::Cabinet, reason);
     }
     if let Some(format) = foreign_format::of(data) {
         return Report::new(origin, length, State::Container, format.advice());
     }
     let head = data.get(..HEAD).unwrap_or(data);
-    // Where the beginning does not decide, the whole does.
+    // If the beginning does not decide, the whole file does.
     let decided = triage::report(&origin, head, length)
         .or_else(|| triage::report(&origin, data, length))
         .map(|report| match report.state {
@@ -102,8 +102,8 @@ fn search(report: &mut Report, image: &Image<'_>, data: &[u8], module: Module, o
     }
 }
 
-/// The report with what identifies the file, where that is of interest: it
-/// takes longer than the search, so it is left out where nobody sees it.
+/// Adds SHA-256 and checksum to a report of interest. That takes longer than the search, so it is
+/// done only for reports that are shown.
 pub(crate) fn with_file_facts(mut report: Report, data: &[u8]) -> Report {
     report.add_file_facts(data, |sha256| {
         Some(Manifest::built_in().find(sha256)?.name.as_str())

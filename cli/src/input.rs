@@ -1,4 +1,4 @@
-//! The content of a file, mapped rather than copied where that pays.
+//! The content of an input file; large files are mapped, not copied.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,31 +9,30 @@ use memmap2::Mmap;
 
 use crate::storage::{FileStorage, Storage};
 
-/// What is read first: the headers of nearly every file that is no driver lie
-/// in it, so that nothing else of it is read. In bytes.
+/// Size of the first read, in bytes: it holds the headers of nearly every file, and for most files
+/// that are no driver nothing else needs to be read.
 pub(crate) const HEAD: usize = 4096;
-/// Smaller files are read; mapping them would take longer. In bytes.
+/// Files up to this size, in bytes, are read: mapping them would take longer.
 const SMALL: u64 = 64 << 10;
-/// What is read at most of something that is no regular file, a pipe for one,
-/// in bytes.
+/// Limit for input that is no regular file, such as a pipe, in bytes.
 const MAX_STREAM: u64 = 256 << 20;
 
-/// An open file of which the beginning was read.
+/// An open file whose beginning was read.
 pub(crate) struct Input {
-    /// What is left of it is read from here; `None` when nothing is.
+    /// The file, if more of it is left to read.
     file: Option<FileStorage>,
     head: Vec<u8>,
     length: u64,
 }
 
-/// The path that stands for standard input.
+/// The path that means standard input.
 const STANDARD_INPUT: &str = "-";
 
 impl Input {
-    /// As [`open`](Input::open); `-` is standard input.
+    /// As [`open`](Input::open), but `-` is standard input.
     ///
     /// # Errors
-    /// As there.
+    /// As [`open`](Input::open).
     pub(crate) fn named(path: &Path) -> io::Result<Input> {
         match path.as_os_str() == STANDARD_INPUT {
             true => Input::all_of(&mut io::stdin().lock()),
@@ -41,11 +40,10 @@ impl Input {
         }
     }
 
-    /// Opens a file and reads its beginning, or all of it when it is a pipe
-    /// or another special file.
+    /// Opens a file and reads its beginning, or all of a pipe or other special file.
     ///
     /// # Errors
-    /// When it can't be read, is a folder, or a pipe gives too much.
+    /// If it can't be read, is a folder, or is no regular file and too long.
     pub(crate) fn open(path: &Path) -> io::Result<Input> {
         let mut file = File::open(path)?;
         let about = file.metadata()?;
@@ -58,7 +56,7 @@ impl Input {
         let mut head = Vec::new();
         file.by_ref().take(to_u64(HEAD)).read_to_end(&mut head)?;
         let read = to_u64(head.len());
-        // A file that grew or shrank meanwhile: what was read counts.
+        // If the file grew or shrank meanwhile, the bytes read count.
         let length = match read == to_u64(HEAD) {
             true => about.len().max(read),
             false => read,
@@ -81,7 +79,7 @@ impl Input {
         if length > MAX_STREAM {
             return Err(io::Error::new(
                 io::ErrorKind::FileTooLarge,
-                format!("it is no regular file and gives more than {MAX_STREAM} bytes"),
+                format!("it is not a regular file, and longer than {MAX_STREAM} bytes"),
             ));
         }
         Ok(Input {
@@ -91,7 +89,7 @@ impl Input {
         })
     }
 
-    /// The first [`HEAD`] bytes, or all when there are no more.
+    /// The first [`HEAD`] bytes, or all if there are fewer.
     pub(crate) fn head(&self) -> &[u8] {
         &self.head
     }
@@ -101,15 +99,15 @@ impl Input {
         self.length
     }
 
-    /// The file by position, when it is a regular one of which more was left.
+    /// The file by position, if it is a regular one with more left to read.
     pub(crate) fn storage(&self) -> Option<&dyn Storage> {
         self.file.as_ref().map(|file| file as &dyn Storage)
     }
 
-    /// All of it.
+    /// The whole content.
     ///
     /// # Errors
-    /// When it can't be read.
+    /// If it can't be read.
     pub(crate) fn content(self) -> io::Result<Content> {
         let Input {
             file,
@@ -151,19 +149,19 @@ impl Deref for Content {
 
 #[allow(unsafe_code)]
 fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: `Mmap::map` asks that the file not change while it is mapped,
-    // which no program can promise. What follows when another one does:
+    // SAFETY: `Mmap::map` requires that the file not change while it is mapped,
+    // which no program can guarantee. If another program changes it:
     //
-    // * Bytes change. Readers may see old bytes or new. All of them are safe
-    //   code that checks every place against the length of the slice, and
-    //   that stays as it was; none relies on reading the same byte twice. At
-    //   worst the report is wrong about a file that was being rewritten.
-    // * The file is cut short. On Windows that fails while it is mapped. On
+    // * Bytes change. Readers may see old or new bytes. All readers are safe
+    //   code that checks every offset against the length of the slice, which
+    //   does not change; none relies on reading the same byte twice. At worst
+    //   the report is wrong about a file that was being rewritten.
+    // * The file is truncated. On Windows that fails while it is mapped. On
     //   Unix, reading beyond the new end raises SIGBUS, which ends the
-    //   process; nothing was being written, so nothing but the rest of the
-    //   report is lost. No memory of ours is touched.
+    //   process; nothing was being written, so only the rest of the report is
+    //   lost. No other memory is touched.
     //
-    // The mapping is for reading only.
+    // The mapping is read-only.
     unsafe { Mmap::map(file) }
 }
 

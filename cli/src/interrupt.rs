@@ -1,12 +1,12 @@
-//! Ctrl-C: the first asks a verb to end, the second ends the program.
+//! Ctrl-C: the first asks a command to end, the second ends the program.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tcplimit_report::Exit;
 
-/// Calls `first` at the first Ctrl-C. The second ends the program at once, which
-/// loses nothing either.
+/// Calls `first` at the first Ctrl-C. The second ends the program at once, which loses nothing
+/// either.
 pub(crate) fn on_interrupt(first: impl Fn() + Send + 'static) {
     let again = AtomicBool::new(false);
     // A second run in one process keeps the first handler: only tests do that.
@@ -18,7 +18,7 @@ pub(crate) fn on_interrupt(first: impl Fn() + Send + 'static) {
     });
 }
 
-/// Set by Ctrl-C, for a verb that obeys it between two files.
+/// A flag that Ctrl-C sets, for a command that checks it between two files.
 pub(crate) fn stop_flag() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&stop);

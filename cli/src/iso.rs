@@ -1,12 +1,11 @@
-//! Disc images: ISO 9660 with Joliet, as setup discs have it.
+//! Disc images: ISO 9660 with Joliet, the format of setup discs.
 //!
-//! An image is read by position and never as a whole. Every number in it that
-//! says where something is stands there twice, in both byte orders; where the
-//! two differ, the image is damaged. All that a walk does is bounded: records,
+//! An image is read by position and never as a whole. It stores every position and length twice,
+//! in both byte orders; if the two differ, the image is damaged. A walk is bounded in records,
 //! directories, depth, and bytes of directories.
 //!
-//! Read in this order: [`sector`], [`record`] (files and directories),
-//! [`descriptor`] (tables), [`tree`] (the walk), this file (the volume).
+//! Read in this order: [`sector`], [`record`] (files and directories), [`descriptor`] (tables),
+//! [`tree`] (the walk), this file (the volume).
 //!
 //! Sources: ECMA-119 (ISO 9660), fourth edition; the Joliet specification,
 //! version 1; ECMA-167, part 2 (the volume recognition sequence).
@@ -33,13 +32,13 @@ pub(crate) use tree::Entry;
 
 /// The sector of the first volume descriptor.
 pub(crate) const FIRST_DESCRIPTOR: u32 = 16;
-/// So many descriptors there are at most; the standard sets no limit.
+/// The most descriptors that are read; the standard sets no limit.
 const MAX_DESCRIPTORS: u32 = 64;
 
 /// Whether a file is an ISO image with sectors of 2,048 bytes, by its content.
 ///
 /// # Errors
-/// When it can't be read.
+/// If it can't be read.
 pub(crate) fn is_image(file: &dyn Storage) -> io::Result<bool> {
     if file.length() <= position(FIRST_DESCRIPTOR + 1) {
         return Ok(false);
@@ -52,10 +51,9 @@ pub(crate) fn is_image(file: &dyn Storage) -> io::Result<bool> {
 /// The volume descriptors of an image.
 #[derive(Debug)]
 pub(crate) struct Volume {
-    /// At least the primary one, in the order of preference: as Windows has
-    /// it, Joliet first.
+    /// At least the primary tree, in the order in which Windows prefers them: Joliet first.
     pub(crate) trees: Vec<Tree>,
-    /// The first sector behind the descriptors.
+    /// The first sector after the descriptors.
     pub(crate) descriptors_end: u32,
     /// Whether it has a UDF tree as well.
     pub(crate) has_udf: bool,
@@ -65,7 +63,7 @@ impl Volume {
     /// Reads the volume descriptors.
     ///
     /// # Errors
-    /// Where they are damaged.
+    /// If they are damaged.
     pub(crate) fn read(storage: &dyn Storage) -> Result<Volume, DiscError> {
         let mut trees = Vec::new();
         let mut sector = FIRST_DESCRIPTOR;
@@ -107,11 +105,11 @@ impl Volume {
         })
     }
 
-    /// Hands each entry of a tree over, a directory's files before what is in
-    /// its directories.
+    /// Passes each entry of a tree to `visit`, the files of a directory before the entries of its
+    /// directories.
     ///
     /// # Errors
-    /// Where the tree is damaged, or larger than any that is meant to be read.
+    /// If the tree is damaged or exceeds a bound.
     pub(crate) fn walk(
         storage: &dyn Storage,
         tree: &Tree,
@@ -121,12 +119,12 @@ impl Volume {
     }
 }
 
-/// How far behind the descriptors a volume recognition sequence may go, in
-/// sectors: three descriptors, and those of boot loaders between.
+/// Length of a volume recognition sequence after the descriptors, in sectors: three descriptors,
+/// and those of boot loaders between them.
 const RECOGNITION: u32 = 64;
 
-/// Whether the volume recognition sequence, which goes on behind the
-/// descriptors of ISO 9660, has that of UDF (ECMA-167, 3/9.1).
+/// Whether the volume recognition sequence, which continues after the descriptors of ISO 9660,
+/// contains that of UDF (ECMA-167, 3/9.1).
 fn has_udf(storage: &dyn Storage, from: u32) -> bool {
     (from..from.saturating_add(RECOGNITION)).any(|sector| {
         let mut identifier = [0; 6];
@@ -135,8 +133,7 @@ fn has_udf(storage: &dyn Storage, from: u32) -> bool {
     })
 }
 
-/// Whether a sector begins a volume descriptor of ISO 9660 that is a primary
-/// one.
+/// Whether a sector is a primary volume descriptor of ISO 9660.
 pub(crate) fn is_primary_descriptor(sector: &[u8]) -> bool {
     sector.first() == Some(&descriptor::PRIMARY) && sector.get(1..6) == Some(descriptor::ISO)
 }

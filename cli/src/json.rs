@@ -1,5 +1,5 @@
-//! Reports for programs: one JSON object a line. docs/json.md describes it,
-//! and a test compares the two.
+//! Reports for programs: one JSON object per line. docs/json.md describes them, and a test compares
+//! the two.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use crate::summary::Summary;
 /// Writes a report as one line.
 ///
 /// # Errors
-/// When it can't be written.
+/// If it can't be written.
 pub(crate) fn report(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     write_line(out, &JsonReport::of(report))
 }
@@ -19,7 +19,7 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 /// Writes the summary as one line.
 ///
 /// # Errors
-/// When it can't be written.
+/// If it can't be written.
 pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, exit: u8) -> io::Result<()> {
     #[derive(Serialize)]
     struct Totals<'a> {
@@ -52,10 +52,10 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, exit: u8) -> io::R
     summary_line(out, &totals)
 }
 
-/// Writes an object as one line of JSON, the schema's number first.
+/// Writes an object as one line of JSON, with the schema number first.
 ///
 /// # Errors
-/// When it can't be written.
+/// If it can't be written.
 pub(crate) fn line(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a, T> {
@@ -75,7 +75,7 @@ fn write_line(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
 /// Writes the totals of a run as one line of JSON.
 ///
 /// # Errors
-/// When it can't be written.
+/// If it can't be written.
 pub(crate) fn summary_line(out: &mut dyn Write, summary: &impl Serialize) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a, T> {

@@ -1,12 +1,11 @@
 //! The workbench tool: finds, explains and changes the half-open TCP connection
 //! limit in `tcpip.sys` and `tcpip6.sys`, on any system.
 //!
-//! The search itself is `scanner-core`, shared to the letter with the kernel
-//! driver. Here is what surrounds it: reading files, folders and cabinets,
-//! telling which module a file is, reports for people and for programs.
+//! The search itself is `scanner-core`, which the kernel driver uses unchanged. This crate reads
+//! files, folders and cabinets, identifies modules, and writes reports for people and programs.
 //!
-//! Start at [`probe::bytes`], which is the whole path of `tcplimit probe` for
-//! the content of one file, and at [`patch`], which alone writes to drivers.
+//! Start at [`probe::bytes`], the whole path of `tcplimit probe` for the content of one file, and
+//! at [`patch`], the only module that writes to drivers.
 
 mod archive;
 mod arguments;

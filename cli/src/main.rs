@@ -1,5 +1,4 @@
-//! `tcplimit`: everything is in the library, so that tests, fuzz targets and
-//! benchmarks run what the program runs.
+//! `tcplimit`: all code is in the library, so that tests, fuzz targets and benchmarks run it too.
 
 fn main() -> std::process::ExitCode {
     tcplimit::command::main()

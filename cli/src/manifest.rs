@@ -1,5 +1,5 @@
-//! The manifest of known builds: by the hash of a file, what must be found in
-//! it. It judges the locator; the locator never looks into it.
+//! The manifest of known builds: the expected results by the hash of the file. It tests the
+//! locator; the locator never uses it.
 
 use std::fmt::Write;
 use std::fs;
@@ -13,7 +13,7 @@ use tcplimit_report::{Exit, Report};
 
 use crate::terminal::{os_error_text, print_error};
 
-/// The repository's own, corpus/builds.toml.
+/// The built-in manifest, corpus/builds.toml.
 const BUILT_IN: &str = include_str!("../../corpus/builds.toml");
 
 /// Known builds.
@@ -38,7 +38,7 @@ pub(crate) struct Build {
     pub(crate) version: String,
     /// `x86` or `x64`.
     pub(crate) arch: String,
-    /// When it was linked: seconds since 1970, from its header.
+    /// Link time: seconds since 1970, from its header.
     pub(crate) time_date_stamp: Option<u32>,
     /// Its PE checksum.
     pub(crate) checksum: Option<u32>,
@@ -47,13 +47,13 @@ pub(crate) struct Build {
     pub(crate) queue: u32,
     /// In the order of their addresses.
     pub(crate) gates: Vec<u32>,
-    /// The store of the limit's first value, if there is just one.
+    /// RVA of the store of the limit's initial value, if there is exactly one.
     pub(crate) start_up_store: Option<u32>,
     pub(crate) start_up_value: Option<u32>,
 }
 
 impl Manifest {
-    /// The one that the program was built with.
+    /// The built-in manifest.
     pub(crate) fn built_in() -> &'static Manifest {
         static MANIFEST: LazyLock<Manifest> =
             LazyLock::new(|| Manifest::parse(BUILT_IN).unwrap_or_default());
@@ -63,18 +63,17 @@ impl Manifest {
     /// Reads the manifest in a file.
     ///
     /// # Errors
-    /// A text that says what is wrong, and the exit code for it.
+    /// The exit code and a description of the error.
     fn read(path: &Path) -> Result<Manifest, (Exit, String)> {
         let text =
             fs::read_to_string(path).map_err(|error| (Exit::Unreadable, os_error_text(&error)))?;
         Manifest::parse(&text).map_err(|error| (Exit::Usage, error))
     }
 
-    /// The manifest in a file that was named on the command line, or else the
-    /// built-in one.
+    /// Reads the manifest in a file of the command line, or else returns the built-in one.
     ///
     /// # Errors
-    /// The exit code; the error was printed.
+    /// The exit code; the error is printed.
     pub(crate) fn read_or_built_in(path: Option<&Path>) -> Result<Manifest, Exit> {
         let Some(path) = path else {
             return Ok(Manifest::built_in().clone());
@@ -85,10 +84,10 @@ impl Manifest {
         })
     }
 
-    /// Reads a manifest and checks that it holds together.
+    /// Parses a manifest and checks that it is consistent.
     ///
     /// # Errors
-    /// A text that says what is wrong, and where.
+    /// A description of the error with its place.
     pub(crate) fn parse(text: &str) -> Result<Manifest, String> {
         let manifest: Manifest = toml::from_str(text).map_err(|error| error.to_string())?;
         let mut seen: Vec<&str> = Vec::new();
@@ -97,7 +96,10 @@ impl Manifest {
                 .check()
                 .map_err(|error| format!("build \"{}\": {error}", build.name))?;
             if seen.contains(&build.sha256.as_str()) {
-                return Err(format!("build \"{}\" has the hash of another", build.name));
+                return Err(format!(
+                    "build \"{}\" has the same hash as another",
+                    build.name
+                ));
             }
             seen.push(&build.sha256);
         }
@@ -109,7 +111,7 @@ impl Manifest {
         self.builds.iter().find(|build| build.sha256 == sha256)
     }
 
-    /// The name of the build that an image is, byte for byte, as shipped.
+    /// The name of the build with this hash, if the build is as shipped.
     pub(crate) fn as_shipped(&self, sha256: &str) -> Option<&str> {
         let build = self.find(sha256)?;
         (build.start_up_value == Some(PRISTINE_LIMIT)).then_some(build.name.as_str())
@@ -117,8 +119,7 @@ impl Manifest {
 }
 
 impl Build {
-    /// What a report on a located file says, without its checksum; `None` when it is
-    /// not located.
+    /// The entry for a report, without checksum; `None` if the limit is not located.
     pub(crate) fn of(report: &Report, sha256: &str, name: Option<&str>) -> Option<Build> {
         let located = report.located()?;
         let image = report.image?;
@@ -171,13 +172,12 @@ impl Build {
         let adjacent = self.threshold.checked_add(4) == Some(self.count)
             && self.threshold.checked_sub(4) == Some(self.queue);
         if !adjacent {
-            return Err("queue, threshold and count don't lie side by side".to_owned());
+            return Err("queue, threshold and count are not adjacent".to_owned());
         }
         Ok(())
     }
 
-    /// Each field in which another description of the same file differs, as
-    /// "field: this, not that".
+    /// Each field in which another entry for the same file differs, as "field: this, not that".
     pub(crate) fn differences(&self, other: &Build) -> Vec<String> {
         let fields: [(&str, String, String); 9] = [
             ("module", self.module.clone(), other.module.clone()),
@@ -204,7 +204,7 @@ impl Build {
             .collect()
     }
 
-    /// The entry as it stands in a manifest, with an empty line before it.
+    /// The entry as text for a manifest, after an empty line.
     pub(crate) fn to_toml(&self) -> String {
         let quoted = |text: &str| toml::Value::from(text).to_string();
         let mut text = String::from("\n[[build]]\n");
@@ -283,11 +283,7 @@ mod tests {
     fn a_manifest_that_contradicts_itself_is_refused() {
         let build = Manifest::built_in().builds.first().unwrap();
         let twice = build.to_toml() + &build.to_toml();
-        assert!(
-            Manifest::parse(&twice)
-                .unwrap_err()
-                .contains("hash of another")
-        );
+        assert!(Manifest::parse(&twice).unwrap_err().contains("same hash"));
         let apart = Build {
             count: build.count + 4,
             ..build.clone()
@@ -295,7 +291,7 @@ mod tests {
         assert!(
             Manifest::parse(&apart.to_toml())
                 .unwrap_err()
-                .contains("side by side")
+                .contains("adjacent")
         );
         assert!(Manifest::parse("[[build]]\nname = 1").is_err());
     }

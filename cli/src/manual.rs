@@ -1,5 +1,4 @@
-//! Completion scripts and manual pages, made from the description of the
-//! command line.
+//! Completion scripts and manual pages, generated from the definition of the command line.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,14 +11,14 @@ use tcplimit_report::Exit;
 use crate::arguments::{self, Arguments, Completions};
 use crate::terminal::{self, os_error_text, print_error};
 
-/// When this version was made, for the title of the pages. Not the day of the
-/// build: the same source gives the same pages.
+/// The date of this version, for the title of the pages. Not the date of the build: the same
+/// source gives the same pages.
 const DATE: &str = "2026-11-28";
 
 /// Writes a completion script.
 ///
 /// # Errors
-/// When it can't be written.
+/// If it can't be written.
 pub(crate) fn completions(args: &Completions) -> io::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(
@@ -34,7 +33,7 @@ pub(crate) fn completions(args: &Completions) -> io::Result<Exit> {
 /// Writes the manual.
 ///
 /// # Errors
-/// When it can't be written to standard output.
+/// If it can't be written to standard output.
 pub(crate) fn pages(args: &arguments::Man) -> io::Result<Exit> {
     let mut command = Arguments::command();
     command.build();
@@ -96,8 +95,8 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     Ok(without_idle_breaks(&page))
 }
 
-/// clap_mangen breaks the line beside spaces and empty lines, which break it themselves: mandoc
-/// warns of it.
+/// Removes the line breaks that clap_mangen writes next to vertical space, which breaks the line
+/// anyway: mandoc warns of them.
 fn without_idle_breaks(page: &[u8]) -> Vec<u8> {
     let lines: Vec<&[u8]> = page.split_inclusive(|&byte| byte == b'\n').collect();
     let is = |at: Option<usize>, name: &[u8]| {
@@ -114,8 +113,8 @@ fn without_idle_breaks(page: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// What stands behind the options in the help, a section for each paragraph:
-/// its first line is the heading, the others stay lines.
+/// The help after the options, one section per paragraph: its first line is the heading, the other
+/// lines stay as they are.
 fn after_help(help: &str) -> Roff {
     let mut roff = Roff::new();
     for paragraph in help.split("\n\n") {

@@ -10,11 +10,11 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a decompressor. One that panics on hostile data has found it damaged,
-/// and nobody needs to read its panic message.
+/// Runs a decompressor. If it panics on hostile data, the data is damaged; the panic message is
+/// suppressed.
 ///
 /// # Errors
-/// Those of the decompressor, and that it panicked, as texts.
+/// If the decompressor fails or panics, as a text.
 pub fn catch_panic<T>(run: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {

@@ -1,5 +1,5 @@
-//! Work on many files at once, with the results in the order of the files, and
-//! an end at any moment that loses nothing that was done.
+//! Parallel work on many files, with the results in the order of the files. Ctrl-C ends it at any
+//! moment without losing finished results.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,37 +13,37 @@ use crate::interrupt::on_interrupt;
 use crate::progress::Progress;
 use crate::walk::{self, Item};
 
-/// What to run over.
+/// The files of a run.
 pub(crate) struct Plan {
     /// Files and folders.
     pub(crate) paths: Vec<PathBuf>,
-    /// Files worked on at once; 0 for one on each processor.
+    /// Number of threads; 0 for one per processor.
     pub(crate) threads: usize,
-    /// Told of each file found.
+    /// Counts each file found.
     pub(crate) progress: Progress,
 }
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// All was done.
+    /// All files were processed.
     Complete,
-    /// Ctrl-C.
+    /// Ctrl-C ended it.
     Interrupted,
 }
 
-/// Takes the results, in the order of the files.
+/// Receives the results, in the order of the files.
 pub(crate) trait Sink<T> {
-    /// Takes one.
+    /// Receives a result.
     ///
     /// # Errors
-    /// When it can't be written: the run ends.
+    /// If it can't be written; the run ends.
     fn take(&mut self, item: &Item, result: T) -> io::Result<()>;
 
-    /// There is time to write out what was held back.
+    /// Called when no result is waiting: flushes buffered output.
     ///
     /// # Errors
-    /// When it can't be written: the run ends.
+    /// If it can't be written; the run ends.
     fn idle(&mut self) -> io::Result<()>;
 }
 
@@ -53,12 +53,11 @@ enum Event<T> {
     Interrupted,
 }
 
-/// Does the work on each file, several at once. Ctrl-C ends the run without
-/// waiting for files that are being read, the results at hand are handed over
-/// first; another Ctrl-C ends the program.
+/// Runs `work` on each file, several in parallel. Ctrl-C ends the run without waiting for files
+/// that are being read, but passes on the finished results; a second Ctrl-C ends the program.
 ///
 /// # Errors
-/// When the sink can't write.
+/// If the sink can't write.
 pub(crate) fn run<T: Send + 'static>(
     plan: Plan,
     work: impl Fn(&Item) -> T + Send + Sync + 'static,
@@ -103,7 +102,7 @@ pub(crate) fn run<T: Send + 'static>(
     end
 }
 
-/// Puts the results in order. Where one takes long, those behind it wait.
+/// Passes the results on in order. A slow one delays those after it.
 fn collect<T>(
     results: &Receiver<Event<T>>,
     workers: usize,
@@ -140,7 +139,7 @@ fn collect<T>(
             break;
         }
     }
-    // Where a file that was not done left a gap, what is behind it is done.
+    // Pass on results after a gap left by an unfinished file.
     for (item, result) in early.into_values() {
         sink.take(&item, result)?;
     }
@@ -152,7 +151,7 @@ fn collect<T>(
     })
 }
 
-/// Says that a worker is gone, however it went.
+/// Reports the end of a worker, also after a panic.
 struct Leave<T>(Sender<Event<T>>);
 
 impl<T> Drop for Leave<T> {

@@ -11,8 +11,8 @@ use crate::input::HEAD;
 pub use crate::image_probe::{Members, Options};
 pub(crate) use run::run;
 
-/// Reports on the content of one file, cabinets included: one report, or one
-/// for each member looked into. It never panics, whatever the bytes are.
+/// Reports on the content of one file: one report, or one per member that is searched. It never
+/// panics, whatever the bytes are.
 #[must_use]
 pub fn bytes(path: &str, data: &[u8], options: &Options) -> Vec<Report> {
     let mut reports = Vec::new();
@@ -22,8 +22,8 @@ pub fn bytes(path: &str, data: &[u8], options: &Options) -> Vec<Report> {
     reports
 }
 
-/// As [`bytes`], handing each report over with the bytes of the image that it
-/// is about. They are not hashed: see [`with_file_facts`].
+/// As [`bytes`], but passes each report with the bytes of its image to `visit`. The bytes are not
+/// hashed: see [`with_file_facts`].
 pub(crate) fn visit(
     path: &str,
     data: &[u8],

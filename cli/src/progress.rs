@@ -1,4 +1,4 @@
-//! How far a long run is: a bar on standard error, on terminals only.
+//! Progress of a long run: a bar on standard error, only on terminals.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::text::rate;
 
-/// The bar, or nothing where nobody would see it.
+/// The bar; hidden without a terminal.
 #[derive(Clone)]
 pub(crate) struct Progress {
     bar: ProgressBar,
     unit: Unit,
 }
 
-/// What is counted.
+/// The unit that the bar counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Files,
-    /// Where one file, a disc image, may take as long as a thousand others.
+    /// For runs in which one disc image may take as long as a thousand other files.
     Bytes,
 }
 
@@ -32,12 +32,12 @@ impl Unit {
 }
 
 impl Progress {
-    /// A bar over files on standard error, when that is a terminal.
+    /// A bar that counts files.
     pub(crate) fn of_files() -> Progress {
         Self::shown(Unit::Files)
     }
 
-    /// A bar over bytes.
+    /// A bar that counts bytes.
     pub(crate) fn of_bytes() -> Progress {
         Self::shown(Unit::Bytes)
     }
@@ -51,7 +51,7 @@ impl Progress {
         Progress { bar, unit }
     }
 
-    /// None.
+    /// No bar.
     pub(crate) fn hidden() -> Progress {
         Progress {
             bar: ProgressBar::hidden(),
@@ -59,7 +59,7 @@ impl Progress {
         }
     }
 
-    /// One more file was found.
+    /// Adds a file to the total.
     pub(crate) fn found(&self, path: &Path) {
         let more = match self.unit {
             _ if self.bar.is_hidden() => return,
@@ -69,7 +69,7 @@ impl Progress {
         self.bar.inc_length(more);
     }
 
-    /// One more file is done; so much is done in all.
+    /// Notes that one more file is done; `bytes` and `located` are totals.
     pub(crate) fn done(&self, bytes: u64, located: u64) {
         match self.unit {
             Unit::Files => self.bar.inc(1),
@@ -81,7 +81,7 @@ impl Progress {
         }
     }
 
-    /// So many bytes of so many are done.
+    /// Sets the position and the total, in bytes.
     pub(crate) fn set_position(&self, done: u64, all: u64) {
         self.bar.set_length(all);
         self.bar.set_position(done);
@@ -92,13 +92,13 @@ impl Progress {
         self.bar.suspend(write)
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// What follows the number of files or bytes.
+/// The text after the number of files or bytes.
 #[expect(clippy::cast_precision_loss, reason = "for people")]
 fn message(bytes: u64, located: u64, taken: Duration) -> String {
     match bytes {

@@ -1,23 +1,23 @@
-//! Self-extractors: hotfixes and service packs are programs with a cabinet in
-//! them, behind the last section or as a resource.
+//! Self-extractors: hotfixes and service packs are programs that contain a cabinet, after the last
+//! section or as a resource.
 
 use crate::storage::{self, Part, Storage};
 
-/// The program before the cabinet is far smaller, in bytes.
+/// Limit for the size of the program before the cabinet, in bytes; real ones are far smaller.
 const MAX_PROGRAM: u64 = 8 << 20;
-/// So much is read at a time, in bytes.
+/// Size of a read, in bytes.
 const CHUNK: u64 = 64 << 10;
-/// A cabinet's header without what is reserved in it ([MS-CAB], CFHEADER).
+/// Size of a cabinet's header without reserved fields ([MS-CAB], CFHEADER).
 const HEADER: usize = 36;
-/// How a cabinet begins: its signature, and a field that is zero.
+/// The first fields of a cabinet: its signature and a zero field.
 const SIGNATURE: &[u8; 8] = b"MSCF\0\0\0\0";
 /// The version of the format, minor and major.
 const VERSION: [u8; 2] = [3, 1];
 
-/// How a hotfix calls its deltas, which only its own program can apply.
+/// Prefix and suffix of the deltas in a hotfix, which only its own program can apply.
 const DELTA: [&str; 2] = ["_sfx_", "._p"];
 
-/// The cabinet in a program, if there is one.
+/// The cabinet in a program, if any.
 pub(crate) fn cabinet<'a>(program: &'a dyn Storage) -> Option<Part<'a>> {
     let end = program.length().min(MAX_PROGRAM);
     let header = u64::try_from(HEADER).ok()?;
@@ -47,8 +47,8 @@ pub(crate) fn cabinet<'a>(program: &'a dyn Storage) -> Option<Part<'a>> {
     None
 }
 
-/// The length that a cabinet's header states; the program too has the bytes of
-/// its signature, in the code that reads cabinets, but not the rest.
+/// The length that a cabinet's header states; `None` if it is no header. The program's own code
+/// contains the signature too, but no valid header.
 fn stated_length(header: &[u8], left: u64) -> Option<u64> {
     if !header.starts_with(SIGNATURE) {
         return None;
@@ -75,7 +75,7 @@ pub(crate) fn is_delta(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// An empty cabinet with a valid header, and bytes behind it.
+    /// An empty cabinet with a valid header and bytes after it.
     fn header(length: u32) -> Vec<u8> {
         let mut header = SIGNATURE.to_vec();
         header.extend(length.to_le_bytes());
@@ -101,7 +101,7 @@ mod tests {
             3 * chunk + 5,
         ] {
             let mut program = vec![0; before];
-            // As in the code that reads cabinets.
+            // The signature as in the code that reads cabinets.
             program.splice(before / 2..before / 2, SIGNATURE.iter().copied());
             let start = program.len();
             program.extend(header(100));

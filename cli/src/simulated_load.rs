@@ -1,43 +1,42 @@
-//! An image as the system would have loaded it: what the kernel driver sees,
-//! made from a file.
+//! A simulated load: the image of a file in memory, as the kernel driver sees it.
 
 use std::fmt;
 
 use scanner_core::{Arch, Directory, Image, ImageError, MappedSection, RelocationKind};
 use scanner_core::{Relocations, Rva, Section};
 
-/// Where drivers are found on XP and Server 2003 for x86, and on XP x64.
+/// Typical bases of drivers on XP and Server 2003 for x86, and on XP x64.
 const TYPICAL_X86: u64 = 0xF7A8_0000;
 const TYPICAL_X64: u64 = 0xFFFF_FADF_F7A8_0000;
-/// Where the kernel's functions are found: what the import table gets.
+/// Addresses of kernel functions for the import table.
 const KERNEL_X86: u64 = 0x804D_9A28;
 const KERNEL_X64: u64 = 0xFFFF_F800_0104_2A30;
-/// Functions in the made-up kernel lie this far apart, in bytes.
+/// Distance between functions of the made-up kernel, in bytes.
 const STRIDE: u64 = 0x35;
-/// No driver is nearly as large, in bytes.
+/// Largest image, in bytes; drivers are far smaller.
 const MAX_IMAGE: u32 = 64 << 20;
 
 /// The base to load an image at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoadBase {
-    /// One that a system might have chosen, by architecture.
+    /// A typical base of the architecture.
     Typical,
     /// This address.
     At(u64),
 }
 
-/// Why a file can't be loaded.
+/// The reason why a file can't be loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LoadError {
-    /// The base is none for an image of this architecture and size.
+    /// An image of this architecture and size can't have this base.
     UnfitBase { arch: Arch, base: u64 },
     /// The image has no relocations, and the base is not its own.
     NotRelocatable { own: u64, base: u64 },
     /// The image would be larger than any driver.
     TooLarge(u32),
-    /// A relocation names a place outside the image.
+    /// A relocation refers to an address outside the image.
     RelocationOutside(Rva),
-    /// What was loaded is no image.
+    /// The loaded image is invalid.
     Image(ImageError),
 }
 
@@ -53,14 +52,14 @@ impl fmt::Display for LoadError {
             ),
             LoadError::TooLarge(size) => write!(f, "it would take {size} bytes of memory"),
             LoadError::RelocationOutside(rva) => {
-                write!(f, "a relocation names RVA {rva}, outside the image")
+                write!(f, "a relocation refers to RVA {rva}, outside the image")
             }
             LoadError::Image(error) => error.fmt(f),
         }
     }
 }
 
-/// A loaded image: memory from its base on.
+/// A loaded image: the memory from its base on.
 pub(crate) struct Loaded {
     base: u64,
     headers: usize,
@@ -72,7 +71,7 @@ impl Loaded {
     /// beyond their raw data, relocated to the base, imports filled in.
     ///
     /// # Errors
-    /// When the image can't be at that base, or its relocations are damaged.
+    /// If the image can't have that base, or its relocations are damaged.
     pub(crate) fn new(image: &Image<'_>, file: &[u8], base: LoadBase) -> Result<Loaded, LoadError> {
         let arch = image.arch();
         let headers = image.headers();
@@ -112,17 +111,16 @@ impl Loaded {
         Ok(loaded)
     }
 
-    /// The base it was loaded at.
+    /// The base of the image.
     pub(crate) fn base(&self) -> u64 {
         self.base
     }
 
-    /// Looks at it as the kernel driver does: headers, the exception table, and
-    /// code that stays in memory and is not paged. INIT, resources, relocations and data are not
-    /// there.
+    /// Calls `search` with the part that the kernel driver reads: headers, the exception table, and
+    /// code that is neither discarded nor paged. INIT, resources, relocations and data are absent.
     ///
     /// # Errors
-    /// When it is no image.
+    /// If the image is invalid.
     pub(crate) fn with_image<R>(
         &self,
         search: impl FnOnce(&Image<'_>) -> R,
@@ -162,7 +160,7 @@ impl Loaded {
         }
         for (at, kind) in Relocations::new(image) {
             let done = match kind {
-                // On x86 both bases are below 4 GiB: so is the sum, modulo.
+                // On x86 both bases are below 4 GiB; the sum wraps.
                 RelocationKind::HighLow => self.change(at, |value: [u8; 4]| {
                     let [a, b, c, d, ..] = shift.to_le_bytes();
                     let shift = u32::from_le_bytes([a, b, c, d]);
@@ -189,7 +187,7 @@ impl Loaded {
             let Some(at) = table.plus(slot.saturating_mul(pointer)) else {
                 return;
             };
-            // Zero ends the imports of a module: it stays.
+            // Zero ends the imports of a module and must stay.
             let filled = match image.arch() {
                 Arch::X86 => self.change(at, |value: [u8; 4]| {
                     let [a, b, c, d, ..] = KERNEL_X86.wrapping_add(address).to_le_bytes();
@@ -200,7 +198,7 @@ impl Loaded {
                     if value == [0; 8] { value } else { filled }
                 }),
             };
-            // A damaged size may go on far behind the image.
+            // A damaged size may extend far beyond the image.
             if filled.is_none() {
                 return;
             }

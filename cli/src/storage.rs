@@ -1,19 +1,19 @@
-//! Bytes that are read by position: a file of any size, a part of another
-//! storage, or memory. Disc images are larger than memory may be, and a mapped
-//! file that shrinks ends the process; a read that fails is only an error.
+//! Storage that is read by position: a file of any size, a part of another storage, or memory. Disc
+//! images may be larger than memory, and a mapped file that shrinks ends the process; a failed read
+//! is only an error.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
-/// Bytes that are read by position.
+/// Storage that is read by position.
 pub trait Storage {
-    /// How many bytes there are.
+    /// The length in bytes.
     fn length(&self) -> u64;
 
-    /// Fills a buffer with the bytes that begin at `offset`.
+    /// Fills a buffer with the bytes from `offset` on.
     ///
     /// # Errors
-    /// When they can't be read, or there are fewer.
+    /// If they can't be read, or there are fewer.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 }
 
@@ -60,10 +60,10 @@ pub(crate) struct FileStorage {
 }
 
 impl FileStorage {
-    /// A file as long as it is now; what is appended later is not seen.
+    /// A file with its current length; bytes appended later are ignored.
     ///
     /// # Errors
-    /// When its length can't be had.
+    /// If its length can't be read.
     pub(crate) fn new(file: File) -> io::Result<FileStorage> {
         let length = file.metadata()?.len();
         Ok(FileStorage { file, length })
@@ -111,7 +111,7 @@ pub(crate) struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    /// `length` bytes from `start` on; `None` where there are fewer.
+    /// `length` bytes from `start` on; `None` if there are fewer.
     pub(crate) fn new(whole: &'a dyn Storage, start: u64, length: u64) -> Option<Part<'a>> {
         let end = start.checked_add(length)?;
         (end <= whole.length()).then_some(Part {
@@ -138,12 +138,12 @@ impl Storage for Part<'_> {
     }
 }
 
-/// Reads `length` bytes into memory: the caller has bounded them.
+/// Reads `length` bytes into memory; the caller bounds `length`.
 ///
 /// # Errors
-/// When they can't be read, or there are fewer.
+/// If they can't be read, or there are fewer.
 pub(crate) fn bytes(storage: &dyn Storage, offset: u64, length: usize) -> io::Result<Vec<u8>> {
-    // Whoever states a length that is not there gets no memory for it.
+    // Check first: no memory is allocated for a length that the storage does not have.
     let end = offset.checked_add(to_u64(length));
     if end.is_none_or(|end| end > storage.length()) {
         return Err(ErrorKind::UnexpectedEof.into());

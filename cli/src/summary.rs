@@ -1,4 +1,4 @@
-//! What a run over many files adds up to.
+//! The totals of a run over many files.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,18 +8,17 @@ use tcplimit_report::{Report, State};
 /// Totals of a run.
 #[derive(Debug)]
 pub(crate) struct Summary {
-    /// Files, those that hold others counted once.
+    /// Files; one with members counts once.
     pub(crate) files: u64,
-    /// Members of cabinets, self-extractors and disc images that were looked
-    /// into.
+    /// Searched members of cabinets, self-extractors and disc images.
     pub(crate) members: u64,
-    /// The sizes of all files added up.
+    /// The total size of all files, in bytes.
     pub(crate) bytes: u64,
-    /// The sizes of those images that were searched.
+    /// The total size of the searched images, in bytes.
     pub(crate) searched_bytes: u64,
-    /// How long that took, added up over all threads.
+    /// The time of these searches, summed over all threads.
     pub(crate) search_time: Duration,
-    /// Whether Ctrl-C cut it short.
+    /// Whether Ctrl-C ended the run early.
     pub(crate) interrupted: bool,
     states: BTreeMap<State, u64>,
     begun: Instant,
@@ -27,7 +26,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// Nothing yet; time runs from here.
+    /// Empty totals; starts the clock.
     pub(crate) fn new() -> Summary {
         Summary {
             files: 0,
@@ -42,7 +41,7 @@ impl Summary {
         }
     }
 
-    /// Adds a file of so many bytes, and the reports on it.
+    /// Adds a file, its size in bytes, and the reports on it.
     pub(crate) fn add(&mut self, bytes: u64, reports: &[Report]) {
         self.files += 1;
         self.bytes += bytes;
@@ -64,7 +63,7 @@ impl Summary {
         self.interrupted = interrupted;
     }
 
-    /// In how many the limit was located.
+    /// Number of files and members in which the limit was located.
     pub(crate) fn located(&self) -> u64 {
         self.states()
             .filter(|(state, _)| state.is_located())
@@ -72,26 +71,26 @@ impl Summary {
             .sum()
     }
 
-    /// How many there are of each state.
+    /// Number of files and members in each state.
     pub(crate) fn states(&self) -> impl Iterator<Item = (State, u64)> + '_ {
         self.states.iter().map(|(&state, &count)| (state, count))
     }
 
-    /// How long it took.
+    /// Duration of the run.
     pub(crate) fn seconds(&self) -> f64 {
         self.taken
             .unwrap_or_else(|| self.begun.elapsed())
             .as_secs_f64()
     }
 
-    /// Bytes of searched images a second, on each thread.
+    /// Bytes of images searched per second on each thread.
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     pub(crate) fn search_rate(&self) -> f64 {
         self.searched_bytes as f64 / self.search_time.as_secs_f64().max(1e-9)
     }
 }
 
-/// The state without its value.
+/// The state without its value, so that all patched files count as one kind.
 fn kind(state: State) -> State {
     match state {
         State::Patched(_) => State::Patched(0),

@@ -1,5 +1,5 @@
-//! Standard output: colour only where it is wanted, and output that nobody
-//! reads or that can't be written never ends a run half-way.
+//! Standard output and error: colour only if wanted. Output that is not read or can't be written
+//! never ends a run half-way.
 
 use std::borrow::Cow;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -9,7 +9,7 @@ use tcplimit_report::Exit;
 
 /// Good news.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
-/// Worth a look.
+/// Notices.
 pub(crate) const NOTICE: Style = AnsiColor::Yellow.on_default().bold();
 /// Bad news.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -18,17 +18,17 @@ pub(crate) const FAINT: Style = Style::new().dimmed();
 /// Headlines.
 pub(crate) const STRONG: Style = Style::new().bold();
 
-/// Standard output; styles are taken out where they are not wanted. What is
-/// written waits until it is flushed: a progress bar must make room for it.
+/// Standard output, with styles only if wanted. It is buffered until flushed, since a progress bar
+/// must make room for it.
 pub(crate) fn stdout() -> Output {
     Output::to(Box::new(anstream::stdout()))
 }
 
-/// Standard output whose loss is kept for the end. Writing to it never fails,
-/// so that no verb stops its work because of it.
+/// Standard output that remembers its first error until the end. Writing never fails, so that no
+/// command stops because of lost output.
 pub(crate) struct Output {
     writer: BufWriter<Box<dyn Write>>,
-    /// The first error; nothing is written any more after it.
+    /// The first error; nothing is written after it.
     lost: Option<io::Error>,
 }
 
@@ -40,15 +40,15 @@ impl Output {
         }
     }
 
-    /// Whether there is anything to flush.
+    /// Whether there is nothing to flush.
     pub(crate) fn is_flushed(&self) -> bool {
         self.lost.is_some() || self.writer.buffer().is_empty()
     }
 
-    /// Ends the run of a verb that only reads, once nobody gets its output.
+    /// Lets a command that only reads stop once its output is lost.
     ///
     /// # Errors
-    /// When output was lost.
+    /// If output was lost.
     pub(crate) fn is_wanted(&self) -> io::Result<()> {
         match &self.lost {
             Some(error) => Err(error.kind().into()),
@@ -56,8 +56,8 @@ impl Output {
         }
     }
 
-    /// Ends the output. A reader that went away changes nothing; any other loss
-    /// is an error of its own.
+    /// Flushes the output and returns the exit code. A closed pipe does not change it; any other
+    /// loss is an error.
     pub(crate) fn finish(&mut self, exit: Exit) -> Exit {
         self.keep(BufWriter::flush);
         match &self.lost {
@@ -91,7 +91,7 @@ impl Write for Output {
     }
 }
 
-/// Says on standard error what went wrong: what, why, what to do.
+/// Prints an error on standard error: what happened, why, and what to do.
 pub(crate) fn print_error(text: &str) {
     let mut stderr = anstream::stderr();
     let _ = write!(stderr, "{BAD}tcplimit:{BAD:#}");
@@ -100,7 +100,7 @@ pub(crate) fn print_error(text: &str) {
     }
 }
 
-/// The text of an error of the system, without its number.
+/// The text of a system error, without its number.
 pub(crate) fn os_error_text(error: &io::Error) -> String {
     let text = error.to_string();
     let around = text
@@ -112,8 +112,7 @@ pub(crate) fn os_error_text(error: &io::Error) -> String {
     }
 }
 
-/// A text from a file or a path, safe for a terminal: control characters are
-/// shown, not obeyed.
+/// A text from a file or a path, safe for a terminal: control characters are escaped.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_control) {
         return Cow::Borrowed(text);
@@ -126,19 +125,19 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown.collect())
 }
 
-/// A path as a shell takes it.
+/// A path quoted for a shell.
 pub(crate) fn quoted(path: &str) -> String {
     let plain = |char: char| char.is_alphanumeric() || "/\\._-+:,@%".contains(char);
     let escapes = cfg!(unix) && path.contains('\\');
     match path.chars().all(plain) && !escapes && !path.is_empty() {
         true => path.to_owned(),
-        // A path on Windows has no quotation mark.
+        // Windows paths contain no quotation marks.
         false if cfg!(windows) => format!("\"{path}\""),
         false => format!("'{}'", path.replace('\'', r"'\''")),
     }
 }
 
-/// The command line as it was given.
+/// The command line of this run.
 pub(crate) fn command_line() -> String {
     let words = std::env::args_os().skip(1);
     words.fold("tcplimit".to_owned(), |line, word| {
@@ -146,7 +145,7 @@ pub(crate) fn command_line() -> String {
     })
 }
 
-/// Control characters, and those that turn the direction of writing.
+/// Control characters, and those that change the writing direction.
 fn is_control(char: char) -> bool {
     char.is_control() || matches!(char, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
@@ -155,7 +154,7 @@ fn is_control(char: char) -> bool {
 mod tests {
     use super::*;
 
-    /// A standard output that can't be written to.
+    /// A standard output that fails.
     struct Broken(ErrorKind);
 
     impl Write for Broken {

@@ -10,23 +10,23 @@ use tcplimit_report::{FileFacts, ImageFacts, Report, State, english, limit_text}
 use crate::summary::Summary;
 use crate::terminal::{BAD, FAINT, GOOD, NOTICE, STRONG, printable};
 
-/// How much to say of a file.
+/// The level of detail of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Detail {
-    /// A line.
+    /// One line.
     Line,
-    /// All that is known but the evidence, which is told elsewhere.
+    /// All facts without the evidence.
     Facts,
-    /// All that is known; the evidence in words only when some is missing.
+    /// All facts; the evidence is explained only if some is missing.
     Full,
-    /// Each piece of evidence as well.
+    /// All facts, with each piece of evidence explained.
     Verbose,
 }
 
 /// Writes a report.
 ///
 /// # Errors
-/// When it can't be written.
+/// If it can't be written.
 pub(crate) fn report(out: &mut dyn Write, report: &Report, detail: Detail) -> io::Result<()> {
     let words = report.headline(english);
     let style = match report.checksum_flaw() {
@@ -130,7 +130,7 @@ fn identity(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-/// Where the variables are.
+/// The addresses of the variables.
 fn addresses(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let Some(findings) = report.search.as_ref().and_then(|search| search.findings()) else {
         return Ok(());
@@ -156,8 +156,10 @@ fn file_facts(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             "stores {} (RVA {rva}; the value is at file offset {value_offset:X})",
             limit_text(value, english)
         )),
-        Some(StartUpStore::None) => Some("no code that is discarded stores to it".to_owned()),
-        Some(StartUpStore::Several) => Some("several stores, none can be told to be it".to_owned()),
+        Some(StartUpStore::None) => Some("no discardable code stores to it".to_owned()),
+        Some(StartUpStore::Several) => {
+            Some("several stores: which one sets the limit is unknown".to_owned())
+        }
         None => None,
     };
     if let Some(start_up) = start_up {
@@ -171,7 +173,7 @@ fn file_facts(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         let text = match sum.is_right() {
             true => format!("{:X}, right", sum.stated),
             false => format!(
-                "{:X} stated, {:X} computed: the file is damaged, or was changed",
+                "{:X} stated, {:X} computed: the file is damaged or was changed",
                 sum.stated, sum.computed
             ),
         };
@@ -190,8 +192,7 @@ fn file_facts(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     }
 }
 
-/// The evidence by name; what it says only where some is missing, or on
-/// request.
+/// The evidence by name; with explanations if some is missing, or on request.
 fn evidence(out: &mut dyn Write, findings: &Findings, detail: Detail) -> io::Result<()> {
     let (held, missing) = (findings.held(), findings.missing());
     let all = held.len() + missing.len();
@@ -226,7 +227,7 @@ fn evidence(out: &mut dyn Write, findings: &Findings, detail: Detail) -> io::Res
     Ok(())
 }
 
-/// What the calls around each gate do.
+/// The calls around each gate in words.
 fn around(findings: &Findings) -> String {
     let tallies = |of: fn(&NearbyCalls) -> Tally| -> String {
         let tallies = findings.nearby_calls().map(of);
@@ -245,7 +246,7 @@ fn around(findings: &Findings) -> String {
     }
 }
 
-/// So many names of evidence fit in a line.
+/// Number of evidence names per line.
 const NAMES_A_LINE: usize = 4;
 
 fn row(out: &mut dyn Write, label: &str, text: impl Display) -> io::Result<()> {
@@ -255,17 +256,17 @@ fn row(out: &mut dyn Write, label: &str, text: impl Display) -> io::Result<()> {
 /// Writes the totals.
 ///
 /// # Errors
-/// When they can't be written.
+/// If they can't be written.
 pub(crate) fn summary(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     if summary.interrupted {
         writeln!(
             out,
-            "{NOTICE}interrupted{NOTICE:#}: not all files were looked at"
+            "{NOTICE}interrupted{NOTICE:#}: some files were not searched"
         )?;
     }
     let members = match summary.members {
         0 => String::new(),
-        members => format!(", {} looked into", count(members, "member")),
+        members => format!(", {} searched", count(members, "member")),
     };
     writeln!(
         out,
@@ -278,7 +279,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary) -> io::Result<()> 
     if summary.searched_bytes != 0 {
         writeln!(
             out,
-            "{} searched at {}/s on each thread; headers and names decide the rest",
+            "{} searched at {}/s on each thread; headers and names decided the rest",
             size(summary.searched_bytes),
             rate(summary.search_rate()),
         )?;
@@ -290,7 +291,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary) -> io::Result<()> 
     Ok(())
 }
 
-/// So many of a thing: `1 file`, `2 files`.
+/// A number with its noun: `1 file`, `2 files`.
 pub(crate) fn count(number: u64, thing: &str) -> String {
     match number {
         1 => format!("1 {thing}"),
@@ -298,19 +299,19 @@ pub(crate) fn count(number: u64, thing: &str) -> String {
     }
 }
 
-/// What is names of an archive of which nothing else is said.
+/// The text for an archive without a module.
 pub(crate) fn no_member(path: &str, members: usize, lists: &str) -> String {
     let members = count(u64::try_from(members).unwrap_or(u64::MAX), "member");
-    format!("{path}: {members} looked into, none is tcpip.sys or tcpip6.sys ({lists} lists them)")
+    format!("{path}: {members} searched, none is tcpip.sys or tcpip6.sys ({lists} lists them)")
 }
 
-/// Bytes for people, in powers of ten.
+/// A number of bytes for people, in powers of ten.
 #[expect(clippy::cast_precision_loss, reason = "for people")]
 pub(crate) fn size(bytes: u64) -> String {
     rate(bytes as f64)
 }
 
-/// As [`size`], for what was divided.
+/// As [`size`], for a quotient.
 pub(crate) fn rate(bytes: f64) -> String {
     let units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
     match units.into_iter().find(|(unit, _)| bytes >= *unit) {
@@ -319,10 +320,10 @@ pub(crate) fn rate(bytes: f64) -> String {
     }
 }
 
-/// The day of a time stamp: seconds since 1970, without leap seconds.
+/// The date of a time stamp: seconds since 1970, without leap seconds.
 fn date(stamp: u32) -> String {
-    // Howard Hinnant, "chrono-compatible low-level date algorithms": a year
-    // that begins in March has its leap day at its end.
+    // Howard Hinnant, "chrono-compatible low-level date algorithms": years
+    // begin in March, so that the leap day is at their end.
     let days = stamp / 86_400 + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era =

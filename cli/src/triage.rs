@@ -1,11 +1,11 @@
-//! What the beginning of a file decides: most files are no driver.
+//! Triage by the beginning of a file: most files are no driver.
 
 use tcplimit_report::{Cause, Origin, Report, State, english, is_cabinet, is_compressed};
 
 use crate::foreign_format;
 
-/// The report on a file of `length` bytes when its beginning already decides:
-/// when it is no driver that could be one of the modules.
+/// The report on a file of `length` bytes, if its beginning decides that it is no driver that could
+/// be one of the modules.
 pub(crate) fn report(origin: &Origin, head: &[u8], length: u64) -> Option<Report> {
     if is_cabinet(head) {
         return None;
@@ -27,12 +27,12 @@ pub(crate) fn report(origin: &Origin, head: &[u8], length: u64) -> Option<Report
     }
 }
 
-/// A cause, with the advice of this program.
+/// A cause in words, with the advice of this program.
 pub(crate) fn describe(state: State, cause: &Cause<'_>) -> String {
     let advice = match cause {
-        Cause::Nameless => ": if it is one of them, say so by --module",
+        Cause::Nameless => ": if it is one of them, pass --module",
         Cause::Conflict(_) | Cause::Unconfirmed(..) => {
-            ": say which it is by --module tcpip or --module tcpip6"
+            ": choose one with --module tcpip or --module tcpip6"
         }
         _ => "",
     };

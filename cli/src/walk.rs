@@ -1,4 +1,4 @@
-//! Files named on the command line, and those in folders named there.
+//! The files and folders of the command line, and the files in those folders.
 
 use std::path::{Path, PathBuf};
 
@@ -7,23 +7,22 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::terminal::{os_error_text, print_error, quoted};
 
-/// A file to look into, or the reason why what was found can't be.
+/// A file to process, or the reason why it can't be.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
     /// The file or folder.
     pub(crate) path: PathBuf,
-    /// Which path on the command line led to it, from 0.
+    /// Index of the command line's path that led to it.
     pub(crate) named: usize,
     /// Whether it was found in a folder.
     pub(crate) within_folder: bool,
-    /// Why it can't be read, where that is known already.
+    /// Why it can't be read, if known already.
     pub(crate) problem: Option<String>,
 }
 
-/// Hands each file over, in the order of the command line, those in folders
-/// in the order of their names, until `take` says `false`. Links to files are
-/// followed; links to folders are not, or a Wine prefix would lead to the
-/// whole disk. Pipes and devices in folders are passed over.
+/// Passes each file to `take`, in the order of the command line, within folders in the order of
+/// names, until `take` returns `false`. Follows links to files, but not to folders, or a Wine
+/// prefix would lead to the whole disk. Skips pipes and devices in folders.
 pub(crate) fn each(paths: &[PathBuf], mut take: impl FnMut(Item) -> bool) {
     for (named, path) in paths.iter().enumerate() {
         let is_wanted = if path.is_dir() {
@@ -55,7 +54,7 @@ fn walk(folder: &Path, named: usize, take: &mut impl FnMut(Item) -> bool) -> boo
             Err(error) => Item {
                 path: error.path().unwrap_or(folder).to_owned(),
                 named,
-                // The folder named is not within itself.
+                // The named folder is not within itself.
                 within_folder: error.depth() != 0,
                 problem: Some(
                     error
@@ -71,8 +70,8 @@ fn walk(folder: &Path, named: usize, take: &mut impl FnMut(Item) -> bool) -> boo
     true
 }
 
-/// Whether to look into it: a file, or a link that leads to no folder, pipe or
-/// device; one that leads nowhere is looked into to say so.
+/// Whether to process it: a file, or a link that leads to no folder, pipe or device. A dangling
+/// link is processed to report it.
 fn is_file(entry: &DirEntry) -> bool {
     let kind = entry.file_type();
     let leads_to_file =
@@ -80,7 +79,7 @@ fn is_file(entry: &DirEntry) -> bool {
     kind.is_file() || (kind.is_symlink() && leads_to_file())
 }
 
-/// Folders among the paths, though `-r` was not given: an error of usage.
+/// Refuses folders among the paths without `-r`: a usage error.
 pub(crate) fn refuse_folders(paths: &[PathBuf], recursive: bool, command: &str) -> Option<Exit> {
     if recursive {
         return None;
@@ -88,7 +87,7 @@ pub(crate) fn refuse_folders(paths: &[PathBuf], recursive: bool, command: &str) 
     let folder = paths.iter().find(|path| path.is_dir())?;
     let shown = folder.display();
     print_error(&format!(
-        "{shown} is a folder. To look into all that is in it, add -r: tcplimit {command} -r {}",
+        "{shown} is a folder. To search all files in it, add -r: tcplimit {command} -r {}",
         quoted(&folder.to_string_lossy())
     ));
     Some(Exit::Usage)

@@ -136,7 +136,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
             let outcome = self.execute(state, module, command);
             if let Command::Set { limit, .. } = command {
                 if outcome == Outcome::DONE {
-                    self.lift_guard(state);
+                    self.clear_start_mark(state);
                 } else {
                     let refused = Message::Refused(outcome.reason);
                     self.log(module, refused, [limit, 0]);
@@ -246,7 +246,7 @@ impl<K: Kernel, E: Exclusion> Driver<K, E> {
 
     /// Removes the start mark: a set that worked shows that the driver does no
     /// harm here.
-    fn lift_guard(&self, state: &mut State) {
+    fn clear_start_mark(&self, state: &mut State) {
         if state.guarded {
             match self.kernel.set_guard(false) {
                 Ok(()) => state.guarded = false,
@@ -350,7 +350,7 @@ const NO_ANSWER: Answer = zerocopy::transmute!([0_u8; size_of::<Answer>()]);
 /// Resets the answer to one about a module of which nothing is known.
 fn reset_answer(module: Module, answer: &mut Answer) {
     answer.as_mut_bytes().fill(0);
-    answer.header = Header::of::<Answer>();
+    answer.header = Header::for_record::<Answer>();
     answer.driver = VERSION.into();
     answer.module = match module {
         Module::Tcpip => ModuleId::TCPIP,

@@ -196,12 +196,21 @@ mod tests {
         }
     }
 
+    /// As an NTSTATUS has them: severity, the customer's bit, facility, number.
+    #[test]
+    fn a_message_is_informational_or_a_warning_of_our_facility() {
+        for message in Message::ALL {
+            let id = message.id();
+            assert!(matches!(id >> 30, 1 | 2), "{message:?}");
+            assert_eq!(id & 0x3FFF_0000, 0x2007_0000, "{message:?}");
+        }
+    }
+
     #[test]
     fn numbers_of_texts_are_all_different() {
         let mut ids = HashSet::new();
         for (id, text) in Message::texts() {
             assert!(ids.insert(id), "{text}");
-            assert!(text.is_ascii(), "{text}");
         }
     }
 }

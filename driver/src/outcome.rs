@@ -117,3 +117,15 @@ impl From<ExchangeError> for Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_that_may_not_be_written_is_named() {
+        for refusal in [Refusal::SectionRights, Refusal::SectionChanged] {
+            assert_eq!(Outcome::from(refusal).reason, Reason::SectionRights);
+        }
+    }
+}

@@ -1,5 +1,5 @@
-//! What `tcplimit patch --cabinets` makes of a damaged cabinet of several files: only
-//! the drivers differ, and it comes back to the byte, or nothing is changed.
+//! `tcplimit patch --cabinets` on a damaged cabinet of several files: only the drivers change and
+//! restore is byte-exact, or nothing changes.
 
 #![no_main]
 

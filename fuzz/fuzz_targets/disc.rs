@@ -1,5 +1,5 @@
-//! What `tcplimit probe` makes of a disc image with damaged tables: a report,
-//! never a crash, never another limit.
+//! `tcplimit probe` on a disc image with damaged tables: a report, never a crash, never a wrong
+//! limit.
 
 #![no_main]
 

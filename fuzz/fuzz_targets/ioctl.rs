@@ -1,6 +1,5 @@
-//! A session of the driver in a system that fails wherever it is told to: only
-//! limits are written, malformed requests touch nothing, and every answer is
-//! the one that a small model of the driver gives.
+//! A session of the driver in a system with injected faults: only limits are written, malformed
+//! requests change nothing, and every answer agrees with a small model of the driver.
 
 #![no_main]
 

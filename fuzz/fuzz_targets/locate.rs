@@ -1,5 +1,5 @@
-//! Raw bytes, read as a file and as a loaded image: an answer in bounded time,
-//! and none that the oracle would not have given.
+//! Raw bytes as a file and as a loaded image: an answer in bounded time, and located only if the
+//! oracle locates it too.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! What `tcplimit patch --in-place` does with the content of one file, cabinets
-//! included: value and checksum change, and come back, or nothing does.
+//! `tcplimit patch --in-place` on the content of one file, cabinets included: only value and
+//! checksum change and restore is byte-exact, or nothing changes.
 
 #![no_main]
 

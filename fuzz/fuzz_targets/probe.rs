@@ -1,5 +1,4 @@
-//! What `tcplimit probe` does with the content of one file, cabinets included:
-//! a report, never a crash.
+//! `tcplimit probe` on the content of one file, cabinets included: a report, never a crash.
 
 #![no_main]
 

@@ -1,7 +1,6 @@
-//! A specimen built from a description, with the truth beside it: found where
-//! it was built, refused for the fact that was left out, never located
-//! elsewhere after damage or when code has moved, and read as the oracle reads
-//! it.
+//! A specimen built from a description, with its ground truth: located at the built address,
+//! refused for the missing fact, never located elsewhere after damage or moved code, and agreeing
+//! with the oracle.
 
 #![no_main]
 
@@ -13,7 +12,7 @@ libfuzzer_sys::fuzz_target!(|input: (Case, Option<Move>)| {
     match moved {
         None => property::structured(&case),
         Some(moved) => {
-            if let Some(builds) = Builds::of(&case.spec) {
+            if let Some(builds) = Builds::from_spec(&case.spec) {
                 right_or_refused(&builds, &moved, false);
             }
         }

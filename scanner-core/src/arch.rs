@@ -5,7 +5,7 @@ use core::fmt;
 /// Bytes of a page on both processors.
 pub(crate) const PAGE_SIZE: u32 = 0x1000;
 
-/// The processors that ran Windows XP and Server 2003 and are handled here.
+/// The supported processors of Windows XP and Server 2003.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Arch {
     /// 32-bit: operands are absolute addresses.

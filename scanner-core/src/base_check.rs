@@ -1,9 +1,9 @@
-//! Whether addresses mean what they say.
+//! A check of the image base.
 //!
-//! On x86 operands are absolute. Were the base in the header damaged, every
-//! address would shift together and all other evidence stay consistent: the
-//! answer would be a wrong place. So something independent must agree with
-//! the base: calls through the import address table, which must land in it.
+//! On x86 operands are absolute. If the base in the header were damaged, all
+//! addresses would shift alike and all other evidence would stay consistent: the
+//! answer would be a wrong place. So calls through the import address table must
+//! confirm the base by landing in it.
 
 use core::ops::ControlFlow;
 
@@ -15,28 +15,28 @@ use crate::read::dword;
 use crate::rva::Rva;
 use crate::step_count::StepCount;
 
-/// So many calls are looked at at most; genuine drivers have hundreds.
+/// The most calls examined; genuine drivers have hundreds.
 const SAMPLE: u32 = 512;
-/// No more are looked at once so many land in the table.
+/// The search ends once this many land in the table.
 const PLENTY: u32 = 32;
 /// A call through a pointer.
 pub(crate) const CALL: [u8; 2] = [0xFF, 0x15];
-/// So many must land in the table.
+/// The least number that must land in the table.
 const ENOUGH: u32 = 8;
 
-/// Calls through pointers (`FF 15`) that were looked at.
+/// Calls through pointers (`FF 15`) examined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BaseCheck {
-    /// All.
+    /// All of them.
     pub(crate) calls: u32,
     /// Those that land on an entry of the import address table.
     pub(crate) imports: u32,
 }
 
 impl BaseCheck {
-    /// Enough calls, and not too few of all, land in the table. (Drivers call
-    /// through pointers of their own as well, some more often than not; but
-    /// with a wrong base none at all would land.)
+    /// Whether enough calls, and a large enough part of them, land in the table.
+    /// (Drivers call through their own pointers too, some mostly; but with a
+    /// wrong base no call would land.)
     pub(crate) fn passes(self) -> bool {
         self.imports >= ENOUGH && self.imports.saturating_mul(8) >= self.calls
     }
@@ -70,9 +70,8 @@ pub(crate) fn check_base(image: &Image<'_>, steps: &mut StepCount) -> BaseCheck 
     check
 }
 
-/// Where the pointer of the call lies that begins at `at`: `None` when there
-/// is no such call, `Some(None)` when the pointer lies outside
-/// the image.
+/// The pointer of the call at `at`: `None` if there is no such call, `Some(None)`
+/// if the pointer lies outside the image.
 pub(crate) fn called_through(
     image: &Image<'_>,
     code: &[u8],
@@ -88,7 +87,7 @@ pub(crate) fn called_through(
     Some(operand::resolve(image, value, next))
 }
 
-/// The import address table, where it is sound.
+/// A sound import address table.
 pub(crate) struct ImportTable {
     rva: Rva,
     size: u32,

@@ -1,27 +1,26 @@
-//! A search for patterns of four bytes that looks at two bytes in three.
+//! A search for patterns of four bytes that reads two bytes in three.
 //!
-//! Of the three pairs of neighbours in a pattern, one begins at every third byte,
-//! wherever the pattern lies. For each byte a table says which of these pairs it
-//! can be the first or the second byte of. Without SIMD, as in a driver, this takes
-//! less than a search by words, for which a processor for 32 bits has too few
-//! registers as well.
+//! Wherever a pattern lies, one of its three pairs of adjacent bytes begins at a
+//! multiple of three. For each byte, a table has the pairs that can have it as
+//! first or second byte. Without SIMD, as in a driver, this is faster than a
+//! search by words, for which a 32-bit processor also has too few registers.
 
 use core::ops::ControlFlow;
 
 use crate::step_count::StepCount;
 
-/// From one look to the next.
+/// Bytes from one probe to the next.
 const STRIDE: usize = 3;
-/// Bytes between two tests for the end: twelve looks.
+/// Bytes between two tests for the end: twelve probes.
 const BLOCK: usize = 12 * STRIDE;
-/// Parts of a pattern that a look can meet: first, middle and last two bytes.
+/// Parts of a pattern that a probe can match: first, middle and last two bytes.
 const PARTS: usize = 3;
 /// The bit of each pattern's first part.
 const FIRST_PARTS: u8 = 1 | 1 << PARTS;
-/// The bits of parts that another of the same pattern comes behind.
+/// The bits of parts that are followed by another part of the same pattern.
 const TWO_PARTS: u8 = 3 | 3 << PARTS;
 
-/// Bytes with some bits as said.
+/// A byte compared under a mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MaskedByte {
     pub(crate) mask: u8,
@@ -47,12 +46,11 @@ impl MaskedByte {
     }
 }
 
-/// Two patterns to look for, or a set of them. A set also has the patterns that
-/// take each byte from another one of it.
+/// The tables for two patterns, or for a set. For a set, a match may mix bytes of
+/// different patterns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ByteScan {
-    /// A bit for each part of a pattern that such a byte can be the first byte
-    /// of.
+    /// For each byte value, a bit for each part that can begin with it.
     first: [u8; 256],
     second: [u8; 256],
 }
@@ -68,7 +66,7 @@ impl ByteScan {
         clippy::arithmetic_side_effects,
         clippy::as_conversions,
         clippy::indexing_slicing,
-        reason = "evaluated by the compiler, which would say so"
+        reason = "evaluated by the compiler, which would report it"
     )]
     pub(crate) const fn new(patterns: [[MaskedByte; 4]; 2]) -> ByteScan {
         let mut scan = ByteScan::NOTHING;
@@ -88,7 +86,7 @@ impl ByteScan {
         }
     }
 
-    /// Looks for these four bytes as well.
+    /// Adds a pattern of four bytes.
     pub(crate) fn add(&mut self, pattern: [u8; 4]) {
         let [a, b, c, d] = pattern.map(usize::from);
         for (bit, (first, second)) in [(a, b), (b, c), (c, d)].into_iter().enumerate() {
@@ -101,7 +99,7 @@ impl ByteScan {
         }
     }
 
-    /// Which parts of patterns two neighbours can be.
+    /// The parts of patterns that two adjacent bytes match.
     #[inline(always)]
     fn parts(&self, first: u8, second: u8) -> u8 {
         let first = self.first.get(usize::from(first));
@@ -111,7 +109,7 @@ impl ByteScan {
             .map_or(0, |(first, second)| first & second)
     }
 
-    /// Shows every place in code where a pattern lies, in order.
+    /// Visits every place in code where a pattern lies, in order.
     #[inline]
     pub(crate) fn for_each_match(
         &self,
@@ -130,9 +128,8 @@ impl ByteScan {
         ControlFlow::Continue(())
     }
 
-    /// Where the first pattern lies.
-    // Apart from what is done at a place, so that what the loop needs stays in
-    // registers.
+    /// The place of the first match.
+    // Not inlined, so that the loop's variables stay in registers.
     #[inline(never)]
     fn first_match(&self, code: &[u8]) -> Option<usize> {
         let mut rest = code;
@@ -151,11 +148,10 @@ impl ByteScan {
         }
     }
 
-    /// The code from a byte before the first look on that meets two parts of a
-    /// pattern, one behind the other. Or what is left, and is less than a block:
-    /// no look is taken there.
-    // Looks are spelt out: at the driver's level of optimisation a loop over them
-    // would stay one.
+    /// The code from one byte before the first probe that matches two successive
+    /// parts of a pattern. Or the unprobed rest, which is less than a block.
+    // Probes are written out: at the driver's optimisation level a loop over them
+    // is not unrolled.
     #[inline(always)]
     fn next_candidate<'c>(&self, code: &'c [u8]) -> (&'c [u8], bool) {
         let mut rest = code;
@@ -179,8 +175,8 @@ impl ByteScan {
         (rest, false)
     }
 
-    /// Whether the middle two of the bytes, which are these parts, are parts of a
-    /// pattern together with their neighbour on one side.
+    /// Whether the middle two bytes, which match these parts, and the next byte on
+    /// one side match two successive parts.
     #[inline(always)]
     fn two_parts_match(&self, bytes: &[u8; 4], parts: u8) -> bool {
         let &[a, b, c, d] = bytes;
@@ -188,7 +184,7 @@ impl ByteScan {
             || parts & self.parts(c, d) >> 1 & TWO_PARTS != 0
     }
 
-    /// Whether a whole pattern lies there.
+    /// Whether a whole pattern lies at `place`.
     fn matches_at(&self, code: &[u8], place: usize) -> bool {
         let Some(&[a, b, c, d]) = code.get(place..).and_then(<[u8]>::first_chunk) else {
             return false;
@@ -222,7 +218,7 @@ mod tests {
         matches(|steps, visit| scan.for_each_match(code, steps, visit))
     }
 
-    /// Where one of the patterns lies: the definition.
+    /// The places of the patterns, by definition.
     fn expected(patterns: &[[MaskedByte; 4]], code: &[u8]) -> Vec<usize> {
         let is_there = |bytes: &[u8], pattern: &[MaskedByte; 4]| {
             let mut each = pattern.iter().zip(bytes);
@@ -234,7 +230,7 @@ mod tests {
         there.map(|(place, _)| place).collect()
     }
 
-    /// Bytes of the patterns, and such as differ from them in a bit.
+    /// Bytes of the patterns, some with a bit flipped.
     fn near(length: usize, seed: u32) -> Vec<u8> {
         const OF: [u8; 10] = [0x39, 0x3B, 0x05, 0x3D, 0x82, 0x10, 0x00, 0x80, 0x04, 0x90];
         let mut random = seed;
@@ -259,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_shown_as_defined_and_no_others() {
+    fn exactly_the_defined_places_match() {
         let patterns = [COMPARE, EVENT.map(MaskedByte::exactly)];
         let scan = both();
         for (length, seed) in (0..400).chain([5000, 5001, 5002]).zip(1..) {
@@ -269,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_shown_wherever_it_lies() {
+    fn a_pattern_matches_wherever_it_lies() {
         let mut added = ByteScan::NOTHING;
         added.add(EVENT);
         for length in 4..=3 * BLOCK {
@@ -282,9 +278,9 @@ mod tests {
         }
     }
 
-    /// Two bytes are then more than one part of each.
+    /// Two bytes then match more than one part of each.
     #[test]
-    fn two_patterns_alike_are_shown_wherever_they_lie() {
+    fn two_similar_patterns_match_wherever_they_lie() {
         let (a, q) = (MaskedByte::exactly(0x10), MaskedByte::exactly(0x11));
         let scan = ByteScan::new([[a, a, MaskedByte::new(0xFE, 0x10), q]; 2]);
         for bytes in [[0x10, 0x10, 0x10, 0x11], [0x10, 0x10, 0x11, 0x11]] {
@@ -310,7 +306,7 @@ mod tests {
                 assert_eq!(places(&scan, &code), [place]);
             }
         }
-        // No byte of the one in the place of another.
+        // No byte matches at another byte's place.
         assert_eq!(places(&scan, &[0x98, 0x05, 0x04, 0x00, 0xA0, 0x98]), []);
     }
 

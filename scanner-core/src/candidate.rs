@@ -1,4 +1,4 @@
-//! Pairs of variables that gates compare, and what was found out about them.
+//! Pairs of variables that gates compare, and the findings about them.
 
 use crate::evidence::{Evidence, EvidenceSet};
 use crate::gate::Gate;
@@ -6,13 +6,12 @@ use crate::image::Image;
 use crate::nearby_calls::{NearbyCalls, Tally};
 use crate::rva::Rva;
 
-/// A pair that more gates than this compare is not the limit.
+/// The most gates of a limit's pair.
 pub const MAX_GATES: usize = 4;
 
-/// More candidates than this in one image: nothing can be told from them.
-/// Genuine drivers have one.
+/// The most candidates in one image; genuine drivers have one.
 const MAX_CANDIDATES: usize = 12;
-/// So many other pairs are remembered, for a report.
+/// The number of other pairs kept for a report.
 const MAX_OTHERS: usize = 2;
 
 /// Two variables that gates compare.
@@ -20,9 +19,9 @@ const MAX_OTHERS: usize = 2;
 pub(crate) struct Pair {
     pub(crate) count: Rva,
     pub(crate) threshold: Rva,
-    /// All gates there are, also those that `gates` has no place for.
+    /// All gates, including those that don't fit into `gates`.
     gate_count: u32,
-    /// Where the first of them begin, as many as there are or fit.
+    /// The first bytes of the first gates.
     gates: [Rva; MAX_GATES],
 }
 
@@ -44,13 +43,13 @@ impl Pair {
         self.gate_count = self.gate_count.saturating_add(1);
     }
 
-    /// How many gates compare them.
+    /// The number of gates.
     #[cfg(test)]
     pub(crate) fn gate_count(&self) -> u32 {
         self.gate_count
     }
 
-    /// The gates, read again.
+    /// Reads the gates again.
     pub(crate) fn read_gates(&self, image: &Image<'_>, gates: &mut [Option<Gate>; MAX_GATES]) {
         for ((gate, &at), place) in gates.iter_mut().zip(&self.gates).zip(0..) {
             *gate = if place < self.gate_count {
@@ -70,8 +69,8 @@ impl Pair {
         self.threshold.plus(4) == Some(self.count) && self.threshold.0 & 3 == 0
     }
 
-    /// Whether both variables and the dword before the first lie together in
-    /// one section of live data.
+    /// Whether both variables and the dword before the first lie in one section
+    /// of live data.
     fn is_in_live_data(&self, image: &Image<'_>) -> bool {
         let (first, last) = (
             self.threshold.min(self.count),
@@ -85,8 +84,7 @@ impl Pair {
             .is_some_and(|section| section.is_live_data())
     }
 
-    /// The evidence that the pair alone gives, without another look at the
-    /// code.
+    /// The evidence from the pair alone, without reading code.
     pub(crate) fn evidence(&self, image: &Image<'_>) -> EvidenceSet {
         let few = usize::try_from(self.gate_count).is_ok_and(|count| count <= MAX_GATES);
         EvidenceSet::EMPTY
@@ -104,7 +102,7 @@ impl Pair {
 /// The pairs of an image.
 #[derive(Debug)]
 pub(crate) struct Pairs {
-    /// Those whose variables lie as the limiter's do, and behind them others.
+    /// Pairs laid out as the limiter's variables, then others.
     places: [Option<Pair>; MAX_CANDIDATES + MAX_OTHERS],
     overflow: bool,
 }
@@ -138,14 +136,14 @@ impl Pairs {
         self.places.iter().flatten()
     }
 
-    /// Whether there were more candidates than could be kept.
+    /// Whether the image has more candidates than fit.
     pub(crate) fn overflowed(&self) -> bool {
         self.overflow
     }
 }
 
-/// What was found out about one pair of variables: what holds, what doesn't,
-/// and where it was seen. For reports; nothing here permits a write.
+/// The findings about one pair of variables: evidence that holds, evidence that
+/// is missing, and the places of both. For reports; nothing here permits a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Findings {
     pub(crate) threshold: Rva,
@@ -164,7 +162,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Nothing yet.
+    /// No findings.
     pub(crate) const NOTHING: Findings = Findings {
         threshold: Rva(0),
         count: Rva(0),
@@ -181,8 +179,8 @@ impl Findings {
         relocated: Tally { hits: 0, total: 0 },
     };
 
-    /// Whether both are about the same place, found by the same code. How many
-    /// calls there are around it does not matter: other software may hook some.
+    /// Whether both are about the same place, found by the same code. The number
+    /// of calls around it does not matter: other software may hook some.
     pub(crate) fn is_same_place(&self, other: &Findings) -> bool {
         let Findings {
             threshold,
@@ -234,19 +232,19 @@ impl Findings {
         self.gates.iter().flatten()
     }
 
-    /// What holds of the evidence that was asked for.
+    /// The required evidence that holds.
     #[must_use]
     pub fn held(&self) -> EvidenceSet {
         self.held
     }
 
-    /// What does not hold, though it is required.
+    /// The required evidence that does not hold.
     #[must_use]
     pub fn missing(&self) -> EvidenceSet {
         self.missing
     }
 
-    /// How many places update the count by a locked instruction.
+    /// The number of places that update the count by a locked instruction.
     #[must_use]
     pub fn atomic_updates(&self) -> u32 {
         self.atomic_updates
@@ -264,13 +262,13 @@ impl Findings {
         self.queue_test
     }
 
-    /// Where the code of event 4226 lies.
+    /// The first place of event 4226's code.
     #[must_use]
     pub fn event(&self) -> Option<Rva> {
         self.event
     }
 
-    /// How many calls were seen to land in the import table.
+    /// The number of calls that land in the import table.
     #[must_use]
     pub fn import_calls(&self) -> u32 {
         self.import_calls
@@ -282,15 +280,15 @@ impl Findings {
         gates.filter_map(|(gate, around)| gate.as_ref().map(|_| around))
     }
 
-    /// Operands that the answer rests on; hits are relocated. None in an image
-    /// that has no relocations of operands: in memory, or for x64.
+    /// Operands that the answer depends on; hits are relocated. Empty for an
+    /// image without relocations of operands: in memory, or for x64.
     #[must_use]
     pub fn relocated(&self) -> Tally {
         self.relocated
     }
 
-    /// The first operand that speaks against the candidate: a reader outside
-    /// the gates, a writer, a locked update of the limit.
+    /// The first operand that refutes the candidate: a reader outside the gates,
+    /// a writer, a locked update of the limit.
     #[must_use]
     pub fn offender(&self) -> Option<Rva> {
         self.offender

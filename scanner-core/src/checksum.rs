@@ -2,27 +2,27 @@
 
 use crate::headers::Headers;
 
-/// What the header states and what the bytes give. Patchers of the time
-/// mended it, so a right checksum does not mean an untouched file.
+/// The stated and the computed checksum. Patchers of the time corrected it, so a
+/// right checksum does not mean an unmodified file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checksum {
-    /// What the header states; 0 for none.
+    /// The checksum in the header; 0 for none.
     pub stated: u32,
-    /// What the file's bytes give.
+    /// The checksum of the file's bytes.
     pub computed: u32,
 }
 
 impl Checksum {
-    /// Computes the checksum of `file`, whose headers these are: its
-    /// little-endian words added up with the carry brought round, the
-    /// checksum field left out, plus its length in bytes.
+    /// Computes the checksum of `file` with these headers: the sum of its
+    /// little-endian words with end-around carry, without the checksum field,
+    /// plus its length in bytes.
     ///
     /// Source: the PE format, "CheckSum"; ImageHlp's `CheckSumMappedFile`.
     #[must_use]
     pub fn compute(headers: &Headers<'_>, file: &[u8]) -> Checksum {
         let field = headers.checksum_offset();
         let stated = file.get(field..).unwrap_or_default().iter().take(4);
-        // Every byte counts by its place in its word; the field's don't count.
+        // Every byte counts by its place in its word, except the field's.
         let own = stated.zip(field & 1..).fold(0_u64, |sum, (&byte, place)| {
             sum.wrapping_add(u64::from(byte) << if place & 1 == 0 { 0 } else { 8 })
         });
@@ -41,7 +41,7 @@ impl Checksum {
     }
 }
 
-/// All words added up; 2^48 of them would be needed for the sum to wrap.
+/// The sum of all words; it would take 2^48 words to wrap.
 fn sum(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<2>();
     let words = words
@@ -51,7 +51,7 @@ fn sum(bytes: &[u8]) -> u64 {
     words.chain(last).fold(0, u64::wrapping_add)
 }
 
-/// Brings the carry round until 16 bits are left.
+/// Folds the carry until 16 bits are left.
 fn fold(sum: u64) -> u64 {
     let mut sum = sum;
     while sum > 0xFFFF {

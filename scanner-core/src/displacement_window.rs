@@ -1,8 +1,8 @@
-//! Where distances to nearby variables have the same upper bits.
+//! Windows of code in which distances to nearby variables share their upper bits.
 //!
 //! On x64 an operand is the distance from the next instruction to a variable.
-//! For one variable that is another number at every place, but over a stretch
-//! of 512 bytes of code all but its lowest 9 bits stay the same.
+//! For one variable it differs at every place, but in a window of 512 bytes of
+//! code all but its lowest 9 bits are the same.
 
 use core::ops::ControlFlow;
 
@@ -10,10 +10,10 @@ use crate::pair_scan::{BLOCK, BytePair, PairScan};
 use crate::rva::Rva;
 use crate::step_count::StepCount;
 
-/// Bits that differ within a stretch: with more, other variables are near; with
+/// Bits that differ within a window: with more, other variables match too; with
 /// fewer, there are many windows.
 const LOWER: u32 = 9;
-/// The second byte of a distance comes so far behind the ModRM byte.
+/// From the ModRM byte to the second byte of a distance.
 const SECOND: usize = 2;
 /// From a ModRM byte to the end of its instruction, without an immediate.
 const REST: i64 = 5;
@@ -23,19 +23,18 @@ const IMMEDIATE: u32 = 4;
 /// Distances with the same upper bits, and the code that has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DisplacementWindow {
-    /// The first place in the code where a ModRM byte may lie that such a
-    /// distance follows.
+    /// The first place of a ModRM byte that such a distance may follow.
     place: usize,
-    /// Bytes of code from the first distance's second byte on.
+    /// Bytes of code, counted from the first distance's second byte.
     length: usize,
     /// The first of the distances.
     distance: u32,
 }
 
 impl DisplacementWindow {
-    /// All of them, for operands that name a variable in the `span` bytes from
+    /// All windows for operands that name a variable in the `span` bytes from
     /// `low` on, in `length` bytes of code from `start` on. A place near an end
-    /// may lie in the next stretch as well; every distance is one's alone.
+    /// may lie in the next window as well; every distance is in exactly one.
     pub(crate) fn all(
         start: Rva,
         length: usize,
@@ -57,7 +56,7 @@ impl DisplacementWindow {
             let place = smallest.wrapping_sub(distance | ((1 << LOWER) - 1));
             let [a, b, c, d, ..] = distance.to_le_bytes();
             DisplacementWindow {
-                // What would lie before the code is none of it.
+                // Clipped at the start of the code.
                 place: usize::try_from(place).unwrap_or(0),
                 length,
                 distance: u32::from_le_bytes([a, b, c, d]),
@@ -65,9 +64,9 @@ impl DisplacementWindow {
         })
     }
 
-    /// What has the second and the third byte of every distance, in whole
-    /// blocks, which take less than parts. A place beyond the stretch has none
-    /// of its distances.
+    /// The length that covers the second and third byte of every distance, in
+    /// whole blocks, which are faster than parts. A place beyond the window has
+    /// none of its distances.
     fn length(span: u32) -> usize {
         let places = span.saturating_add((1 << LOWER) + IMMEDIATE);
         let places = usize::try_from(places).unwrap_or(usize::MAX);
@@ -75,8 +74,8 @@ impl DisplacementWindow {
         blocks.saturating_add(1)
     }
 
-    /// Shows every place in code where a ModRM byte may lie that one of these
-    /// distances follows, as far as two of its bytes tell.
+    /// Visits every place of a ModRM byte that one of these distances may follow,
+    /// by two of its bytes.
     #[inline]
     pub(crate) fn for_each_match(
         &self,
@@ -104,7 +103,7 @@ mod tests {
     use super::*;
     use std::vec::Vec;
 
-    /// How often a place is shown, and how many others are.
+    /// The number of matches at a place, and elsewhere.
     fn count_matches(windows: &[DisplacementWindow], code: &[u8], place: usize) -> (usize, usize) {
         let mut shown = Vec::new();
         for window in windows {
@@ -129,7 +128,7 @@ mod tests {
             let all: Vec<_> = DisplacementWindow::all(Rva(start), length, low, span).collect();
             let mut code = std::vec![0x90; length];
             for (place, rva) in (0..=length - 5).zip(start..) {
-                // Of a wide one not all, for there are thousands.
+                // Only some of a wide range, which has thousands.
                 let step = if span > 16 { 50 } else { 1 };
                 for aim in (0..=span).step_by(step) {
                     for immediate in [0, 1, 4] {

@@ -1,16 +1,16 @@
-//! Why bytes are not an image that can be searched.
+//! Errors of images that can't be searched.
 
 use core::fmt;
 
-/// Why an [`Image`](crate::Image) could not be made. Every variant is final:
-/// nothing is searched in an image that does not hold together.
+/// Why an [`Image`](crate::Image) could not be made. Every variant is final: an
+/// inconsistent image is not searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ImageError {
     /// The bytes don't begin with `MZ`, or no `PE` signature follows where
     /// the DOS header points.
     NotPe,
-    /// The bytes end before the headers or sections that they announce.
+    /// The bytes end before their headers or sections do.
     Truncated,
     /// A machine other than x86 (14Ch) or x64 (8664h); its number is given.
     UnsupportedMachine(u16),
@@ -30,15 +30,14 @@ pub enum ImageError {
     /// other.
     SectionsDontTile(u16),
     /// No section states its size in memory, as in the drivers of Windows NT
-    /// 3.1: the file is whole, but older than the limit.
+    /// 3.1: the file is complete, but older than the limit.
     NoVirtualSizes,
-    /// The size in the headers is not where the last section ends, or not
-    /// what the caller says was loaded.
+    /// The size in the headers does not match the end of the last section, or
+    /// the caller's size.
     BadImageSize,
-    /// A code section, or the exception table in the section, that must be
-    /// readable was not handed over in full by the caller of
-    /// [`Image::from_memory`](crate::Image::from_memory); the section's index
-    /// (from 0) is given.
+    /// The caller of [`Image::from_memory`](crate::Image::from_memory) did not
+    /// provide a code section, or the exception table in the section, in full;
+    /// the section's index (from 0) is given.
     SectionNotMapped(u16),
 }
 
@@ -54,10 +53,8 @@ impl fmt::Display for ImageError {
                 f.write_str("the optional header is too short or of the wrong kind")
             }
             ImageError::BadSectionCount(count) => write!(f, "{count} sections (1 to 96 allowed)"),
-            ImageError::BadAlignment => {
-                f.write_str("section and file alignment are not those of an image")
-            }
-            ImageError::BadBase => f.write_str("the image base is not one an image can have"),
+            ImageError::BadAlignment => f.write_str("section and file alignment are invalid"),
+            ImageError::BadBase => f.write_str("the image base is invalid"),
             ImageError::SectionsDontTile(index) => {
                 write!(f, "section {index} leaves a gap, overlaps or ends outside")
             }
@@ -65,10 +62,10 @@ impl fmt::Display for ImageError {
                 "no section states its size in memory, as in the drivers of Windows NT 3.1",
             ),
             ImageError::BadImageSize => {
-                f.write_str("the image size is not where the last section ends")
+                f.write_str("the image size does not match the end of the last section")
             }
             ImageError::SectionNotMapped(index) => {
-                write!(f, "section {index} was not handed over for reading")
+                write!(f, "section {index} was not provided")
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What must be true of the limit, piece by piece.
+//! The evidence for the limit, piece by piece.
 
 use core::fmt;
 
@@ -7,12 +7,12 @@ use crate::image::Layout;
 use crate::module::Module;
 
 /// Defines [`Evidence`]: bit, name, the exact rule, the rule in plain words, and
-/// what it proves.
+/// its meaning.
 macro_rules! evidence {
     ($( $bit:literal $name:ident $rule:literal $sentence:literal $proves:literal )*) => {
         /// One fact about the code and the variables that holds in genuine
-        /// drivers. How good each is by itself was measured on 3,972 other Windows
-        /// files: see `docs/locator.md`.
+        /// drivers. `docs/locator.md` states how each one by itself does on 3,972
+        /// other Windows files.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Evidence {
@@ -41,7 +41,7 @@ macro_rules! evidence {
                 match self { $( Evidence::$name => $sentence, )* }
             }
 
-            /// Why it speaks for the limit, in a sentence.
+            /// Why it supports the limit, in a sentence.
             #[must_use]
             pub fn proves(self) -> &'static str {
                 match self { $( Evidence::$name => $proves, )* }
@@ -54,7 +54,7 @@ macro_rules! evidence {
     };
 }
 
-// Bits are fixed for good: they stand in the driver's records.
+// Bits never change: the driver's records contain them.
 evidence! {
     0 TwoGates
         "two to four gates compare the same pair"
@@ -109,7 +109,7 @@ evidence! {
     10 NoEventId
         "that code is not in live code"
         "the code of event 4226 is absent, as always in tcpip6.sys"
-        "By structure alone the two modules can't be told apart."
+        "Structure alone does not distinguish the two modules."
 
     11 LocalImports
         "around each gate, two in three calls through pointers land in the import table, eight at least"
@@ -128,10 +128,10 @@ evidence! {
 }
 
 impl Evidence {
-    /// Whether a module's limit is only found when this holds. Two pieces tell
-    /// the modules apart. Two are about tables that not every image has: only
-    /// x64 has an exception table, and only a file for x86 has relocations of
-    /// operands, which are gone in memory.
+    /// Whether a module's limit requires this piece. Two pieces distinguish the
+    /// modules. Two are about tables that not every image has: only x64 has an
+    /// exception table, and only a file for x86 has relocations of operands,
+    /// which are gone in memory.
     #[must_use]
     pub fn required_for(self, module: Module, arch: Arch, layout: Layout) -> bool {
         match self {
@@ -155,10 +155,10 @@ impl fmt::Display for Evidence {
 pub struct EvidenceSet(u16);
 
 impl EvidenceSet {
-    /// Nothing.
+    /// The empty set.
     pub const EMPTY: EvidenceSet = EvidenceSet(0);
 
-    /// All that is required for a module, in such an image.
+    /// The evidence required for a module in such an image.
     #[must_use]
     pub fn required(module: Module, arch: Arch, layout: Layout) -> EvidenceSet {
         Evidence::ALL
@@ -167,43 +167,43 @@ impl EvidenceSet {
             .fold(Self::EMPTY, Self::with)
     }
 
-    /// This and one more.
+    /// The set with one more piece.
     #[must_use]
     pub fn with(self, evidence: Evidence) -> EvidenceSet {
         EvidenceSet(self.0 | evidence.bit())
     }
 
-    /// This and one more, where `holds`.
+    /// The set with one more piece, if `holds`.
     #[must_use]
     pub fn with_if(self, evidence: Evidence, holds: bool) -> EvidenceSet {
         if holds { self.with(evidence) } else { self }
     }
 
-    /// What is in this and not in `other`.
+    /// The pieces that are not in `other`.
     #[must_use]
     pub fn without(self, other: EvidenceSet) -> EvidenceSet {
         EvidenceSet(self.0 & !other.0)
     }
 
-    /// Whether it is in the set.
+    /// Whether the piece is in the set.
     #[must_use]
     pub fn contains(self, evidence: Evidence) -> bool {
         self.0 & evidence.bit() != 0
     }
 
-    /// Whether nothing is.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// How many there are.
+    /// The number of pieces.
     #[must_use]
     pub fn len(self) -> u32 {
         self.0.count_ones()
     }
 
-    /// One after the other, in the order of a report.
+    /// The pieces in the order of a report.
     pub fn iter(self) -> impl Iterator<Item = Evidence> {
         Evidence::ALL
             .into_iter()
@@ -211,13 +211,13 @@ impl EvidenceSet {
     }
 
     /// One bit each, in the order of [`Evidence::ALL`], for a record. The order
-    /// is fixed for good.
+    /// never changes.
     #[must_use]
     pub fn bits(self) -> u16 {
         self.0
     }
 
-    /// The set with these bits; `None` where one stands for nothing.
+    /// The set with these bits; `None` if one is unused.
     #[must_use]
     pub fn from_bits(bits: u16) -> Option<EvidenceSet> {
         let all = Evidence::ALL.into_iter().fold(Self::EMPTY, Self::with);

@@ -1,4 +1,4 @@
-//! The exception table of an x64 image: which functions there are.
+//! The exception table of an x64 image, which lists its functions.
 //!
 //! Source: the PE format, "The .pdata Section".
 
@@ -17,14 +17,14 @@ pub(crate) struct Entry {
     _unwind_info: U32,
 }
 
-/// The functions, and parts of functions, that the table names, "sorted according
-/// to the function addresses".
+/// The functions, and parts of functions, in the table, "sorted according to the
+/// function addresses".
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Functions<'a>(&'a [Entry]);
 
 impl<'a> Functions<'a> {
-    /// Those of an image, where the table is at hand and in order from its first
-    /// entry to its last. One that is made of two is not.
+    /// The functions of an image whose table is available and fully sorted. A
+    /// table combined from two is not sorted.
     pub(crate) fn new(image: &Image<'a>) -> Option<Functions<'a>> {
         let entries = <[Entry]>::ref_from_bytes(image.exception_table()?).ok()?;
         let mut lowest = 0;
@@ -38,7 +38,7 @@ impl<'a> Functions<'a> {
         Some(Functions(entries))
     }
 
-    /// Whether one begins there.
+    /// Whether a function begins there.
     pub(crate) fn begin_at(self, rva: Rva) -> bool {
         let Functions(entries) = self;
         let place = entries.binary_search_by_key(&rva.0, |entry| entry.begin.get());
@@ -63,7 +63,7 @@ mod tests {
 
     const FILE: &[u8] = include_bytes!("../../corpus/specimens/tcpip-xp-x64.sys");
 
-    /// The functions of a driver with this exception table, zeros behind it.
+    /// The functions of a driver with this exception table, padded with zeros.
     fn with_table(table: &[(u32, u32)], look: impl FnOnce(Option<Functions<'_>>)) {
         let image = Image::from_file(FILE).unwrap();
         let (base, size) = (0xFFFF_FADF_0000_0000, image.headers().size_of_image());
@@ -106,7 +106,7 @@ mod tests {
     fn a_table_with_an_entry_out_of_order_or_without_bytes_is_none() {
         let sound = [(0x10, 0x20), (0x20, 0x30), (0x40, 0x50)];
         with_table(&sound, |functions| assert!(functions.is_some()));
-        // From the first byte on, and of one byte.
+        // At the first byte, and one byte long.
         let short = [(0, 1), (1, 2), (2, 0x10)];
         with_table(&short, |functions| assert!(functions.is_some()));
         for (place, entry) in [

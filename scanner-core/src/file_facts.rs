@@ -1,5 +1,5 @@
-//! What only the file can tell: facts for reports and for patching the file.
-//! None of it helps to locate the limit.
+//! Facts that only a file has, for reports and for patching. None of them helps
+//! to locate the limit.
 
 use crate::arch::Arch;
 use crate::candidate::Findings;
@@ -18,32 +18,31 @@ use crate::version::{self, FileVersion, Text};
 /// The longest export name that is read, in bytes.
 const MAX_NAME: u32 = 64;
 
-/// The store by which start-up code gives the limit its value:
+/// The store by which start-up code initialises the limit:
 /// `C7 05 threshold 0A000000` in `INIT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartUpStore {
     /// No such store in code that is discarded after start-up.
     None,
-    /// Just one.
+    /// One.
     Unique {
         /// Its first byte.
         rva: Rva,
-        /// Where its four-byte value lies in the file, in bytes from its
-        /// beginning.
+        /// The file offset of its four-byte value.
         value_offset: u32,
-        /// The value: 10 as shipped, another in a patched file.
+        /// The value: 10 as shipped, another one in a patched file.
         value: u32,
     },
     /// More than one.
     Several,
 }
 
-/// How many of the operands that must be relocated are (x86).
+/// The relocation of the operands that need it (x86).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelocationCoverage {
     /// Operands of the gates and of the start-up store.
     pub needed: u32,
-    /// Those among them that the relocation table names.
+    /// Those of them in the relocation table.
     pub covered: u32,
 }
 
@@ -55,12 +54,12 @@ impl RelocationCoverage {
     }
 }
 
-/// What the file says besides the code.
+/// Facts of the file besides the code.
 #[derive(Clone, Copy, Debug)]
 pub struct FileFacts<'a> {
-    /// Checksum stated and computed.
+    /// The stated and the computed checksum.
     pub checksum: Checksum,
-    /// Version of the file.
+    /// The file version.
     pub version: Option<FileVersion>,
     /// `OriginalFilename` of the version resource.
     pub original_name: Option<Text<'a>>,
@@ -84,13 +83,13 @@ impl<'a> FileFacts<'a> {
     }
 }
 
-/// Fewer locked updates of the count than this are those of `tcpip6.sys`. Seen:
-/// 4 and 9 there, 18 and 19 in `tcpip.sys`; this is halfway.
+/// Fewer locked updates of the count than this indicate `tcpip6.sys`. Seen: 4 and
+/// 9 there, 18 and 19 in `tcpip.sys`; this is halfway.
 const UPDATES_OF_TCPIP: u32 = 14;
 
-/// Which module the number of locked updates of the count speaks for. A damaged
-/// `tcpip.sys` without the code of event 4226 looks like a `tcpip6.sys` in all
-/// else, and a file's name may be wrong.
+/// The module that the number of locked updates of the count indicates. A damaged
+/// `tcpip.sys` without the code of event 4226 otherwise looks like a
+/// `tcpip6.sys`, and a file's name may be wrong.
 #[must_use]
 pub fn likely_module(findings: &Findings) -> Module {
     match findings.atomic_updates() < UPDATES_OF_TCPIP {
@@ -125,9 +124,8 @@ pub fn export_name<'a>(image: &Image<'a>) -> Option<&'a [u8]> {
 }
 
 impl StartUpStore {
-    /// Looks for stores to the located limit in code that is discarded after
-    /// start-up. Only a file has that code: in an image from memory there is
-    /// none.
+    /// Searches code that is discarded after start-up for stores to the located
+    /// limit. Only a file has that code; an image from memory does not.
     #[must_use]
     pub fn find(image: &Image<'_>, located: &Located) -> StartUpStore {
         let mut found = StartUpStore::None;
@@ -163,7 +161,7 @@ fn store(
     let value_at = operand.checked_add(4)?;
     let value = dword(code, value_at)?;
     let rva = section.rva().plus(u32::try_from(at).ok()?)?;
-    // The displacement counts from behind the value.
+    // The displacement is relative to the end of the value.
     let next = rva.plus(10)?;
     (operand::resolve(image, dword(code, operand)?, next)? == threshold).then_some(())?;
     Some(StartUpStore::Unique {
@@ -176,8 +174,8 @@ fn store(
 }
 
 impl RelocationCoverage {
-    /// Counts them in a file for x86; `None` for x64, where such operands are
-    /// relative, and in memory, where the table is gone.
+    /// Counts the operands in a file for x86; `None` for x64, where such operands
+    /// are relative, and in memory, where the table is gone.
     #[must_use]
     pub fn measure(image: &Image<'_>, located: &Located) -> Option<RelocationCoverage> {
         if image.arch() != Arch::X86 || image.layout() != Layout::File {

@@ -1,5 +1,5 @@
-//! The code that gives the variable away: a comparison of the count of
-//! half-open connections with their limit.
+//! The code that identifies the limit: a comparison with the count of half-open
+//! connections.
 
 use crate::arch::Arch;
 use crate::image::Image;
@@ -7,8 +7,8 @@ use crate::operand;
 use crate::read::dword;
 use crate::rva::Rva;
 
-/// A load and a comparison of two variables, followed by a signed jump that
-/// asks "count >= limit?":
+/// A load and a comparison of two variables, followed by a signed jump on
+/// "count >= limit":
 ///
 /// ```text
 /// A1 A0040500     mov  eax, [count]        or  8B /r, any register
@@ -16,9 +16,9 @@ use crate::rva::Rva;
 /// 7D 51           jge  too many            or  0F 8D rel32, short or near
 /// ```
 ///
-/// Where count is compared with the limit the jump is `jge` (or, taken when
-/// there is room, `jl`); where the limit is compared with count it is `jle`
-/// (or `jg`). So the jump tells which of the two variables is which.
+/// If the count is compared with the limit, the jump is `jge` (or, taken when
+/// there is room, `jl`); if the limit is compared with the count, it is `jle` (or
+/// `jg`). So the jump distinguishes the two variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gate {
     at: Rva,
@@ -30,8 +30,8 @@ pub struct Gate {
     target: Rva,
 }
 
-/// Every gate's comparison begins with 39h or 3Bh (a REX prefix aside): in these
-/// bits they agree.
+/// The bits common to 39h and 3Bh, the opcodes of a gate's comparison (without a
+/// REX prefix).
 pub(crate) const COMPARE_MASK: u8 = 0xFD;
 pub(crate) const COMPARE: u8 = 0x39;
 
@@ -39,12 +39,12 @@ fn is_compare(opcode: u8) -> bool {
     opcode & COMPARE_MASK == COMPARE
 }
 
-/// A load is at most this long: REX, opcode, ModRM, displacement.
+/// The longest load in bytes: REX, opcode, ModRM, displacement.
 const LONGEST_LOAD: usize = 7;
 
 impl Gate {
-    /// The gate whose first byte is `code[offset]`, if there is one; `code`
-    /// begins at `start`.
+    /// The gate that begins at `code[offset]`, if there is one; `code` begins at
+    /// `start`.
     #[must_use]
     pub fn read(image: &Image<'_>, code: &[u8], start: Rva, offset: usize) -> Option<Gate> {
         let mut cursor = Cursor {
@@ -65,9 +65,9 @@ impl Gate {
         };
         let (condition, target) = cursor.jump()?;
         let (count, threshold) = match condition {
-            // jl, jge: left is compared for being at least right.
+            // jl, jge: tests left >= right.
             0xC | 0xD => (left, right),
-            // jle, jg: right is compared for being at least left.
+            // jle, jg: tests right >= left.
             0xE | 0xF => (right, left),
             _ => return None,
         };
@@ -82,7 +82,7 @@ impl Gate {
         })
     }
 
-    /// The gate at a place in live code, if there is one.
+    /// The gate at an RVA in live code, if there is one.
     #[must_use]
     pub fn at_rva(image: &Image<'_>, at: Rva) -> Option<Gate> {
         let section = image.section_at(at, 1)?;
@@ -93,8 +93,7 @@ impl Gate {
         Gate::read(image, image.bytes(&section), section.rva(), offset)
     }
 
-    /// The gate whose comparison has its opcode at `code[compare]`, if there
-    /// is one.
+    /// The gate whose comparison's opcode is `code[compare]`, if there is one.
     #[inline]
     pub(crate) fn around(
         image: &Image<'_>,
@@ -102,7 +101,7 @@ impl Gate {
         start: Rva,
         compare: usize,
     ) -> Option<Gate> {
-        // A short jump is the shortest that may follow the operand's four bytes.
+        // The operand's four bytes and at least a short jump follow.
         let [opcode, modrm, _, _, _, _, jump @ ..] = *code.get(compare..)?.first_chunk::<8>()?;
         if !is_compare(opcode) || !operand::is_direct(modrm) {
             return None;
@@ -119,8 +118,8 @@ impl Gate {
             // The comparison may have a REX prefix as well.
             Arch::X64 => LONGEST_LOAD.checked_add(1)?,
         };
-        // The shortest reading first: a byte in front that would make no
-        // difference as a prefix belongs to the instruction before.
+        // The shortest reading first: a preceding byte that would have no effect
+        // as a prefix belongs to the previous instruction.
         (5..=longest).find_map(|back| {
             let offset = compare.checked_sub(back)?;
             let gate = Gate::read(image, code, start, offset)?;
@@ -129,7 +128,7 @@ impl Gate {
         })
     }
 
-    /// Its first byte.
+    /// The RVA of its first byte.
     #[must_use]
     pub fn at(&self) -> Rva {
         self.at
@@ -153,21 +152,21 @@ impl Gate {
         self.threshold
     }
 
-    /// Where its jump goes.
+    /// The target of its jump.
     #[must_use]
     pub fn target(&self) -> Rva {
         self.target
     }
 
-    /// Where the two four-byte operands lie: the load's, then the
-    /// comparison's. On x86 both must be relocated.
+    /// The RVAs of the two four-byte operands: the load's, then the comparison's.
+    /// On x86 both must be relocated.
     #[must_use]
     pub fn operands(&self) -> [Rva; 2] {
         [self.loaded_at, self.compared_at]
     }
 }
 
-/// Reads instructions one after the other.
+/// A reader of successive instructions.
 struct Cursor<'a> {
     image: &'a Image<'a>,
     code: &'a [u8],
@@ -186,7 +185,7 @@ impl Cursor<'_> {
         Some(byte)
     }
 
-    /// A dword, and where it lies.
+    /// A dword and its RVA.
     fn dword(&mut self) -> Option<(u32, Rva)> {
         let value = dword(self.code, self.at)?;
         let at = self.rva(self.at)?;
@@ -195,7 +194,7 @@ impl Cursor<'_> {
     }
 
     /// An opcode and, on x64, the register bit of the REX prefix before it.
-    /// REX.W would make it a comparison of eight bytes: not a gate.
+    /// REX.W would compare eight bytes, which is not a gate.
     fn opcode(&mut self) -> Option<(u8, u8)> {
         let byte = self.byte()?;
         match (self.image.arch(), byte) {
@@ -204,8 +203,8 @@ impl Cursor<'_> {
         }
     }
 
-    /// A ModRM byte with a direct operand: the operand, where its four bytes
-    /// lie, and the register.
+    /// A ModRM byte with a direct operand: the variable, the operand's RVA, and
+    /// the register.
     fn direct(&mut self, register_bit: u8) -> Option<(Rva, Rva, u8)> {
         let modrm = self.byte()?;
         if !operand::is_direct(modrm) {
@@ -216,7 +215,7 @@ impl Cursor<'_> {
         Some((target, at, operand::register(modrm) | register_bit))
     }
 
-    /// `mov reg, [variable]`: the variable, its operand's place, the register.
+    /// `mov reg, [variable]`: the variable, its operand's RVA, the register.
     fn load(&mut self) -> Option<(Rva, Rva, u8)> {
         match (self.image.arch(), self.opcode()?) {
             (Arch::X86, (0xA1, _)) => {
@@ -229,8 +228,8 @@ impl Cursor<'_> {
         }
     }
 
-    /// `cmp` of a register and a variable: the variable, its operand's place,
-    /// the register, and whether the register is on the left.
+    /// `cmp` of a register and a variable: the variable, its operand's RVA, the
+    /// register, and whether the register is the left operand.
     fn compare(&mut self) -> Option<(Rva, Rva, u8, bool)> {
         let (opcode, register_bit) = self.opcode()?;
         if !matches!(opcode, 0x39 | 0x3B) {
@@ -240,7 +239,7 @@ impl Cursor<'_> {
         Some((target, at, register, opcode == 0x3B))
     }
 
-    /// A conditional jump: its condition (0 to Fh) and where it goes.
+    /// A conditional jump: its condition (0 to Fh) and its target.
     fn jump(&mut self) -> Option<(u8, Rva)> {
         let (condition, distance) = match self.byte()? {
             opcode @ 0x70..=0x7F => {
@@ -290,8 +289,8 @@ mod tests {
             }
             gate.is_some()
         };
-        // Of these prefixes only REX.R names another register; REX.W makes eight
-        // bytes of four.
+        // Of these prefixes only REX.R selects another register; REX.W selects
+        // eight bytes.
         let is_upper = |prefix: u8| prefix & 4 != 0;
         for first in 0x40..=0x4F {
             for second in 0x40..=0x4F {

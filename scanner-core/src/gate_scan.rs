@@ -22,7 +22,7 @@ const GATE: [MaskedByte; 2] = [
 ];
 const EVENT: [u8; 4] = EVENT_4226.to_le_bytes();
 
-/// The one with any byte before and behind, or the other.
+/// A gate's two bytes with any byte before and behind, or the event's four.
 static GATE_OR_EVENT: ByteScan = {
     let [opcode, modrm] = GATE;
     let [a, b, c, d] = EVENT;
@@ -35,15 +35,14 @@ static GATE_OR_EVENT: ByteScan = {
     ByteScan::new([[MaskedByte::ANY, opcode, modrm, MaskedByte::ANY], event])
 };
 
-/// The same by two bytes of each.
+/// The same, by two bytes of each.
 const GATE_OR_EVENT_PAIRS: (MaskedPair, BytePair) = {
     let [opcode, modrm] = GATE;
     let [a, b, _, _] = EVENT;
     (MaskedPair::new(opcode, modrm), BytePair::new(a, b, 0xFF))
 };
 
-/// Notes every gate in live code; the first place that holds the code of event
-/// 4226.
+/// Records every gate in live code; returns the first place of event 4226's code.
 #[inline(never)]
 pub(crate) fn scan_gates(
     image: &Image<'_>,
@@ -67,7 +66,7 @@ pub(crate) fn scan_gates(
     event
 }
 
-/// A part of the code.
+/// The scan of one section's code.
 struct GateScan<'a> {
     image: &'a Image<'a>,
     code: &'a [u8],
@@ -95,14 +94,14 @@ impl GateScan<'_> {
         debug_assert!(ended.is_continue());
     }
 
-    /// Notes the gate whose comparison has its opcode there, if there is one.
+    /// Records the gate whose comparison's opcode is at `at`, if there is one.
     fn record_gate(&mut self, at: usize) {
         if let Some(gate) = Gate::around(self.image, self.code, self.start, at) {
             self.pairs.add(self.image, &gate);
         }
     }
 
-    /// Notes the event whose code lies there, if it does.
+    /// Records the event if its code is at `at`.
     fn record_event(&mut self, at: usize) {
         if self.event.is_none() && dword(self.code, at) == Some(EVENT_4226) {
             let at = u32::try_from(at).ok();
@@ -127,8 +126,8 @@ mod tests {
     const X86: &[u8] = include_bytes!("../../corpus/specimens/tcpip-2003-sp2-x86.sys");
     const X64: &[u8] = include_bytes!("../../corpus/specimens/tcpip-xp-x64.sys");
 
-    /// Live code of a driver in which one place is as said, and all that the
-    /// first pass finds in it: how many gates, and the event.
+    /// Scans a driver's code of NOPs with these bytes at one place; the number of
+    /// gates, and the event's place.
     fn scan(file: &[u8], place: usize, bytes: &[u8], base: u64) -> (u32, Option<Rva>) {
         let headers = &file[..0x1000];
         let size = Image::from_file(file).unwrap().headers().size_of_image();
@@ -156,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_gate_is_one_gate_wherever_it_lies_and_whatever_its_operands_hold() {
-        // Bytes that the search looks for.
+        // Bytes that occur in the patterns.
         for byte in [0x00, 0x05, 0x10, 0x39, 0x3B, 0x3D, 0x80, 0x82] {
             let variable = |low| [low, byte, 0xA4, 0xF7];
             let gate = [

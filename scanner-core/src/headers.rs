@@ -12,14 +12,14 @@ use crate::raw::{
 use crate::rva::Rva;
 use crate::section::Section;
 
-/// The data directories that are read here, by their index.
+/// The data directories in use, by index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Directory {
-    /// Names and functions that the image offers.
+    /// Exported names and functions.
     Export,
-    /// Version information, among others.
+    /// Resources, among them the version.
     Resource,
-    /// Which functions there are, on x64.
+    /// The functions, on x64.
     Exception,
     /// Base relocations.
     Relocation,
@@ -39,7 +39,7 @@ impl Directory {
     }
 }
 
-/// Windows refuses an image with more.
+/// The most sections that Windows accepts.
 const MAX_SECTIONS: u16 = 96;
 const MAX_DIRECTORIES: u32 = 16;
 const NATIVE: u16 = 1;
@@ -47,7 +47,7 @@ const NATIVE: u16 = 1;
 /// Bytes of an entry of the exception table.
 const EXCEPTION_ENTRY: u32 = 12;
 
-/// Where the exception table lies.
+/// The location of the exception table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExceptionTable {
     /// Its first byte.
@@ -58,12 +58,11 @@ pub struct ExceptionTable {
     pub section: u16,
 }
 
-/// Parsed headers. Following what they say is safe; whether the sections fit
-/// together is for [`Image`](crate::Image) to check.
+/// Parsed headers, safe to follow. [`Image`](crate::Image) checks whether the
+/// sections fit together.
 ///
-/// A driver that has only the header page in hand makes this first, to learn
-/// which sections it may hand over to
-/// [`Image::from_memory`](crate::Image::from_memory).
+/// A driver parses the header page first, to learn which sections it can provide
+/// to [`Image::from_memory`](crate::Image::from_memory).
 #[derive(Clone, Copy)]
 pub struct Headers<'a> {
     arch: Arch,
@@ -80,7 +79,7 @@ impl<'a> Headers<'a> {
     /// least the headers of a loaded image.
     ///
     /// # Errors
-    /// Anything that says that these are no headers of an x86 or x64 image.
+    /// If these are not headers of an x86 or x64 image.
     pub fn parse(bytes: &'a [u8]) -> Result<Headers<'a>, ImageError> {
         let (dos, _) = DosHeader::ref_from_prefix(bytes).map_err(|_| ImageError::NotPe)?;
         if dos.magic != *b"MZ" {
@@ -146,20 +145,19 @@ impl<'a> Headers<'a> {
         Ok(headers)
     }
 
-    /// Reads the headers of a loaded image and checks them against where the
-    /// system says that it lies and how long it is. Only after that may a
-    /// caller make slices of the sections that they name.
+    /// Reads the headers of a loaded image and checks them against the system's
+    /// base and size. Only after that may a caller make slices of their sections.
     ///
     /// # Errors
-    /// When they are not those of an x86 or x64 image, sections don't tile,
-    /// or base or size contradict them.
+    /// If they are not those of an x86 or x64 image, sections don't tile, or base
+    /// or size contradict them.
     pub fn parse_loaded(bytes: &'a [u8], base: u64, size: u32) -> Result<Headers<'a>, ImageError> {
         let headers = Headers::parse(bytes)?;
         if base & 0xFFF != 0 {
             return Err(ImageError::BadBase);
         }
         check_span(&headers, base)?;
-        // The system may state the size in whole pages.
+        // The system may round the size to pages.
         let pages = |size| align_up(size, PAGE_SIZE);
         if pages(size).is_none() || pages(size) != pages(headers.size_of_image()) {
             return Err(ImageError::BadImageSize);
@@ -168,8 +166,8 @@ impl<'a> Headers<'a> {
         Ok(headers)
     }
 
-    /// Checks what the fields say of each other; `table` is where the section
-    /// table begins.
+    /// Checks the fields against each other; `table` is the offset of the section
+    /// table.
     fn check(&self, table: usize) -> Result<(), ImageError> {
         let (section, file) = (self.section_alignment(), self.file_alignment());
         let sub_page = section < PAGE_SIZE;
@@ -196,26 +194,26 @@ impl<'a> Headers<'a> {
         self.arch
     }
 
-    /// The address that the image was linked for. In memory it may as well
-    /// have been overwritten by the actual one: don't rely on it there.
+    /// The address that the image was linked for. In memory the actual base may
+    /// have replaced it, so don't rely on it there.
     #[must_use]
     pub fn image_base(&self) -> u64 {
         self.image_base
     }
 
-    /// When it was linked: seconds since 1970.
+    /// The link time in seconds since 1970.
     #[must_use]
     pub fn time_date_stamp(&self) -> u32 {
         self.time_date_stamp
     }
 
-    /// Sections begin at multiples of this in memory, in bytes.
+    /// The alignment of sections in memory, in bytes.
     #[must_use]
     pub fn section_alignment(&self) -> u32 {
         self.common.section_alignment.get()
     }
 
-    /// Sections begin at multiples of this in the file, in bytes.
+    /// The alignment of sections in the file, in bytes.
     #[must_use]
     pub fn file_alignment(&self) -> u32 {
         self.common.file_alignment.get()
@@ -233,25 +231,26 @@ impl<'a> Headers<'a> {
         self.common.size_of_headers.get()
     }
 
-    /// Drivers, and a few programs that run before Windows is up.
+    /// Whether the subsystem is native: drivers, and a few programs that run before
+    /// Windows has started.
     #[must_use]
     pub fn is_native(&self) -> bool {
         self.common.subsystem.get() == NATIVE
     }
 
-    /// The checksum that the header states, 0 for none.
+    /// The checksum in the header, 0 for none.
     #[must_use]
     pub fn checksum(&self) -> u32 {
         self.common.checksum.get()
     }
 
-    /// Where the checksum lies in the file, in bytes from its beginning.
+    /// The file offset of the checksum.
     #[must_use]
     pub fn checksum_offset(&self) -> usize {
         self.checksum_offset
     }
 
-    /// Place and length in bytes of a data directory, where there is one.
+    /// The RVA and length in bytes of a data directory, if present.
     #[must_use]
     pub fn directory(&self, which: Directory) -> Option<(Rva, u32)> {
         let entry = self.directories.get(which.index())?;
@@ -259,9 +258,9 @@ impl<'a> Headers<'a> {
         (size != 0).then_some((Rva(entry.rva.get()), size))
     }
 
-    /// The exception table of an x64 image: what a loaded one may be read of
-    /// besides headers and code. `None` where it does not lie in one section
-    /// that is there as long as the driver is loaded, and is never written.
+    /// The exception table of an x64 image, the only part of a loaded image that
+    /// is read besides headers and code. `None` unless it lies in one section that
+    /// stays in memory and is never written.
     #[must_use]
     pub fn exception_table(&self) -> Option<ExceptionTable> {
         let (rva, size) = self.directory(Directory::Exception)?;
@@ -346,7 +345,7 @@ fn directories(bytes: &[u8], count: u32) -> Result<&[DataDirectory], ImageError>
         .map_err(|_| ImageError::BadOptionalHeader)
 }
 
-/// The whole image must fit below the end of the address space.
+/// Checks that the image fits below the end of the address space.
 fn check_span(headers: &Headers<'_>, base: u64) -> Result<(), ImageError> {
     let end = base.checked_add(u64::from(headers.size_of_image()));
     match (headers.arch(), end) {
@@ -366,14 +365,14 @@ fn raw_data_ends_within(headers: &Headers<'_>, length: usize) -> bool {
 }
 
 /// In memory each section begins where the one before it ends, rounded up to
-/// the section alignment, the first after the headers, and the image ends
-/// where the last one does. One shifted VirtualAddress breaks it. And code has
-/// neither a zero tail nor bytes that are not loaded, so a changed VirtualSize
-/// can't hide much of it.
+/// the section alignment, the first after the headers, and the image ends with
+/// the last one. One shifted VirtualAddress breaks this. And code has neither a
+/// zero tail nor bytes that are not loaded, so a changed VirtualSize can't hide
+/// much of it.
 ///
 /// An image whose sections are aligned to less than a page is mapped as one
-/// piece, the file as it is. There Windows allows gaps between sections, and
-/// each must lie at the same place in the file as in memory, without a zero
+/// piece, unchanged from the file. There Windows allows gaps between sections,
+/// and each must have the same offset in the file as in memory, without a zero
 /// tail.
 fn check_memory_tiling(headers: &Headers<'_>) -> Result<(), ImageError> {
     let alignment = headers.section_alignment();
@@ -408,8 +407,8 @@ fn check_memory_tiling(headers: &Headers<'_>) -> Result<(), ImageError> {
 
 /// In the file the raw data of each section follows that of the one before,
 /// the first follows the headers, and all lies inside the file. One shifted
-/// PointerToRawData breaks it. (Where [`check_memory_tiling`] allows gaps, it
-/// ties each section's place in the file to that in memory.)
+/// PointerToRawData breaks this. (Where [`check_memory_tiling`] allows gaps, it
+/// ties each section's file offset to its RVA.)
 fn check_file_tiling(headers: &Headers<'_>, length: usize) -> Result<(), ImageError> {
     let one_piece = headers.section_alignment() < PAGE_SIZE;
     let mut next = headers.size_of_headers();

@@ -8,7 +8,7 @@ use crate::headers::Headers;
 use crate::rva::Rva;
 use crate::section::Section;
 
-/// How the bytes lie that an [`Image`] was made from.
+/// The layout of an [`Image`]'s bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// As in the file: sections at their file offsets.
@@ -17,13 +17,13 @@ pub enum Layout {
     Memory,
 }
 
-/// A code section of a loaded image that may be read, or its exception table.
+/// A readable code section of a loaded image, or its exception table.
 #[derive(Clone, Copy, Debug)]
 pub struct MappedSection<'a> {
-    /// Where it begins.
+    /// Its first byte.
     pub rva: Rva,
-    /// All its bytes in memory: as many as [`Section::extent`], or as
-    /// [`Headers::exception_table`] says.
+    /// All its bytes in memory, by [`Section::extent`] or
+    /// [`Headers::exception_table`].
     pub bytes: &'a [u8],
 }
 
@@ -33,22 +33,22 @@ enum Contents<'a> {
     Memory(&'a [MappedSection<'a>]),
 }
 
-/// An image that holds together: headers of x86 or x64, sections that tile,
-/// and every code section that matters readable.
+/// A consistent image: headers of x86 or x64, sections that tile, and all live
+/// code readable.
 #[derive(Clone, Copy)]
 pub struct Image<'a> {
     headers: Headers<'a>,
     base: u64,
     contents: Contents<'a>,
-    /// The exception table, where it is sound and at hand.
+    /// The exception table, if sound and provided.
     exceptions: Option<&'a [u8]>,
 }
 
 impl<'a> Image<'a> {
-    /// An image from a whole file.
+    /// Reads a whole file.
     ///
     /// # Errors
-    /// When the headers are not those of an x86 or x64 image, or the sections
+    /// If the headers are not those of an x86 or x64 image, or the sections
     /// don't tile the file and the address space.
     pub fn from_file(file: &'a [u8]) -> Result<Image<'a>, ImageError> {
         let headers = Headers::parse_file(file)?;
@@ -64,17 +64,16 @@ impl<'a> Image<'a> {
         Ok(image)
     }
 
-    /// An image from memory. `headers` are its first bytes, `base` and `size`
-    /// where the system says that it lies and how long it is, and `code` the
-    /// sections for which [`Section::is_live_code`] holds, and the table that
-    /// [`Headers::exception_table`] names, in any order. Nothing else is ever
-    /// read, so nothing else need be readable.
+    /// Reads an image in memory. `headers` are its first bytes, `base` and `size`
+    /// come from the system, and `code` has the sections with
+    /// [`Section::is_live_code`] and the table of [`Headers::exception_table`], in
+    /// any order. Nothing else is read, so nothing else need be readable.
     ///
     /// # Errors
-    /// When the headers are not those of an x86 or x64 image, sections don't
-    /// tile, `size` contradicts the headers, or a code section or the exception
-    /// table is missing.
-    // Its temporaries would else lie below a whole search on a kernel's stack.
+    /// If the headers are not those of an x86 or x64 image, sections don't tile,
+    /// `size` contradicts the headers, or a code section or the exception table
+    /// is missing.
+    // Not inlined: its temporaries would occupy a kernel's stack during a search.
     #[inline(never)]
     pub fn from_memory(
         headers: &'a [u8],
@@ -103,7 +102,7 @@ impl<'a> Image<'a> {
         })
     }
 
-    /// Its headers.
+    /// The headers.
     #[must_use]
     pub fn headers(&self) -> &Headers<'a> {
         &self.headers
@@ -115,8 +114,8 @@ impl<'a> Image<'a> {
         self.headers.arch()
     }
 
-    /// The base that absolute operands are taken relative to: from the header
-    /// in a file, from the caller in memory.
+    /// The base for absolute operands: from the header of a file, from the caller
+    /// in memory.
     #[must_use]
     pub fn base(&self) -> u64 {
         self.base
@@ -131,7 +130,7 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// The section that holds `length` bytes from `rva`, if one does.
+    /// The section that contains `length` bytes from `rva`, if any.
     #[must_use]
     pub fn section_at(&self, rva: Rva, length: u32) -> Option<Section<'a>> {
         self.headers
@@ -139,9 +138,8 @@ impl<'a> Image<'a> {
             .find(|section| section.contains(rva, length))
     }
 
-    /// The section's bytes that are there: in a file those of the raw data
-    /// (beyond them it is zero), in memory all of a code section that was
-    /// handed over, and none of any other.
+    /// The section's available bytes: in a file its raw data (the rest is zero),
+    /// in memory all of a provided code section, and none of any other.
     #[must_use]
     pub fn bytes(&self, section: &Section<'a>) -> &'a [u8] {
         match self.contents {
@@ -152,7 +150,7 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// `length` bytes from `rva`, where the image has them at hand.
+    /// `length` bytes from `rva`, if available.
     #[must_use]
     pub fn read(&self, rva: Rva, length: u32) -> Option<&'a [u8]> {
         let section = self.section_at(rva, length)?;
@@ -161,7 +159,7 @@ impl<'a> Image<'a> {
         self.bytes(&section).get(start..end)
     }
 
-    /// The sections that the locator reads, each with its bytes.
+    /// The live code sections with their bytes.
     pub(crate) fn live_code(&self) -> impl Iterator<Item = (Rva, &'a [u8])> + Clone + '_ {
         self.headers
             .sections()
@@ -169,13 +167,13 @@ impl<'a> Image<'a> {
             .map(|section| (section.rva(), self.bytes(&section)))
     }
 
-    /// The bytes of [`Headers::exception_table`], where they are at hand.
+    /// The bytes of [`Headers::exception_table`], if available.
     pub(crate) fn exception_table(&self) -> Option<&'a [u8]> {
         self.exceptions
     }
 
-    /// Whether operands must be relocated, and whether they are can be told: in
-    /// a file for x86. (On x64 they are relative; in memory the table is gone.)
+    /// Whether operands must be relocated and the table is available: in a file
+    /// for x86. (On x64 they are relative; in memory the table is gone.)
     pub(crate) fn names_relocations(&self) -> bool {
         self.arch() == Arch::X86 && self.layout() == Layout::File
     }

@@ -3,14 +3,14 @@
 //! Windows XP Service Pack 2 and later, XP x64 and Server 2003 Service Pack 1
 //! and later let only ten outgoing TCP connections be half-open. The ten is a
 //! variable of the driver, `ActiveOpenProgressThreshold`, which no setting
-//! changes. This crate finds that variable by what the code around it does,
-//! never by a version, a hash, a fixed address or the value it holds, and it
-//! would rather find nothing than the wrong place.
+//! changes. This crate finds that variable by the behaviour of the code around
+//! it, never by a version, a hash, a fixed address or its value. In doubt it
+//! locates nothing rather than the wrong place.
 //!
-//! The kernel driver and the userland tools share the crate to the letter, so
-//! it is `no_std`, allocates nothing, has no `unsafe`, and cannot panic: the
-//! lints below forbid what could, and `verify/panic-free` proves it by a
-//! program that would not link otherwise.
+//! The kernel driver and the userland tools use the same source, so it is
+//! `no_std`, allocates nothing, has no `unsafe`, and cannot panic: the lints
+//! below forbid every construct that could, and `verify/panic-free` is a program
+//! that links only if no panic is reachable.
 //!
 //! ```
 //! use scanner_core::{Image, Module, locate};
@@ -24,9 +24,9 @@
 //! # Ok::<(), scanner_core::ImageError>(())
 //! ```
 //!
-//! Read in this order: [`Image`] (what is looked at), [`Gate`] (the code that
-//! gives the variable away), [`Evidence`] (what else must hold), [`locate`]
-//! (the rule), [`policy`] (when a located variable may be written).
+//! Read in this order: [`Image`] (the input), [`Gate`] (the code that identifies
+//! the variable), [`Evidence`] (the other requirements), [`locate`] (the rule),
+//! [`policy`] (the conditions for a write).
 
 #![no_std]
 #![forbid(unsafe_code)]

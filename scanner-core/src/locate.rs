@@ -1,4 +1,4 @@
-//! The rule: the limit is where all required evidence meets, and only there.
+//! The rule: the limit is the only pair with all required evidence.
 
 use crate::base_check::{BaseCheck, check_base};
 use crate::byte_scan::ByteScan;
@@ -21,13 +21,13 @@ const ENOUGH_ATOMICS: u32 = 3;
 
 /// Finds the limit of half-open connections.
 ///
-/// It depends on nothing but what the code does with the variable: not on the
-/// value, a version, a hash or an address. In an image from memory only the
-/// headers and the code sections handed over are read.
+/// It depends only on how the code uses the variable, not on its value, a version,
+/// a hash or an address. In an image from memory it reads only the headers and the
+/// sections provided.
 ///
 /// # Errors
-/// When required evidence is missing, or a second place has it all. The
-/// refusal names the reason.
+/// If required evidence is missing, or a second place has it all. The refusal
+/// states the reason.
 #[expect(
     clippy::result_large_err,
     reason = "a refusal carries its report, and nothing can be boxed"
@@ -39,17 +39,17 @@ pub fn locate(image: &Image<'_>, module: Module) -> Result<Located, NotLocated> 
     }
 }
 
-/// The memory of a search, and its outcome: about two kilobytes, a good part of
-/// a kernel's stack, so a driver keeps it elsewhere. A search reads nothing that
-/// an earlier one left in it.
+/// The memory of a search, and its result: about two kilobytes, too much for a
+/// kernel's stack, so a driver keeps it elsewhere. A search reads nothing that an
+/// earlier one left in it.
 #[derive(Debug)]
 pub struct Workspace {
-    /// Searched by SIMD where there is any.
+    /// Search with SIMD, if available.
     simd: bool,
     steps: StepCount,
     pairs: Pairs,
     scan: ByteScan,
-    /// The pair that is being evaluated.
+    /// The current pair.
     evaluation: Evaluation,
     /// The pair with the least evidence missing.
     best: Evaluation,
@@ -58,7 +58,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// One that was not used yet.
+    /// A new workspace.
     #[must_use]
     pub const fn new() -> Workspace {
         Workspace {
@@ -76,8 +76,7 @@ impl Workspace {
         }
     }
 
-    /// One that searches as a driver does, which has no SIMD, whatever the
-    /// processor: to show that the answers are the same.
+    /// A workspace that never uses SIMD, like a driver, to compare the answers.
     #[must_use]
     pub const fn without_simd() -> Workspace {
         Workspace {
@@ -86,7 +85,7 @@ impl Workspace {
         }
     }
 
-    /// As [`locate`], with next to nothing on the stack: the answer stays here.
+    /// As [`locate`], with little stack: the answer stays here.
     ///
     /// # Errors
     /// As [`locate`].
@@ -104,22 +103,21 @@ impl Workspace {
         self.located.as_ref().ok_or(&self.refusal)
     }
 
-    /// The place that the last search located, if it did.
+    /// The limit located by the last search, if any.
     #[must_use]
     pub fn located(&self) -> Option<&Located> {
         self.located.as_ref()
     }
 
-    /// The steps of the last search: one for each byte passed over and one for
-    /// each place looked at closely. At most 32 times the bytes searched,
-    /// whatever they are.
+    /// The steps of the last search: one for each byte scanned, and more for each
+    /// place examined. At most 32 times the bytes searched, for any input.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.steps.get()
     }
 
-    /// Leaves in `best` the pair with the least evidence missing. `Ok` where it
-    /// lacks none, and every other pair some.
+    /// Stores the pair with the least evidence missing in `best`. `Ok` if it lacks
+    /// none and every other pair lacks some.
     fn search(&mut self, image: &Image<'_>, module: Module) -> Result<(), NotLocatedReason> {
         let event = scan_gates(image, self.simd, &mut self.pairs, &mut self.steps);
         let nearest = self.pairs.iter().enumerate();
@@ -138,8 +136,8 @@ impl Workspace {
             relocations_fit: Relocations::new(image).fit(image),
             functions: Functions::new(image),
         };
-        // Where no pair is a candidate, the nearest to one is evaluated, so that
-        // the refusal can name all that it lacks.
+        // Without a candidate, the nearest pair is evaluated, so that the refusal
+        // can name all missing evidence.
         let no_candidate = !pair.is_candidate(image);
         let mut least_missing = u32::MAX;
         let mut second = None;
@@ -169,8 +167,8 @@ impl Workspace {
         }
     }
 
-    /// For a report, should it come to a refusal.
-    // Apart from its caller for the stack's sake, as the next one.
+    /// Stores the best findings for a refusal.
+    // Not inlined, here and below, to save stack.
     #[inline(never)]
     fn report_best(&mut self) {
         self.refusal.best = Some(self.best.findings);
@@ -206,13 +204,13 @@ impl Default for Workspace {
 
 /// Facts of the image, the same for each candidate.
 struct ImageFacts<'a> {
-    /// And of the search: whether SIMD may be used.
+    /// Whether the search may use SIMD.
     simd: bool,
     base_check: BaseCheck,
     event: Option<Rva>,
-    /// The relocation table is one of this code.
+    /// The relocation table fits the code.
     relocations_fit: bool,
-    /// On x64.
+    /// The functions, on x64.
     functions: Option<Functions<'a>>,
 }
 
@@ -263,7 +261,7 @@ impl Evaluation {
         }
         let relocated = found.relocated.is_whole() && facts.relocations_fit;
         let event = facts.event;
-        // Measured for tcpip.sys only, so asked for only there.
+        // Measured for tcpip.sys only, so required only there.
         let loader = found.loader.filter(|_| module == Module::Tcpip);
         let reader = found.reader.or(loader);
         let all = pair

@@ -1,4 +1,4 @@
-//! What a search for the limit ends with: its place, or why there is none.
+//! The result of a search for the limit: its place, or a refusal.
 
 use core::fmt;
 
@@ -10,8 +10,8 @@ use crate::module::Module;
 use crate::rva::Rva;
 use crate::section::SectionFlags;
 
-/// The limit, found: all required evidence holds for it and for nothing else
-/// in the image. Only a [`Workspace`](crate::Workspace) makes one.
+/// A located limit: all required evidence holds for it and for nothing else in
+/// the image. Only a [`Workspace`](crate::Workspace) makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Located {
     pub(crate) module: Module,
@@ -24,7 +24,7 @@ pub struct Located {
 }
 
 impl Located {
-    /// The driver, as the caller said.
+    /// The module, from the caller.
     #[must_use]
     pub fn module(&self) -> Module {
         self.module
@@ -36,13 +36,13 @@ impl Located {
         self.arch
     }
 
-    /// Whether it was found in a file or in memory.
+    /// Whether it was located in a file or in memory.
     #[must_use]
     pub fn layout(&self) -> Layout {
         self.layout
     }
 
-    /// The base that the image was searched at.
+    /// The base of the searched image.
     #[must_use]
     pub fn base(&self) -> u64 {
         self.base
@@ -79,7 +79,7 @@ impl Located {
     }
 
     /// Whether both are the same place of the same image, found by the same code.
-    /// Counts of calls may differ: other software may have hooked some.
+    /// The counts of calls may differ: other software may have hooked some.
     #[must_use]
     pub fn is_same_place(&self, other: &Located) -> bool {
         let Located {
@@ -111,11 +111,11 @@ pub enum NotLocatedReason {
     Missing(EvidenceSet),
     /// Two candidates have all evidence; the limits would be these.
     Ambiguous(Rva, Rva),
-    /// So many pairs of variables are compared that nothing can be told.
+    /// Too many pairs of variables are compared to identify one.
     TooManyCandidates,
 }
 
-/// Nothing was located, and why. It can't be turned into a write in any way.
+/// A refusal: nothing was located. It can't be turned into a write in any way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotLocated {
     pub(crate) reason: NotLocatedReason,
@@ -123,13 +123,13 @@ pub struct NotLocated {
 }
 
 impl NotLocated {
-    /// Why.
+    /// The reason.
     #[must_use]
     pub fn reason(&self) -> NotLocatedReason {
         self.reason
     }
 
-    /// What was found out about the best candidate, for a report.
+    /// The findings about the best candidate, for a report.
     #[must_use]
     pub fn best(&self) -> Option<&Findings> {
         self.best.as_ref()
@@ -147,7 +147,7 @@ impl fmt::Display for NotLocated {
                 write!(f, "two places qualify: RVA {first} and RVA {second}")
             }
             NotLocatedReason::TooManyCandidates => {
-                f.write_str("too many pairs of variables are compared to tell one from another")
+                f.write_str("too many pairs of variables are compared to identify the limit")
             }
         }
     }

@@ -2,8 +2,7 @@
 
 use core::fmt;
 
-/// Which driver the caller says it is. By structure alone the two can't be
-/// told apart.
+/// The caller's module. Structure alone does not distinguish the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Module {
     /// `tcpip.sys`: IPv4.
@@ -16,7 +15,7 @@ impl Module {
     /// Both.
     pub const ALL: [Module; 2] = [Module::Tcpip, Module::Tcpip6];
 
-    /// The name of its file.
+    /// The file's name.
     #[must_use]
     pub fn file_name(self) -> &'static str {
         match self {

@@ -1,11 +1,10 @@
-//! What ties a gate to its place: the calls around it.
+//! The calls around a gate, which confirm its place.
 //!
-//! On x64 an operand counts from its instruction. When code is shifted, gates,
-//! updates and tests shift together, and all that they name with them: the rest
-//! of the evidence agrees, on a wrong place. Two things outside the code don't
-//! shift: the import address table, which calls through pointers land in, and
-//! the exception table, which names the first byte of each function that is
-//! called.
+//! On x64 operands are relative. If code is shifted, gates, updates and tests
+//! shift together with the variables that they name, and the other evidence
+//! agrees on a wrong place. Two tables outside the code don't shift: the import
+//! address table, where calls through pointers land, and the exception table,
+//! which has the first byte of each called function.
 
 use core::fmt;
 use core::ops::ControlFlow;
@@ -20,20 +19,20 @@ use crate::relocation::Relocations;
 use crate::rva::Rva;
 use crate::step_count::StepCount;
 
-/// Calls are counted whose first byte is at most so far from a gate's, in bytes.
+/// The greatest distance of a counted call from a gate, in bytes.
 const REACH: usize = 0x1000;
-/// So many at least must do as they should.
+/// The least number of hits.
 const ENOUGH: u16 = 8;
 
-/// A direct call: this, and the distance from the next instruction.
+/// The opcode of a direct call; the distance from the next instruction follows.
 const DIRECT_CALL: u8 = 0xE8;
 
-/// How many of all do as they should.
+/// A number of hits among a total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Those that do.
+    /// The hits.
     pub hits: u16,
-    /// All.
+    /// The total.
     pub total: u16,
 }
 
@@ -47,7 +46,7 @@ impl Tally {
         self.hits == self.total
     }
 
-    /// Whether there are enough, and `part` in `whole` of all.
+    /// Whether the hits are enough, and at least `part` in `whole`.
     fn is_at_least(self, part: u32, whole: u32) -> bool {
         let [hits, total] = [self.hits, self.total].map(u32::from);
         self.hits >= ENOUGH && hits.saturating_mul(whole) >= total.saturating_mul(part)
@@ -77,9 +76,9 @@ impl NearbyCalls {
         functions: Tally { hits: 0, total: 0 },
     };
 
-    /// Two in three. Genuine: 81 in 100 or more. Where a cluster is of another
-    /// build or from another place, the half that is around it is not: 50 in 100
-    /// or less, and next to none after most shifts.
+    /// Two in three. Genuine: 81 in 100 or more. If a cluster of the file is of
+    /// another build or place, the half of the calls in it does not land: 50 in 100
+    /// or less, and almost none after most shifts.
     pub(crate) fn imports_hold(self) -> bool {
         self.imports.is_at_least(2, 3)
     }
@@ -112,12 +111,12 @@ impl NearbyCalls {
 /// The code in which calls are counted.
 struct Window<'a> {
     image: &'a Image<'a>,
-    /// The section that the gate lies in.
+    /// The gate's section.
     section: Rva,
     code: &'a [u8],
     /// The offset of its first byte in the section.
     first: usize,
-    /// The offset behind the last byte that a call may begin with.
+    /// The offset behind the last first byte of a call.
     end: usize,
 }
 
@@ -140,7 +139,7 @@ impl<'a> Window<'a> {
         })
     }
 
-    /// The window, and so many bytes behind it.
+    /// The window and `more` bytes behind it.
     fn bytes(&self, more: usize) -> &'a [u8] {
         let end = self.end.saturating_add(more).min(self.code.len());
         self.code.get(self.first..end).unwrap_or_default()
@@ -172,8 +171,7 @@ impl<'a> Window<'a> {
             .then(|| Relocations::new(self.image).skip_to(first))
     }
 
-    /// Whether the operand of the call that begins at `at` is relocated, where
-    /// it has to be.
+    /// Whether the operand of the call at `at` is relocated, if it must be.
     fn is_relocated(&self, relocations: Option<&Relocations<'_>>, at: usize) -> bool {
         let Some(relocations) = relocations else {
             return true;
@@ -195,10 +193,10 @@ impl<'a> Window<'a> {
         debug_assert!(ended.is_continue());
     }
 
-    /// What the direct call at `at` calls, if that lies in the section.
+    /// The target of the direct call at `at`, if it lies in the section.
     fn called(&self, at: usize) -> Option<Rva> {
         let operand = at.checked_add(1)?;
-        // The search takes 68h for it too.
+        // The search matches 68h too.
         self.code.get(at).filter(|&&byte| byte == DIRECT_CALL)?;
         let next = u32::try_from(operand.checked_add(4)?).ok()?;
         let offset = next.wrapping_add(dword(self.code, operand)?);

@@ -1,5 +1,5 @@
-//! Direct memory operands: how x86 and x64 name a variable, and what an
-//! instruction does with it.
+//! Direct memory operands: the variable that an instruction names, and its access
+//! to it.
 //!
 //! Source of the encodings: Intel 64 and IA-32 Architectures Software
 //! Developer's Manual, volume 2, appendix A.
@@ -27,8 +27,8 @@ pub(crate) fn register(modrm: u8) -> u8 {
     (modrm >> 3) & 7
 }
 
-/// The variable that a direct operand names: `value` are its four bytes,
-/// `next` is where the next instruction begins.
+/// The variable that a direct operand names: `value` is its four bytes, `next` the
+/// RVA of the next instruction.
 #[inline]
 pub(crate) fn resolve(image: &Image<'_>, value: u32, next: Rva) -> Option<Rva> {
     match image.arch() {
@@ -40,37 +40,37 @@ pub(crate) fn resolve(image: &Image<'_>, value: u32, next: Rva) -> Option<Rva> {
     }
 }
 
-/// What an instruction does with the variable that its operand names.
+/// An instruction's access to the variable that its operand names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// `mov register, [variable]`: the register, 0 to 15.
     Load(u8),
     /// `cmp` or `test` of the dword: it only sets flags.
     Compare,
-    /// Any other reading.
+    /// Any other read.
     Read,
-    /// Writing.
+    /// A write.
     Write,
-    /// Reading and writing, not in one step, as LOCK would make it.
+    /// A read and a write that are not atomic.
     Update,
-    /// Updating it in one step that no other processor sees half done.
+    /// An atomic update.
     Locked,
-    /// Taking its address into a register, 0 to 15.
+    /// A load of its address into a register, 0 to 15.
     Address(u8),
-    /// Something else, or not to be told.
+    /// Another access, or an unknown one.
     Unknown,
 }
 
-/// An access and the bytes of an immediate that follow its operand.
+/// An access, and the size of the immediate behind its operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Use {
     pub(crate) access: Access,
     pub(crate) immediate: u32,
-    /// With 0Fh or 66h in front, which may begin this instruction or end the one
-    /// before: immediates that other readings have.
+    /// After 0Fh or 66h, which may begin this instruction or end the previous one:
+    /// the immediates of other readings.
     pub(crate) others: [u32; 2],
-    /// Whether another reading is as good: the opcode after 0Fh is not known,
-    /// or the immediate may be a word.
+    /// Whether another reading is as likely: the opcode after 0Fh is unknown, or
+    /// the immediate may be a word.
     pub(crate) doubtful: bool,
 }
 
@@ -87,14 +87,14 @@ const fn with_immediate(access: Access, immediate: u32) -> Use {
     }
 }
 
-/// What the instruction does whose direct operand's four bytes begin at `at`,
-/// by the bytes before them: ModRM, opcode, prefixes.
+/// Classifies the instruction whose direct operand's four bytes begin at `at`, by
+/// the bytes before them: ModRM, opcode, prefixes.
 pub(crate) fn classify(arch: Arch, code: &[u8], at: usize) -> Use {
     let Some(modrm) = before(code, at, 1) else {
         return plain(Access::Unknown);
     };
-    // ModRM and a SIB byte that adds nothing say the same as ModRM alone, on
-    // x86. (The ModRM byte would be an opcode that has none.)
+    // On x86, ModRM with a SIB byte that adds nothing means the same as ModRM
+    // alone. (The ModRM byte would be an opcode without one.)
     if let (Arch::X86, 0x25, Some(before_sib)) = (arch, modrm, before(code, at, 2))
         && before_sib & 0xC7 == 0x04
     {
@@ -105,7 +105,7 @@ pub(crate) fn classify(arch: Arch, code: &[u8], at: usize) -> Use {
     }
     if arch == Arch::X86 {
         return plain(match modrm {
-            // mov eax, [moffs32] and its like: no ModRM, an opcode.
+            // mov eax, [moffs32] and similar: an opcode without ModRM.
             0xA1 => Access::Load(0),
             0xA0 => Access::Read,
             0xA2 | 0xA3 => Access::Write,
@@ -154,7 +154,7 @@ fn modrm_use(arch: Arch, code: &[u8], at: usize, modrm: u8) -> Use {
         other => other,
     };
     let found = match found.immediate {
-        // Dwords are what the variables are.
+        // The variables are dwords.
         4 if prefix == Some(0x66) => Use {
             others: [2; 2],
             doubtful: true,
@@ -165,7 +165,7 @@ fn modrm_use(arch: Arch, code: &[u8], at: usize, modrm: u8) -> Use {
     Use { access, ..found }
 }
 
-/// The one-byte opcodes that compilers use on variables. Anything else is
+/// The one-byte opcodes that compilers use on variables. All others are
 /// `Unknown`, which counts against a candidate.
 fn one_byte_use(opcode: u8, extension: u8) -> Use {
     let access = match opcode {
@@ -174,7 +174,7 @@ fn one_byte_use(opcode: u8, extension: u8) -> Use {
         0x39 | 0x3B | 0x85 => Access::Compare,
         0x81 | 0x83 if extension == 7 => Access::Compare,
         0xF7 if extension == 0 => Access::Compare,
-        // the same of a byte
+        // the same for a byte
         0x38 | 0x3A | 0x84 => Access::Read,
         0x80 | 0x82 if extension == 7 => Access::Read,
         0xF6 | 0xF7 if extension <= 1 => Access::Read,
@@ -206,8 +206,8 @@ fn one_byte_use(opcode: u8, extension: u8) -> Use {
     with_immediate(access, immediate)
 }
 
-/// The opcodes after 0Fh that compilers use on variables; `None` for those
-/// that a byte 0Fh in front more likely precedes by chance.
+/// The opcodes after 0Fh that compilers use on variables; `None` for those where
+/// the preceding 0Fh is more likely chance.
 fn two_byte_use(opcode: u8) -> Option<Use> {
     let access = match opcode {
         // cmovcc, movzx, movsx, imul, bt
@@ -222,8 +222,8 @@ fn two_byte_use(opcode: u8) -> Option<Use> {
     Some(with_immediate(access, immediate))
 }
 
-/// Whether an update that no other processor sees half done of `[register]`
-/// begins at `code[at]`: `lock xadd`, `lock inc` and their like, or `xchg`.
+/// Whether an atomic update of `[register]` begins at `code[at]`: `lock xadd`,
+/// `lock inc` and similar, or `xchg`.
 pub(crate) fn is_locked_through(arch: Arch, code: &[u8], at: usize, pointer: u8) -> bool {
     let Some(bytes) = code.get(at..) else {
         return false;
@@ -301,7 +301,7 @@ mod tests {
     use super::Access::*;
     use super::*;
 
-    /// What is before the operand's four bytes, and what it comes to.
+    /// The classification of an operand behind these bytes.
     fn used(arch: Arch, before: &[u8]) -> Use {
         classify(arch, before, before.len())
     }
@@ -406,7 +406,7 @@ mod tests {
     #[test]
     fn a_sib_byte_that_adds_nothing_is_passed_over_on_x86() {
         assert_eq!(used(Arch::X86, &[0x8B, 0x0C, 0x25]), plain(Load(1)));
-        // With a displacement of another length, or a register, it is none.
+        // With another displacement size or a register it is not a load.
         for modrm in [0x4C, 0x8C, 0xCC, 0x0D, 0xC8] {
             let found = used(Arch::X86, &[0x8B, modrm, 0x25]);
             assert_ne!(found.access, Load(1), "{modrm:X}");
@@ -488,7 +488,7 @@ mod tests {
             ..plain(Load(1))
         };
         assert_eq!(used(Arch::X86, &[0x0F, 0x8B, 0x0D]), doubtful);
-        // Any other byte in front is none.
+        // Any other preceding byte is no escape.
         assert_eq!(used(Arch::X86, &[0x90, 0x8B, 0x0D]), plain(Load(1)));
         let shift = with_immediate(Write, 1);
         assert_eq!(used(Arch::X86, &[0x90, 0xC1, 0x05]), shift);

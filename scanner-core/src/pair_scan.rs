@@ -1,34 +1,34 @@
-//! A search for two neighbours in code: one byte, and another directly behind
-//! it. A block of words at a time, by integer arithmetic: a driver could not use
-//! SIMD. For programs the compiler makes SIMD of it.
+//! A search for two adjacent bytes in code. It compares a block of words at a time
+//! by integer arithmetic, since a driver can't use SIMD. For programs the compiler
+//! vectorises it.
 
 use core::ops::ControlFlow;
 
 use crate::byte_scan::MaskedByte;
 use crate::step_count::StepCount;
 
-/// Whether the compiler makes SIMD of a search by words. Where it does not, in a
-/// driver, a [`ByteScan`](crate::byte_scan::ByteScan) takes less.
+/// Whether the compiler vectorises a search by words. If not, in a driver, a
+/// [`ByteScan`](crate::byte_scan::ByteScan) is faster.
 pub(crate) const SIMD: bool = cfg!(any(target_feature = "sse2", target_feature = "neon"));
 
-/// Bytes that are looked at together.
+/// Bytes compared at once.
 const WORD: usize = size_of::<usize>();
-/// In each byte of a word its highest bit.
+/// The highest bit of each byte of a word.
 const HIGHEST: usize = usize::from_ne_bytes([0x80; WORD]);
-/// In each byte of a word all others. Added to a byte without its highest bit,
-/// they set that bit if any was set, and no byte carries into the next.
+/// All other bits of each byte. Added to a byte without its highest bit, they set
+/// that bit if any bit was set, and no byte carries into the next.
 const OTHERS: usize = !HIGHEST;
 
-/// Bytes that are looked at before the loop branches: four words.
+/// Bytes compared before the loop branches: four words.
 pub(crate) const BLOCK: usize = 4 * WORD;
 
-/// What is looked for.
+/// A pair of bytes to search for.
 pub(crate) trait PairScan: Copy {
-    /// For each byte of a word, in its highest bit, whether the first of the two
-    /// does not lie there. The other word begins a byte later.
+    /// The highest bit of each byte is set where the pair does not begin. `next`
+    /// is the word that begins one byte later.
     fn differ(self, word: usize, next: usize) -> usize;
 
-    /// Shows every place in code where the first of the two lies, in order.
+    /// Visits every place in code where the pair begins, in order.
     #[inline]
     fn for_each_match(
         self,
@@ -56,12 +56,10 @@ pub(crate) trait PairScan: Copy {
     }
 }
 
-/// How many bytes of code lie before the next block with a place in it, and a
-/// bit for each place, the lowest for the block's first byte. Where there is no
-/// place, there is no bit.
-// Apart from what is done at a place, so that what the loop needs stays in
-// registers. Words are spelt out: at the driver's level of optimisation a loop
-// over them would stay one.
+/// The number of bytes before the next block with a match, and one bit for each
+/// match, the lowest for the block's first byte. Without a match no bit is set.
+// Not inlined, so that the loop's variables stay in registers. Words are written
+// out: at the driver's optimisation level a loop over them is not unrolled.
 #[inline(never)]
 fn next_block(two: impl PairScan, code: &[u8]) -> (usize, usize) {
     let mut rest = code;
@@ -74,7 +72,7 @@ fn next_block(two: impl PairScan, code: &[u8]) -> (usize, usize) {
         }
         rest = rest.get(BLOCK..).unwrap_or_default();
     }
-    // What is left is no whole block.
+    // The rest is less than a block.
     let pairs = rest.iter().zip(rest.get(1..).unwrap_or_default());
     let places = pairs.rev().fold(0, |later, (&byte, &next)| {
         let differ = two.differ(usize::from(byte), usize::from(next));
@@ -83,12 +81,12 @@ fn next_block(two: impl PairScan, code: &[u8]) -> (usize, usize) {
     (distance(code, rest), places)
 }
 
-/// How many bytes lie before the rest.
+/// The number of bytes before the rest.
 fn distance(code: &[u8], rest: &[u8]) -> usize {
     code.len().wrapping_sub(rest.len())
 }
 
-/// For each word of a block, whether the first of the two does not lie in its bytes.
+/// [`PairScan::differ`] for each word of a block.
 #[inline(always)]
 fn differ_in(two: impl PairScan, block: &[u8; BLOCK + 1]) -> [usize; 4] {
     let (words, _) = block.as_chunks::<WORD>();
@@ -103,10 +101,10 @@ fn differ_in(two: impl PairScan, block: &[u8; BLOCK + 1]) -> [usize; 4] {
     [differ(a, e), differ(b, f), differ(c, g), differ(d, h)]
 }
 
-/// A bit for each byte of a word that is without its highest bit.
+/// One bit for each byte of a word whose highest bit is clear.
 fn places(differ: usize) -> usize {
-    /// Times this, the lowest bits of all bytes are in the highest byte, the
-    /// first byte's lowest, and no two meet elsewhere.
+    /// Multiplication by this gathers the lowest bits of all bytes in the highest
+    /// byte, the first byte's lowest, without carries.
     const GATHER: usize = {
         let mut gather = 0;
         let mut byte = 0;
@@ -119,13 +117,13 @@ fn places(differ: usize) -> usize {
     ((!differ & HIGHEST) >> 7).wrapping_mul(GATHER) >> (8 * (WORD - 1))
 }
 
-/// These two, as far as some bits of each tell.
+/// Two bytes, compared under one mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BytePair {
-    /// In each byte of a word the same, as the next.
+    /// Repeated in each byte of a word, as the next field.
     first: usize,
     second: usize,
-    /// Which bits tell, in both: never the highest, which the sum needs.
+    /// The compared bits of both: never the highest, which the sum needs.
     mask: usize,
 }
 
@@ -147,12 +145,11 @@ impl PairScan for BytePair {
     }
 }
 
-/// These two, as far as some bits of each tell: other bits of the one than of the
-/// other.
+/// Two bytes, each compared under its own mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MaskedPair {
-    /// In each byte of a word the same, as the next: never the highest bit, which
-    /// the sum needs.
+    /// Repeated in each byte of a word, as the next field: never the highest bit,
+    /// which the sum needs.
     masks: [usize; 2],
     values: [usize; 2],
 }
@@ -178,7 +175,7 @@ impl PairScan for MaskedPair {
     }
 }
 
-/// The one or the other.
+/// Either pair.
 impl<A: PairScan, B: PairScan> PairScan for (A, B) {
     #[inline]
     fn differ(self, word: usize, next: usize) -> usize {
@@ -194,8 +191,7 @@ mod tests {
     use crate::step_count::testing::matches;
     use std::vec::Vec;
 
-    /// Bytes that differ in few bits, so that there is much to be taken for
-    /// something else.
+    /// Bytes that differ in few bits, for many near misses.
     fn near(byte: u8, length: usize) -> Vec<u8> {
         let mut random = 0x9E37_79B9_u32;
         let flips = [0, 0, 1, 2, 0x40, 0x80, 0x81, 0xFF];
@@ -206,8 +202,8 @@ mod tests {
         std::iter::repeat_with(next).take(length).collect()
     }
 
-    /// Code of many lengths, full of bytes near one of several, and for each of
-    /// them what that byte and its mask are.
+    /// Calls `check` with code of many lengths, full of bytes near one byte, with
+    /// that byte and its mask.
     fn codes(mut check: impl FnMut(&[u8], u8, u8)) {
         for (byte, mask) in [
             (0x39, 0xFD),
@@ -227,7 +223,7 @@ mod tests {
         matches(|steps, visit| two.for_each_match(code, steps, visit))
     }
 
-    /// Where the two lie, as they are defined.
+    /// The places of the pair, by definition.
     fn expected(code: &[u8], is_there: impl Fn(u8, u8) -> bool) -> Vec<usize> {
         let pairs = code.windows(2).enumerate();
         let there = pairs.filter(|(_, pair)| is_there(pair[0], pair[1]));

@@ -1,4 +1,4 @@
-//! When a located limit may be written.
+//! The conditions for writing a located limit.
 
 use core::fmt;
 use core::ops::RangeInclusive;
@@ -13,30 +13,30 @@ pub const MIN_LIMIT: u32 = 1;
 /// The largest limit that may be set: 24 bits, the largest seen in the field.
 pub const MAX_LIMIT: u32 = 0x00FF_FFFF;
 const LIMITS: RangeInclusive<u32> = MIN_LIMIT..=MAX_LIMIT;
-/// What Windows starts with.
+/// The limit that Windows starts with.
 pub const PRISTINE_LIMIT: u32 = 10;
 
-/// What the system says of the page that holds the limit.
+/// Facts about the page of the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageFacts {
     /// Present in memory.
     pub valid: bool,
-    /// Writable, as the processor sees it; `None` where that can't be told.
+    /// Writable, as the processor sees it; `None` if unknown.
     pub writable: Option<bool>,
 }
 
-/// All that a decision rests on, besides where the limit is.
+/// The facts for a decision, besides the located limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteRequest {
-    /// Flags of the section that holds the limit, read anew from the image.
+    /// Flags of the limit's section, read anew from the image.
     pub section: SectionFlags,
-    /// The page that holds the limit.
+    /// The limit's page.
     pub page: PageFacts,
-    /// What the limit holds now.
+    /// The current value.
     pub current: u32,
-    /// What the caller expects it to hold: 10, or what it wrote before.
+    /// The value that the caller expects: 10, or its own earlier write.
     pub expected: u32,
-    /// What it shall hold.
+    /// The new limit.
     pub limit: u32,
 }
 
@@ -44,7 +44,7 @@ pub struct WriteRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The limit asked for is not from [`MIN_LIMIT`] to [`MAX_LIMIT`].
+    /// The new limit is not from [`MIN_LIMIT`] to [`MAX_LIMIT`].
     LimitOutOfRange(u32),
     /// The limit was located in a file: there is nothing to write to.
     NotInMemory,
@@ -52,22 +52,22 @@ pub enum Refusal {
     Misaligned,
     /// The section is not, or no longer, writable data that stays in memory.
     SectionRights,
-    /// The section's flags are not those it was located with.
+    /// The section's flags have changed since the limit was located.
     SectionChanged,
     /// The page is not in memory.
     PageInvalid,
     /// The page may not be written.
     PageReadOnly,
-    /// Whether the page may be written can't be told.
+    /// The rights of the page are unknown.
     PageUnknown,
-    /// The limit holds something that no limit is: it is not running yet, or
-    /// not what it was taken for.
+    /// The current value can't be a limit: the driver is not running yet, or the
+    /// variable is not the limit.
     ImplausibleValue(u32),
-    /// The limit does not hold what was expected.
+    /// The current value is not the expected one.
     UnexpectedValue {
-        /// What it holds.
+        /// The current value.
         current: u32,
-        /// What was expected.
+        /// The expected value.
         expected: u32,
     },
 }
@@ -76,7 +76,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::LimitOutOfRange(limit) => {
-                write!(f, "{limit} is no limit: {MIN_LIMIT} to {MAX_LIMIT} are")
+                write!(f, "limit {limit} is not from {MIN_LIMIT} to {MAX_LIMIT}")
             }
             Refusal::NotInMemory => f.write_str("the limit was located in a file, not in memory"),
             Refusal::Misaligned => f.write_str("the limit's address is not a multiple of 4"),
@@ -88,14 +88,12 @@ impl fmt::Display for Refusal {
             }
             Refusal::PageInvalid => f.write_str("the limit's page is not in memory"),
             Refusal::PageReadOnly => f.write_str("the limit's page is read-only"),
-            Refusal::PageUnknown => {
-                f.write_str("whether the limit's page may be written can't be told")
-            }
+            Refusal::PageUnknown => f.write_str("the rights of the limit's page are unknown"),
             Refusal::ImplausibleValue(current) => {
-                write!(f, "the limit holds {current}, which is no limit")
+                write!(f, "the limit has the impossible value {current}")
             }
             Refusal::UnexpectedValue { current, expected } => {
-                write!(f, "the limit holds {current}, not {expected} as expected")
+                write!(f, "the limit is {current}, not {expected} as expected")
             }
         }
     }
@@ -103,8 +101,8 @@ impl fmt::Display for Refusal {
 
 impl core::error::Error for Refusal {}
 
-/// Leave to exchange one dword. Only [`permit`] gives it, it can't be copied,
-/// and what writes takes it by value: one permit, one write.
+/// Permission to exchange one dword. Only [`permit`] makes it, it can't be copied,
+/// and the writer takes it by value: one permit, one write.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub struct WritePermit {
@@ -121,7 +119,7 @@ impl WritePermit {
         self.base
     }
 
-    /// Where the limit lies in it.
+    /// The limit's RVA.
     #[must_use]
     pub fn threshold(&self) -> Rva {
         self.threshold
@@ -134,26 +132,26 @@ impl WritePermit {
         self.base.wrapping_add(u64::from(self.threshold.0))
     }
 
-    /// The value to exchange: if another is found, nothing may be written.
+    /// The value to replace: if another is found, nothing may be written.
     #[must_use]
     pub fn current(&self) -> u32 {
         self.current
     }
 
-    /// The value to put in its place.
+    /// The new value.
     #[must_use]
     pub fn limit(&self) -> u32 {
         self.limit
     }
 }
 
-/// Whether a set has nothing to write, as the limit asked for is in force
-/// already. Then neither section nor page matter, and there is no permit.
+/// Whether a set has nothing to write, since the new limit is in force already.
+/// Then neither section nor page matters, and no permit is needed.
 ///
-/// `named` is the value that the caller says is in force, where it names one.
+/// `named` is the value that the caller named as the current one, if any.
 ///
 /// # Errors
-/// The limit is out of range, or in force and not the value that was named.
+/// The limit is out of range, or in force and not the named value.
 pub fn is_in_force(current: u32, named: Option<u32>, limit: u32) -> Result<bool, Refusal> {
     if !LIMITS.contains(&limit) {
         return Err(Refusal::LimitOutOfRange(limit));
@@ -167,10 +165,10 @@ pub fn is_in_force(current: u32, named: Option<u32>, limit: u32) -> Result<bool,
     }
 }
 
-/// Decides on a write. It looks at nothing but its arguments.
+/// Decides on a write, from its arguments alone.
 ///
 /// # Errors
-/// The first thing that speaks against it.
+/// The first reason against it.
 pub fn permit(located: &Located, request: &WriteRequest) -> Result<WritePermit, Refusal> {
     let section = request.section;
     if !LIMITS.contains(&request.limit) {

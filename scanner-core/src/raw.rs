@@ -1,4 +1,4 @@
-//! Structures of the PE headers as they lie in a file.
+//! Structures of the PE headers.
 //!
 //! Source: the PE format, "COFF File Header", "Optional Header", "Section Table".
 
@@ -26,7 +26,7 @@ pub(crate) struct FileHeader {
     _characteristics: U16,
 }
 
-/// What PE32 and PE32+ have in common after the image base.
+/// The common part of PE32 and PE32+ after the image base.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Common {
@@ -62,7 +62,7 @@ pub(crate) struct Optional64 {
     pub(crate) number_of_directories: U32,
 }
 
-/// An entry of the data directory: a place and its length in bytes.
+/// An entry of the data directory: an RVA and a length in bytes.
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct DataDirectory {

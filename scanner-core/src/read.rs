@@ -1,6 +1,6 @@
-//! Bytes of code by their place.
+//! Reads of code by offset.
 
-/// The little-endian dword at `at`, where there are four bytes.
+/// The little-endian dword at `at`, if four bytes are there.
 #[inline]
 pub(crate) fn dword(code: &[u8], at: usize) -> Option<u32> {
     let end = at.checked_add(4)?;

@@ -1,5 +1,4 @@
-//! The second pass: everything that live code does with the three variables
-//! of one candidate.
+//! The second pass: every use of a candidate's three variables in live code.
 
 use core::ops::ControlFlow;
 
@@ -17,41 +16,40 @@ use crate::relocation::Relocations;
 use crate::rva::Rva;
 use crate::step_count::StepCount;
 
-/// So many tests of the queue length are remembered.
+/// The most tests of the queue length kept.
 const MAX_TESTS: usize = 4;
-/// How far from a gate, or from where its jump goes, a queue test may lie, in
+/// The greatest distance of a queue test from a gate or its jump's target, in
 /// bytes. Seen: 13h, 10h, 52h.
 const NEAR: u32 = 0x200;
-/// How far behind the instruction that takes its address a variable may be
-/// updated through the register, in bytes. Seen: up to 3.
+/// The greatest distance of an update through a register from the instruction
+/// that loads the address, in bytes. Seen: up to 3.
 const SOON: usize = 16;
 
-/// Variables that lie no further apart, in bytes, are looked for at once.
+/// The greatest range of variables, in bytes, for a combined search.
 const NARROW: u32 = 16;
 
-/// What live code does with a candidate's variables.
+/// The uses of a candidate's variables in live code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct References {
     /// Places that update the count by a locked instruction.
     pub(crate) atomic_updates: u32,
     /// The first of them.
     pub(crate) first_atomic: Option<Rva>,
-    /// The first tests of the queue length near a gate.
+    /// The first tests of the queue length near gates.
     queue_tests: [Option<Rva>; MAX_TESTS],
-    /// A reader of the limit that is no gate.
+    /// A read of the limit outside the gates.
     pub(crate) reader: Option<Rva>,
-    /// A load of the count that is no gate.
+    /// A load of the count outside the gates.
     pub(crate) loader: Option<Rva>,
-    /// A writer of the limit.
+    /// A write of the limit.
     pub(crate) writer: Option<Rva>,
     /// A locked update of the limit.
     pub(crate) locked: Option<Rva>,
-    /// Operands of those updates and of that test, in a file for x86; hits are
-    /// relocated.
+    /// Operands that the answer depends on, in a file for x86; hits are relocated.
     pub(crate) relocated: Tally,
 }
 
-/// Which of the three variables.
+/// One of the three variables.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Variable {
     Queue,
@@ -68,7 +66,7 @@ struct Search<'a> {
     start: Rva,
 }
 
-/// Addresses or RVAs from the queue length to the last of the three.
+/// The addresses or RVAs from the first to the last of the three variables.
 #[derive(Clone, Copy)]
 struct Range {
     low: u32,
@@ -76,16 +74,15 @@ struct Range {
 }
 
 impl Range {
-    /// Two bytes that every address in the range has, and the place of the
-    /// first among its four.
+    /// The two rarest bytes common to every address in the range, and the index of
+    /// the first of them.
     ///
-    /// The lowest byte is another for each of the variables, and the two highest
-    /// are the same in most operands of the driver, so the two in the middle
-    /// are the rarest. Where variables lie on both sides of a multiple of 256,
-    /// they differ in some bits of the second byte, and if those are many, the
-    /// two highest are left.
+    /// The lowest byte differs for each variable, and the two highest are the same
+    /// in most operands of the driver, so the two in the middle are the rarest.
+    /// Variables on both sides of a multiple of 256 differ in some bits of the
+    /// second byte; if in many, the two highest are used.
     fn rarest_pair(self) -> (BytePair, usize) {
-        /// So many bits of the second byte are enough.
+        /// The least number of common bits of the second byte.
         const ENOUGH: u32 = 4;
         let low = self.low.to_le_bytes();
         let same = self.low ^ self.low.wrapping_add(self.span);
@@ -100,7 +97,7 @@ impl Range {
         }
     }
 
-    /// Shows every place in code where one of them may lie, in order.
+    /// Visits every place in code where one of the addresses may lie, in order.
     #[inline]
     fn for_each_match(
         self,
@@ -123,8 +120,7 @@ impl Range {
 }
 
 impl Search<'_> {
-    /// On x86 a variable is named by its address, wherever in the code these
-    /// four bytes lie.
+    /// On x86 an operand is the variable's address, four bytes anywhere in code.
     fn absolute(&self, scan: &mut ByteScan, steps: &mut StepCount, found: &mut References) {
         let (threshold, count) = (self.pair.threshold, self.pair.count);
         let Some(lowest) = threshold.min(count).0.checked_sub(4) else {
@@ -146,7 +142,7 @@ impl Search<'_> {
         }
     }
 
-    // One scan a function, for the stack's sake: two would take twice as much.
+    // One scan per function, to save stack: two would take twice as much.
     #[inline(never)]
     fn absolute_anywhere(&self, range: Range, steps: &mut StepCount, found: &mut References) {
         steps.add(self.code.len());
@@ -170,7 +166,7 @@ impl Search<'_> {
         debug_assert!(ended.is_continue());
     }
 
-    /// Nearly every place ends here.
+    /// Rejects nearly every place.
     #[inline]
     fn try_absolute(&self, offset: usize, range: Range, found: &mut References) {
         let Some(value) = dword(self.code, offset) else {
@@ -189,8 +185,8 @@ impl Search<'_> {
         }
     }
 
-    /// On x64 a variable is named by its distance from the next instruction,
-    /// after a ModRM byte that says so.
+    /// On x64 an operand is the variable's distance from the next instruction,
+    /// after a ModRM byte that selects this form.
     fn relative(&self, steps: &mut StepCount, found: &mut References) {
         let (threshold, count) = (self.pair.threshold, self.pair.count);
         let range = Range {
@@ -221,14 +217,14 @@ impl Search<'_> {
         }
     }
 
-    /// Nearly every place ends here.
+    /// Rejects nearly every place.
     #[inline]
     fn try_relative(&self, place: usize, range: Range, found: &mut References) {
         if let Some(&[modrm, a, b, c, d]) = self.code.get(place..).and_then(<[u8]>::first_chunk)
             && operand::is_direct(modrm)
             && let Some(at) = self.rva(place)
         {
-            // An immediate of up to 4 bytes may come in between.
+            // An immediate of up to 4 bytes may follow the operand.
             let end = at.0.wrapping_add(5);
             let nearest = end.wrapping_add(u32::from_le_bytes([a, b, c, d]));
             if nearest.wrapping_sub(range.low).wrapping_add(4) <= range.span.saturating_add(4) {
@@ -244,7 +240,7 @@ impl Search<'_> {
         let named = with(used.immediate);
         let is_limit = |&named: &Rva| self.variable(named) == Some(Variable::Threshold);
         let limit = used.others.map(with).into_iter().find(is_limit);
-        // Another reading counts where it names the limit.
+        // Another reading counts if it names the limit.
         let unsure = used.doubtful || self.variable(named).is_none();
         let named = limit.filter(|_| unsure).unwrap_or(named);
         self.record(named, offset, &used, found);
@@ -270,7 +266,7 @@ impl Search<'_> {
         }
     }
 
-    /// Notes an operand that names one of the three and belongs to no gate.
+    /// Records an operand that names one of the variables and belongs to no gate.
     fn record(&self, named: Rva, offset: usize, used: &Use, found: &mut References) {
         let (Some(variable), Some(at)) = (self.variable(named), self.rva(offset)) else {
             return;
@@ -311,12 +307,12 @@ impl Search<'_> {
         }
     }
 
-    /// Whether the operand at `offset` is updated by a locked instruction, at
-    /// once or through a register that its address was just put into.
+    /// Whether a locked instruction updates the operand at `offset`, directly or
+    /// through a register just loaded with its address.
     fn is_locked(&self, offset: usize, used: &Use) -> bool {
         match used.access {
             Access::Locked => true,
-            // A loop, for the stack's sake: `any` would be a function of its own.
+            // A loop, to save stack: `any` would be a separate function.
             Access::Address(register) => {
                 let next = next(offset, used);
                 for at in next..next.wrapping_add(SOON).wrapping_add(1) {
@@ -330,13 +326,13 @@ impl Search<'_> {
         }
     }
 
-    /// Whether it is compared or tested, at once or by the instruction after
-    /// its load.
+    /// Whether it is compared or tested, directly or by the instruction after its
+    /// load.
     fn is_test(&self, offset: usize, used: &Use) -> bool {
         match used.access {
             Access::Compare => true,
-            // The prefix that makes it one of the upper registers may as well
-            // be the last byte of the instruction before.
+            // The prefix that selects an upper register may also be the last byte
+            // of the previous instruction.
             Access::Load(register) => [register, register & 7].into_iter().any(|register| {
                 let next = next(offset, used);
                 operand::is_register_test(self.image.arch(), self.code, next, register)
@@ -346,7 +342,7 @@ impl Search<'_> {
     }
 }
 
-/// Whether an operand is relocated, where operands have to be.
+/// Whether an operand is relocated, if operands must be.
 #[inline(never)]
 fn is_relocated(image: &Image<'_>, operand: Rva) -> bool {
     !image.names_relocations() || Relocations::new(image).covers(operand)
@@ -364,15 +360,15 @@ impl References {
         relocated: Tally { hits: 0, total: 0 },
     };
 
-    /// The test of the queue length that the answer rests on: where operands
-    /// have to be relocated one that is, if there is one.
+    /// The test of the queue length for the answer: if operands must be relocated,
+    /// one that is, if any.
     pub(crate) fn queue_test(&self, image: &Image<'_>) -> Option<Rva> {
         let mut tests = self.queue_tests.iter().flatten().copied();
         let first = tests.clone().next();
         tests.find(|&test| is_relocated(image, test)).or(first)
     }
 
-    /// Counts an operand that the answer rests on.
+    /// Counts an operand that the answer depends on.
     #[inline(never)]
     pub(crate) fn count_relocated(&mut self, image: &Image<'_>, operand: Rva) {
         if image.names_relocations() {
@@ -380,7 +376,7 @@ impl References {
         }
     }
 
-    /// Goes through all live code.
+    /// Searches all live code.
     pub(crate) fn collect(
         &mut self,
         image: &Image<'_>,
@@ -407,14 +403,14 @@ impl References {
     }
 }
 
-/// Where the instruction behind the one with this operand begins.
+/// The offset of the instruction behind the one with this operand.
 fn next(offset: usize, used: &Use) -> usize {
     let immediate = usize::try_from(used.immediate).unwrap_or(0);
     offset.wrapping_add(4).wrapping_add(immediate)
 }
 
-/// In a profile-split driver the test may follow the gate in the code or
-/// stand where its jump goes.
+/// Whether a place is near a gate or its jump's target: a profile-split driver may
+/// have the queue test at either.
 fn is_near(gates: &[Option<Gate>], at: Rva) -> bool {
     gates
         .iter()
@@ -433,14 +429,14 @@ mod tests {
     use crate::step_count::testing::matches;
     use std::vec::Vec;
 
-    /// Where the search looks in `code`, for variables from `low` on.
+    /// The places in `code` that the search examines, for variables from `low` on.
     fn examined(simd: bool, code: &[u8], low: u32, span: u32) -> Vec<usize> {
         let (range, mut scan) = (Range { low, span }, ByteScan::NOTHING);
         matches(|steps, visit| range.for_each_match(simd, code, &mut scan, steps, visit))
     }
 
     #[test]
-    fn an_address_is_looked_at_on_whichever_side_of_a_boundary_it_lies() {
+    fn an_address_on_either_side_of_a_boundary_is_examined() {
         for boundary in [
             0x100_u32,
             0x200,
@@ -458,7 +454,7 @@ mod tests {
         ] {
             for before in 0..40 {
                 let low = boundary.wrapping_sub(before);
-                // Wide ones take long, but are looked at as well.
+                // Wide ranges are slow, but tested as well.
                 for span in [8, 11, NARROW, NARROW + 40] {
                     for part in 0..=span {
                         let mut code = [0x90; 40];
@@ -479,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn few_other_places_are_looked_at() {
+    fn few_other_places_are_examined() {
         let others = [
             // Other variables of the driver, and its strings.
             0x5_0304_u32,
@@ -503,7 +499,7 @@ mod tests {
         }
     }
 
-    /// Else comparing the answers of both would say nothing.
+    /// Otherwise comparing the answers of both would prove nothing.
     #[test]
     #[cfg(any(target_feature = "sse2", target_feature = "neon"))]
     fn only_simd_takes_two_bytes_for_four() {

@@ -1,4 +1,4 @@
-//! Base relocations: which dwords of an x86 image the loader adjusts.
+//! Base relocations: the dwords of an x86 image that the loader adjusts.
 
 use zerocopy::byteorder::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -17,23 +17,23 @@ struct BlockHeader {
 }
 
 const BLOCK_HEADER: u32 = 8;
-/// A block is about a page.
+/// The page size of a block.
 const PAGE: u32 = 0x1000;
 /// `IMAGE_REL_BASED_HIGHLOW`.
 const HIGH_LOW: u32 = 3;
 /// `IMAGE_REL_BASED_DIR64`.
 const DIR_64: u32 = 10;
-/// So many entries of each block are looked at to see whether the table fits.
+/// The number of entries of each block examined to see whether the table fits.
 const SAMPLE: usize = 2;
 
-/// How the loader adjusts a place.
+/// The kinds of relocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A dword: `IMAGE_REL_BASED_HIGHLOW`.
     HighLow,
     /// A qword: `IMAGE_REL_BASED_DIR64`.
     Dir64,
-    /// Padding or something that no driver of the time has.
+    /// Padding, or a kind that no driver of the time has.
     Other,
 }
 
@@ -46,7 +46,7 @@ pub struct Relocations<'a> {
 }
 
 impl<'a> Relocations<'a> {
-    /// Those of an image, none where the table is absent or not at hand.
+    /// The relocations of an image; none if the table is absent or unavailable.
     #[must_use]
     pub fn new(image: &Image<'a>) -> Relocations<'a> {
         let rest = image
@@ -61,15 +61,14 @@ impl<'a> Relocations<'a> {
         }
     }
 
-    /// Whether what is left of the table can't be read: with all entries taken,
-    /// whether the table is damaged.
+    /// Whether the rest of the table is unreadable. After the last entry: whether
+    /// the table is damaged.
     #[must_use]
     pub fn is_truncated(&self) -> bool {
         !self.entries.is_empty() || self.rest.iter().any(|&byte| byte != 0)
     }
 
-    /// The same without the blocks in front that only name places more than a
-    /// page before `at`.
+    /// Skips the leading blocks whose places are all more than a page before `at`.
     #[must_use]
     pub(crate) fn skip_to(mut self, at: Rva) -> Relocations<'a> {
         loop {
@@ -81,7 +80,7 @@ impl<'a> Relocations<'a> {
         }
     }
 
-    /// Whether the dword there is relocated. Blocks are in the order of their
+    /// Whether the dword at `at` is relocated. Blocks must be in the order of their
     /// pages, as linkers write them.
     #[must_use]
     pub fn covers(&self, at: Rva) -> bool {
@@ -102,8 +101,8 @@ impl<'a> Relocations<'a> {
         false
     }
 
-    /// Whether the dwords that the table names hold addresses of the image: a
-    /// sample of each block. Where code and table are of two builds, they don't.
+    /// Whether the dwords in the table, by a sample of each block, are addresses in
+    /// the image. If code and table are of different builds, they are not.
     pub(crate) fn fit(mut self, image: &Image<'_>) -> bool {
         let (mut all, mut inside) = (0_u32, 0_u32);
         while self.next_block().is_some() {
@@ -121,7 +120,7 @@ impl<'a> Relocations<'a> {
         inside.saturating_mul(16) >= all.saturating_mul(15)
     }
 
-    /// Makes the next block current.
+    /// Advances to the next block.
     fn next_block(&mut self) -> Option<()> {
         let (header, body) = BlockHeader::ref_from_prefix(self.rest).ok()?;
         let length = header.size.get().checked_sub(BLOCK_HEADER)?;
@@ -133,7 +132,7 @@ impl<'a> Relocations<'a> {
     }
 }
 
-/// What an entry in the block of a page names.
+/// Decodes an entry in the block of a page.
 fn place(page: Rva, entry: &U16) -> Option<(Rva, Kind)> {
     let entry = u32::from(entry.get());
     let kind = match entry >> 12 {
@@ -153,7 +152,7 @@ impl Iterator for Relocations<'_> {
                 self.entries = rest;
                 return place(self.page, entry);
             }
-            // A block is at least its header long: this ends.
+            // A block is at least as long as its header, so this terminates.
             self.next_block()?;
         }
     }

@@ -20,14 +20,14 @@ impl Rva {
         self.0.checked_sub(offset).map(Rva)
     }
 
-    /// Distance in bytes, whichever comes first.
+    /// The absolute distance in bytes.
     #[must_use]
     pub fn distance(self, other: Rva) -> u32 {
         self.0.abs_diff(other.0)
     }
 }
 
-/// Upper-case hexadecimal without a prefix, as the field writes RVAs: `4049C`.
+/// Upper-case hexadecimal without a prefix: `4049C`.
 impl fmt::Display for Rva {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:X}", self.0)

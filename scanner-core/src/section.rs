@@ -1,12 +1,12 @@
-//! Sections and what their flags and names say of them.
+//! Sections, their flags and names.
 
 use core::fmt;
 
 use crate::raw::SectionHeader;
 use crate::rva::Rva;
 
-/// Rights and habits of a section: its `Characteristics` field (the PE format,
-/// "Section Flags").
+/// The flags of a section: its `Characteristics` field (the PE format, "Section
+/// Flags").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SectionFlags(pub u32);
 
@@ -17,38 +17,38 @@ impl SectionFlags {
     const READ: u32 = 0x4000_0000;
     const WRITE: u32 = 0x8000_0000;
 
-    /// The system frees it once the driver has started (`INIT`, `.reloc`).
+    /// The system frees it after start-up (`INIT`, `.reloc`).
     #[must_use]
     pub fn discardable(self) -> bool {
         self.0 & Self::DISCARDABLE != 0
     }
 
-    /// It is marked as never paged out.
+    /// It is never paged out.
     #[must_use]
     pub fn not_paged(self) -> bool {
         self.0 & Self::NOT_PAGED != 0
     }
 
-    /// It may be executed.
+    /// It is executable.
     #[must_use]
     pub fn executable(self) -> bool {
         self.0 & Self::EXECUTE != 0
     }
 
-    /// It may be read.
+    /// It is readable.
     #[must_use]
     pub fn readable(self) -> bool {
         self.0 & Self::READ != 0
     }
 
-    /// It may be written.
+    /// It is writable.
     #[must_use]
     pub fn writable(self) -> bool {
         self.0 & Self::WRITE != 0
     }
 }
 
-/// One section of an image, as its header describes it.
+/// A section of an image, by its header.
 #[derive(Clone, Copy)]
 pub struct Section<'a> {
     header: &'a SectionHeader,
@@ -60,7 +60,7 @@ impl<'a> Section<'a> {
         Section { header, index }
     }
 
-    /// Its place in the section table, from 0.
+    /// Its index in the section table, from 0.
     #[must_use]
     pub fn index(&self) -> u16 {
         self.index
@@ -74,28 +74,26 @@ impl<'a> Section<'a> {
         name.get(..end).unwrap_or_default()
     }
 
-    /// Where it begins in memory.
+    /// The RVA of its first byte.
     #[must_use]
     pub fn rva(&self) -> Rva {
         Rva(self.header.virtual_address.get())
     }
 
-    /// Its length in memory, in bytes. (Windows takes the raw size where this
-    /// is 0. No driver of the time has such a section, and an image with one is
-    /// refused.)
+    /// Its length in memory, in bytes. (Windows uses the raw size if this is 0. No
+    /// driver of the time has such a section, and an image with one is refused.)
     #[must_use]
     pub fn extent(&self) -> u32 {
         self.header.virtual_size.get()
     }
 
-    /// Where its bytes begin in the file.
+    /// The file offset of its first byte.
     #[must_use]
     pub fn file_offset(&self) -> u32 {
         self.header.pointer_to_raw_data.get()
     }
 
-    /// How many of its bytes the file holds; the rest of [`Self::extent`] is
-    /// zero.
+    /// The number of its bytes in the file; the rest of [`Self::extent`] is zero.
     #[must_use]
     pub fn raw_size(&self) -> u32 {
         self.header.size_of_raw_data.get()
@@ -107,7 +105,7 @@ impl<'a> Section<'a> {
         SectionFlags(self.header.characteristics.get())
     }
 
-    /// Whether `length` bytes from `rva` lie in it, zero tail included.
+    /// Whether `length` bytes from `rva` lie in it, including its zero tail.
     #[must_use]
     pub fn contains(&self, rva: Rva, length: u32) -> bool {
         rva.minus(self.rva().0)
@@ -115,8 +113,8 @@ impl<'a> Section<'a> {
             .is_some_and(|end| end.0 <= self.extent())
     }
 
-    /// May be paged out: so marked, or so named (`PAGE…`, and `.edata`, which
-    /// the system pages whatever its flags say).
+    /// Whether it may be paged out, by its flags or its name (`PAGE…`, and
+    /// `.edata`, which the system pages regardless of its flags).
     #[must_use]
     pub fn pageable(&self) -> bool {
         !self.flags().not_paged()
@@ -124,29 +122,29 @@ impl<'a> Section<'a> {
             || self.name().starts_with(b".eda")
     }
 
-    /// Gone after start-up: so marked, or named `INIT…`.
+    /// Whether it is gone after start-up, by its flags or its name (`INIT…`).
     #[must_use]
     pub fn discardable(&self) -> bool {
         self.flags().discardable() || self.name().starts_with(b"INIT")
     }
 
-    /// Code that is there and readable as long as the driver is loaded: the
-    /// only bytes the locator ever reads.
+    /// Whether it is code that stays in memory, the only code that the locator
+    /// reads.
     #[must_use]
     pub fn is_live_code(&self) -> bool {
         self.flags().executable() && !self.discardable() && !self.pageable()
     }
 
-    /// Bytes that are there and never written as long as the driver is loaded:
-    /// where the exception table may lie.
+    /// Whether it is read-only data that stays in memory, where the exception table
+    /// may lie.
     #[must_use]
     pub fn is_live_constants(&self) -> bool {
         let flags = self.flags();
         flags.readable() && !flags.writable() && !self.discardable() && !self.pageable()
     }
 
-    /// Data that is there and writable as long as the driver is loaded: the
-    /// only place where the limit may lie.
+    /// Whether it is writable data that stays in memory, the only place where the
+    /// limit may lie.
     #[must_use]
     pub fn is_live_data(&self) -> bool {
         let flags = self.flags();

@@ -1,4 +1,4 @@
-//! How much work a search is.
+//! The cost of a search.
 
 /// The steps of a search, as [`Workspace::steps`](crate::Workspace::steps)
 /// counts them.
@@ -27,7 +27,7 @@ pub(crate) mod testing {
     use core::ops::ControlFlow;
     use std::vec::Vec;
 
-    /// Every place that a search shows.
+    /// Every place that a search visits.
     pub(crate) fn matches(
         search: impl FnOnce(&mut StepCount, &mut dyn FnMut(usize) -> ControlFlow<()>) -> ControlFlow<()>,
     ) -> Vec<usize> {

@@ -1,4 +1,4 @@
-//! The version resource: which build this is, and its original name.
+//! The version resource: the file's version and original name.
 
 use core::fmt;
 
@@ -54,13 +54,13 @@ impl fmt::Display for FileVersion {
 pub struct Text<'a>(&'a [U16]);
 
 impl Text<'_> {
-    /// Its characters; what is no Unicode becomes U+FFFD.
+    /// Its characters; invalid UTF-16 becomes U+FFFD.
     pub fn chars(&self) -> impl Iterator<Item = char> {
         char::decode_utf16(self.0.iter().map(|unit| unit.get()))
             .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
     }
 
-    /// Whether it is this ASCII text, upper or lower case.
+    /// Whether it equals this ASCII text, in upper or lower case.
     #[must_use]
     pub fn eq_ignore_ascii_case(&self, text: &str) -> bool {
         self.chars()
@@ -69,11 +69,11 @@ impl Text<'_> {
     }
 }
 
-/// The bytes of an image's version resource, where they are at hand.
+/// The bytes of an image's version resource, if available.
 pub(crate) fn resource<'a>(image: &Image<'a>) -> Option<&'a [u8]> {
     let (rva, size) = image.headers().directory(Directory::Resource)?;
     let tree = image.read(rva, size)?;
-    // Type, name, language: three levels, whatever the offsets say.
+    // Type, name, language: three levels, regardless of the offsets.
     let name = entry(tree, 0, Some(RT_VERSION))?;
     let language = entry(tree, name & !SUBDIRECTORY, None)?;
     let data = entry(tree, language & !SUBDIRECTORY, None)?;
@@ -82,7 +82,7 @@ pub(crate) fn resource<'a>(image: &Image<'a>) -> Option<&'a [u8]> {
     image.read(Rva(data.rva.get()), data.size.get())
 }
 
-/// Where the entry of a directory table leads: the one with this id, or the
+/// The offset in an entry of a directory table: the one with this id, or the
 /// first.
 fn entry(tree: &[u8], table: u32, id: Option<u32>) -> Option<u32> {
     let bytes = tree.get(usize::try_from(table).ok()?..)?;

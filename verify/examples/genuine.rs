@@ -85,13 +85,14 @@ impl Totals {
         self.bytes += file.len();
         for module in Module::ALL {
             let start = Instant::now();
-            let verdict = property::of_file(file, module);
+            let verdict = property::file_verdict(file, module);
             self.time += start.elapsed();
             self.record(path, file, &verdict, module);
 
             let mapped = memory::map(file).expect("an image that was just read");
             let sections = mapped.sections();
-            let verdict = property::of_memory(file, mapped.base, mapped.size, &sections, module);
+            let verdict =
+                property::memory_verdict(file, mapped.base, mapped.size, &sections, module);
             self.record(path, file, &verdict, module);
         }
         let live = image

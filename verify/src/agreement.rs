@@ -7,7 +7,7 @@ use scanner_core::{Evidence, Gate, Image, Module, NotLocatedReason, Rva};
 
 use crate::injected_code::InjectedCode;
 use crate::memory;
-use crate::verdict::{Verdict, module, of_file, of_loaded};
+use crate::verdict::{Verdict, file_verdict, loaded_verdict, module};
 use specimen::{Decoys, Spec, Specimen};
 
 /// Whether the specimen imitates tcpip6.sys.
@@ -30,7 +30,7 @@ pub fn oracle_agrees_on_injected_code(spec: &Spec, instructions: &[InjectedCode]
         injected_code.inject(&mut specimen);
     }
     let is_tcpip6 = is_tcpip6(&specimen);
-    let ours = of_file(&specimen.file, module(specimen.spec.module));
+    let ours = file_verdict(&specimen.file, module(specimen.spec.module));
     let theirs = oracle::locate_file(&specimen.file, is_tcpip6);
     let sound = |injected_code: &InjectedCode| injected_code.is_instruction(specimen.spec.arch);
     let agrees = match (&ours, &theirs) {
@@ -84,12 +84,12 @@ pub fn gates_match_iced(image: &Image<'_>, code: &[u8], start: u32) {
 pub fn oracle_agrees(specimen: &Specimen) {
     let exactly = specimen.spec.decoys == Decoys::NONE;
     let is_tcpip6 = is_tcpip6(specimen);
-    let verdict = of_file(&specimen.file, module(specimen.spec.module));
+    let verdict = file_verdict(&specimen.file, module(specimen.spec.module));
     let oracle = oracle::locate_file(&specimen.file, is_tcpip6);
     assert_agrees(&verdict, &oracle, exactly);
 
     let loaded = specimen.load(specimen.spec.arch.bases()[0]);
-    let verdict = of_loaded(&loaded, module(specimen.spec.module));
+    let verdict = loaded_verdict(&loaded, module(specimen.spec.module));
     let sections = memory::sections(&loaded);
     let oracle = oracle::locate_loaded(&loaded.headers, loaded.base, &sections, is_tcpip6);
     assert_agrees(&verdict, &oracle, exactly);

@@ -81,7 +81,7 @@ pub struct Builds {
 
 impl Builds {
     /// Builds both; `None` if the builds of this description are too similar.
-    pub fn of(spec: &Spec) -> Option<Builds> {
+    pub fn from_spec(spec: &Spec) -> Option<Builds> {
         let first = spec.build();
         let second = (1..=64)
             .map(|step| {
@@ -239,7 +239,7 @@ impl Builds {
 pub fn outcomes(builds: &Builds, moved: &Move, file: &[u8]) -> [Outcome; 2] {
     let spec = &builds.first.spec;
     let module = property::module(spec.module);
-    let in_file = property::of_file(file, module);
+    let in_file = property::file_verdict(file, module);
     // Code of one build with the relocations of another is visible only in the
     // file, and Windows does not load it: "The following are checked for
     // validation at load time: all drivers" (the PE format, "CheckSum").
@@ -268,7 +268,7 @@ pub fn right_or_refused(builds: &Builds, moved: &Move, with_oracle: bool) -> Opt
     }
     if with_oracle {
         let spec = &builds.first.spec;
-        let verdict = property::of_file(&file, property::module(spec.module));
+        let verdict = property::file_verdict(&file, property::module(spec.module));
         let oracle = oracle::locate_file(&file, spec.module == specimen::Module::Tcpip6);
         // The oracle reads tables as a whole, so it may accept more of a torn
         // one.
@@ -297,5 +297,5 @@ fn as_loaded(file: &[u8], arch: Arch, module: Module) -> Verdict {
     };
     let headers = &file[..mapped.headers.min(file.len())];
     let sections = mapped.sections();
-    property::of_memory(headers, mapped.base, mapped.size, &sections, module)
+    property::memory_verdict(headers, mapped.base, mapped.size, &sections, module)
 }

@@ -61,7 +61,7 @@ pub fn patched_as_built(spec: &Spec, limit: u32) {
     assert_only_value_and_checksum_differ(file, &patched, Some(specimen.value_offset()), limit);
     let module = property::module(specimen.spec.module);
     assert_eq!(
-        property::of_file(&patched, module),
+        property::file_verdict(&patched, module),
         property::truth(&specimen)
     );
 

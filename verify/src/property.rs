@@ -7,7 +7,9 @@ use scanner_core::{Evidence, Module, NotLocatedReason};
 use crate::agreement::{oracle_agrees, oracle_agrees_on_injected_code};
 use crate::injected_code::InjectedCode;
 use crate::memory;
-pub use crate::verdict::{Verdict, as_loaded, module, of_file, of_loaded, of_memory};
+pub use crate::verdict::{
+    Verdict, as_loaded, file_verdict, loaded_verdict, memory_verdict, module,
+};
 use specimen::{Decoys, Defect, Spec, Specimen};
 
 /// An endless sequence of numbers from a seed: SplitMix64 (Steele, Lea and
@@ -46,7 +48,7 @@ pub fn found_as_built(spec: &Spec) {
     let specimen = spec.build();
     let claimed = module(spec.module);
     let truth = truth(&specimen);
-    let in_file = of_file(&specimen.file, claimed);
+    let in_file = file_verdict(&specimen.file, claimed);
     match is_stripped(spec) {
         true => assert_eq!(
             in_file.missing(),
@@ -56,10 +58,10 @@ pub fn found_as_built(spec: &Spec) {
     }
     for base in spec.arch.bases() {
         let loaded = specimen.load(base);
-        assert_eq!(of_loaded(&loaded, claimed), truth, "at {base:X}");
+        assert_eq!(loaded_verdict(&loaded, claimed), truth, "at {base:X}");
     }
     for other in Module::ALL.into_iter().filter(|&other| other != claimed) {
-        let refused = of_file(&specimen.file, other);
+        let refused = file_verdict(&specimen.file, other);
         assert!(refused.threshold().is_none(), "as {other}: {refused:?}");
     }
 }
@@ -110,12 +112,15 @@ pub fn refused_without(spec: &Spec, defect: Defect) {
         };
         assert!(fits, "{defect:?} {how}: {verdict:?}, expected {expected:?}");
     };
-    check(of_file(&specimen.file, module(spec.module)), "in the file");
+    check(
+        file_verdict(&specimen.file, module(spec.module)),
+        "in the file",
+    );
     // In memory the base comes from the system: a wrong one in the header
     // affects only the loader, which shifts every operand alike.
     for base in spec.arch.bases() {
         let loaded = specimen.load(base);
-        check(of_loaded(&loaded, module(spec.module)), "in memory");
+        check(loaded_verdict(&loaded, module(spec.module)), "in memory");
     }
 }
 
@@ -193,7 +198,7 @@ pub fn right_or_refused(specimen: &Specimen, flips: &[(usize, u8)]) {
         }
     }
     let claimed = module(specimen.spec.module);
-    let verdict = of_file(&file, claimed);
+    let verdict = file_verdict(&file, claimed);
     assert_right_or_refused(specimen, &verdict, flips, "in the file");
 }
 
@@ -231,7 +236,7 @@ pub fn right_or_refused_in_memory(specimen: &Specimen, base: u64, flips: &[(usiz
             place -= section.bytes.len();
         }
     }
-    let verdict = of_loaded(&loaded, module(specimen.spec.module));
+    let verdict = loaded_verdict(&loaded, module(specimen.spec.module));
     assert_right_or_refused(specimen, &verdict, flips, "in memory");
 }
 
@@ -307,7 +312,7 @@ fn assert_right_or_refused(
 pub fn any_bytes(data: &[u8]) {
     for claimed in Module::ALL {
         let is_tcpip6 = claimed == Module::Tcpip6;
-        let verdict = of_file(data, claimed);
+        let verdict = file_verdict(data, claimed);
         if let Verdict::Located(answer) = &verdict {
             assert_eq!(oracle::locate_file(data, is_tcpip6).as_ref(), Ok(answer));
         }
@@ -315,7 +320,7 @@ pub fn any_bytes(data: &[u8]) {
             continue;
         };
         let sections = mapped.sections();
-        let verdict = of_memory(data, mapped.base, mapped.size, &sections, claimed);
+        let verdict = memory_verdict(data, mapped.base, mapped.size, &sections, claimed);
         if let Verdict::Located(answer) = &verdict {
             let oracle = oracle::locate_loaded(data, mapped.base, &sections, is_tcpip6);
             assert_eq!(oracle.as_ref(), Ok(answer));

@@ -106,7 +106,7 @@ pub fn assert_only_drivers_differ(before: &[u8], after: &[u8], limit: u32) {
         };
         match last.as_str() {
             "tcpip.sys" | "tcpip6.sys" => {
-                assert_only_value_and_checksum_differ(old, new, None, limit)
+                assert_only_value_and_checksum_differ(old, new, None, limit);
             }
             // A driver that damage gave another name counts as another file.
             _ => assert_eq!(old, new, "{name}"),

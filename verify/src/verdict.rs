@@ -22,8 +22,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub(crate) fn of(answer: Result<&Located, &NotLocated>) -> Verdict {
-        match answer {
+    pub(crate) fn from_result(result: Result<&Located, &NotLocated>) -> Verdict {
+        match result {
             Ok(located) => Verdict::Located(oracle::Answer {
                 threshold: located.threshold().0,
                 count: located.count().0,
@@ -60,7 +60,7 @@ pub fn module(module: specimen::Module) -> Module {
 }
 
 /// The verdict on a file. Checks the limit of steps.
-pub fn of_file(file: &[u8], module: Module) -> Verdict {
+pub fn file_verdict(file: &[u8], module: Module) -> Verdict {
     let image = match Image::from_file(file) {
         Ok(image) => image,
         Err(error) => return Verdict::NoImage(error),
@@ -70,7 +70,7 @@ pub fn of_file(file: &[u8], module: Module) -> Verdict {
 
 /// The verdict on a loaded image, given only the sections that a driver would
 /// give.
-pub fn of_memory(
+pub fn memory_verdict(
     headers: &[u8],
     base: u64,
     size: u32,
@@ -97,7 +97,7 @@ fn verdict_within(allowed: u64, image: &Image<'_>, module: Module) -> Verdict {
     let [mut workspace, mut by_table] = [Workspace::new(), Workspace::without_simd()];
     let answer = workspace.locate(image, module);
     assert_eq!(by_table.locate(image, module), answer);
-    let verdict = Verdict::of(answer);
+    let verdict = Verdict::from_result(answer);
     for steps in [workspace.steps(), by_table.steps()] {
         assert!(steps <= allowed, "{steps} steps, {allowed} allowed");
     }
@@ -111,7 +111,7 @@ pub fn as_loaded(file: &[u8], module: Module) -> Verdict {
         Err(error) => return Verdict::NoImage(error),
     };
     let headers = &file[..mapped.headers.min(file.len())];
-    of_memory(
+    memory_verdict(
         headers,
         mapped.base,
         mapped.size,
@@ -121,7 +121,7 @@ pub fn as_loaded(file: &[u8], module: Module) -> Verdict {
 }
 
 /// The verdict on a loaded specimen.
-pub fn of_loaded(loaded: &Loaded, module: Module) -> Verdict {
+pub fn loaded_verdict(loaded: &Loaded, module: Module) -> Verdict {
     let sections = memory::sections(loaded);
-    of_memory(&loaded.headers, loaded.base, loaded.size, &sections, module)
+    memory_verdict(&loaded.headers, loaded.base, loaded.size, &sections, module)
 }

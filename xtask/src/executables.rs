@@ -102,7 +102,7 @@ fn build(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<Executable>, F
 /// Builds the checker of shipped files first, since the driver's step needs only it and
 /// other steps wait for the driver; and the tool for files, with which Wine's step
 /// locates the limits in its targets.
-pub(crate) fn checker(workspace: &Workspace) -> Result<Outcome, Failure> {
+pub(crate) fn build_checker(workspace: &Workspace) -> Result<Outcome, Failure> {
     // The list of an earlier run is stale.
     let _ = fs::remove_file(list_path(workspace));
     let whole = workspace_arguments(workspace);
@@ -113,7 +113,7 @@ pub(crate) fn checker(workspace: &Workspace) -> Result<Outcome, Failure> {
 }
 
 /// Builds all tests, examples and programs, and writes the list.
-pub(crate) fn step(workspace: &Workspace) -> Result<Outcome, Failure> {
+pub(crate) fn build_all(workspace: &Workspace) -> Result<Outcome, Failure> {
     let whole = workspace_arguments(workspace);
     let mut all = build(workspace, &[&["test", "--no-run"], &whole[..]].concat())?;
     // Building tests has built the programs that they run.

@@ -166,7 +166,7 @@ fn main() -> ExitCode {
                     None => Extent::Full,
                 };
                 breakages::run(&workspace, extent, observations)
-            })
+            });
         }
         Command::Mutants(options) => {
             summary.step("mutants", || mutants::run(&workspace, &options));

@@ -101,7 +101,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "checker",
         after: &[],
-        run: |workspace, _, _| executables::checker(workspace),
+        run: |workspace, _, _| executables::build_checker(workspace),
     },
     Step {
         name: "driver",
@@ -113,7 +113,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "build",
         after: &["checker"],
-        run: |workspace, _, _| executables::step(workspace),
+        run: |workspace, _, _| executables::build_all(workspace),
     },
     Step {
         name: "fetch",

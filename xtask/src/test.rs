@@ -18,12 +18,14 @@ use crate::workspace::{Workspace, unattended};
 const SEED: &str = "PROPTEST_RNG_SEED";
 
 /// Tests that `--quick` skips: long properties, and runs that wait for each other.
-const CAMPAIGNS: [&str; 16] = [
+const CAMPAIGNS: [&str; 18] = [
     "clean::",
+    "concurrent_runs::each_of_two_",
+    "concurrent_runs::of_two_",
     "damage::",
     "fault::no_fault_during",
     "faulty_disk::",
-    "locator::the_oracle_agrees_on_what_is_built",
+    "locator::the_oracle_agrees_on_built_specimens",
     "media::cabextract_unpacks_lzx",
     "moved_code::each::",
     "naive::",

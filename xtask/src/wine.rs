@@ -266,7 +266,7 @@ fn check_upgrade(
 
 /// Copies an unpacked release to Wine's drive and runs a program of it; or the reason
 /// why that is impossible.
-pub(crate) fn unpacked(
+pub(crate) fn run_unpacked(
     workspace: &Workspace,
     arch: &str,
     folder: &Path,

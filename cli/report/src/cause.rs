@@ -1,4 +1,4 @@
-//! Why no limit is located in a file.
+//! The cause why no limit is located in a file.
 
 use alloc::string::String;
 use core::fmt::Display;
@@ -9,50 +9,50 @@ use crate::names::Names;
 use crate::state::State;
 use crate::text::{self, Translate, fill};
 
-/// Why not. Programs add what they have to advise.
+/// The cause why no limit is located. Each program adds its own advice.
 #[derive(Clone, Copy, Debug)]
 pub enum Cause<'a> {
-    /// There are no bytes.
+    /// The file is empty.
     Empty,
-    /// By COMPRESS.EXE.
+    /// Compressed by COMPRESS.EXE.
     Compressed,
     /// A cabinet.
     Cabinet,
-    /// A PE file, and no driver.
+    /// A PE file that is not a driver.
     Program,
-    /// Not even a program for DOS.
+    /// No `MZ`: not even a DOS program.
     NoMz,
-    /// A program for DOS, or other bytes behind `MZ`.
+    /// A DOS program, or other bytes after `MZ`.
     NoSignature,
-    /// Cut within the headers.
+    /// The file ends within its headers.
     HeadersCut,
-    /// So many bytes.
+    /// Too large for a driver; its size in bytes.
     TooLarge(u64),
-    /// The image does not hold together.
+    /// The image is inconsistent.
     Image(ImageError),
-    /// Laid out as before the limiter.
+    /// A layout from before the limiter.
     OlderLayout(ImageError),
-    /// Laid out as these modules never are.
+    /// A layout that these modules never have.
     OtherLayout(ImageError),
-    /// No name is that of a module.
+    /// No name names a module.
     Nameless,
     /// The names contradict each other.
     Conflict(&'a Names),
-    /// One name alone, and so many atomic updates.
+    /// Only one name names the module, and the number of atomic updates contradicts it.
     Unconfirmed(&'a Names, u32),
-    /// Before the limiter.
+    /// A version from before the limiter.
     Older(Module),
     /// Vista before SP2.
     Vista,
-    /// After the limiter.
+    /// A version from after the limiter.
     Newer(Module),
     /// The locator refused.
     NotLocated(&'a NotLocated),
 }
 
 impl Cause<'_> {
-    /// It in words; for a damaged file with what to do about it. It begins in lower case, and no
-    /// full stop ends it.
+    /// The cause in words, for a damaged file with advice. It begins in lower case and ends
+    /// without a full stop.
     #[must_use]
     pub fn text(&self, state: State, translate: Translate) -> String {
         let claims;

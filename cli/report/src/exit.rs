@@ -6,18 +6,18 @@ pub enum Exit {
     /// 0: done; located.
     #[default]
     Done,
-    /// 1: not done: refused, not located, not for this Windows.
+    /// 1: refused, not located, or not for this Windows.
     Refused,
-    /// 3: a file, the driver or a part of Windows can't be read or reached, or is damaged.
+    /// 3: a file, the driver or a part of Windows can't be read, or is damaged.
     Unreadable,
-    /// 2: the command line asks for something that can't be.
+    /// 2: the command line is wrong.
     Usage,
-    /// 130: Ctrl-C, in the workbench.
+    /// 130: Ctrl-C, in the workbench tool.
     Interrupted,
 }
 
 impl Exit {
-    /// All of them.
+    /// All exit codes.
     pub const ALL: [Exit; 5] = [
         Exit::Done,
         Exit::Refused,
@@ -26,7 +26,7 @@ impl Exit {
         Exit::Interrupted,
     ];
 
-    /// Its number.
+    /// The number that the process exits with.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {

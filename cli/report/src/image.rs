@@ -1,4 +1,4 @@
-//! One image, from its bytes to its report.
+//! The report on one image, made from its bytes.
 
 use alloc::string::String;
 
@@ -13,7 +13,7 @@ use crate::names::Conflict;
 use crate::report::{ImageFacts, Origin, Report, Search};
 use crate::state::State;
 
-/// How a program says a cause, with its own advice.
+/// Puts a cause into words, with the advice of the program.
 pub type Describe = fn(State, &Cause<'_>) -> String;
 
 /// Reports on the bytes of one image.
@@ -29,11 +29,11 @@ pub fn image(origin: Origin, data: &[u8], describe: Describe) -> Report {
     report
 }
 
-/// The steps of it, each of which may be the last. `claim` is the module that an image is taken
-/// for, whatever its names describe.
+/// The steps of a report, each of which may be the last. `claim` is the module that the user says
+/// the image is; it overrules the names.
 impl Report {
-    /// By the beginning of the file: whether it decides, since this is no driver that could be one
-    /// of the modules.
+    /// Judges the beginning of the file; returns whether that decides: the file is no driver that
+    /// could be one of the modules.
     #[must_use]
     pub fn triage(&mut self, head: &[u8], describe: Describe) -> bool {
         let is_whole = u64::try_from(head.len()).is_ok_and(|read| read == self.bytes);
@@ -58,14 +58,14 @@ impl Report {
             Err(error) => (State::Damaged, Cause::Image(error)),
         };
         if state == State::Damaged {
-            // Only a driver is taken for one.
+            // The name of a file that is no driver means nothing.
             self.module = self.names.file;
         }
         self.refuse(state, describe(state, &cause));
         true
     }
 
-    /// By headers and names; the image, where it is to be searched, and the module.
+    /// Judges headers and names; returns the image and the module if it is to be searched.
     pub fn identify_module<'a>(
         &mut self,
         data: &'a [u8],
@@ -104,7 +104,7 @@ impl Report {
         None
     }
 
-    /// By the search, in the file or as loaded, with the claim as above.
+    /// Judges the result of the search, in the file or as loaded.
     pub fn conclude(
         &mut self,
         image: &Image<'_>,
@@ -155,7 +155,7 @@ impl Report {
             return unknown;
         };
         match Era::of(version) {
-            // A file of another name has another file's versions.
+            // A version says nothing about a file of another name.
             _ if self.names.contradict(module) => unknown,
             Some(Era::Before) => (State::NoLimiter, Cause::Older(module)),
             Some(Era::Vista) => (State::NotLocated, Cause::Vista),
@@ -165,12 +165,11 @@ impl Report {
     }
 }
 
-/// The headers are those of a driver, but the whole is no image.
+/// State and cause of a file that has a driver's headers but is no valid image.
 fn no_image(error: ImageError, module: Option<Module>) -> (State, Cause<'static>) {
     match error {
         ImageError::NoVirtualSizes => (State::TooOld, Cause::OlderLayout(error)),
-        // Some drivers of others are laid out in ways that this module never is; they are not
-        // damaged.
+        // Some other drivers have layouts that these modules never have; they are not damaged.
         _ if module.is_none() && error != ImageError::Truncated => {
             (State::OtherModule, Cause::OtherLayout(error))
         }
@@ -178,16 +177,16 @@ fn no_image(error: ImageError, module: Option<Module>) -> (State, Cause<'static>
     }
 }
 
-/// State and cause of a whole file that is no PE file; `named` like a module.
+/// State and cause of a whole file that is no PE file; `named`: its name is that of a module.
 fn not_pe(file: &[u8], named: bool) -> (State, Cause<'static>) {
-    /// `e_lfarlc` of any header that goes on beyond that of DOS, at least.
+    /// The least `e_lfarlc` of a header that is longer than that of DOS.
     const EXTENDED: u8 = 0x40;
     let damaged_if = |is_damaged: bool, cause| match is_damaged {
         true => (State::Damaged, cause),
         false => (State::NotPe, cause),
     };
     if !file.starts_with(b"MZ") {
-        // The first byte of two, and nothing behind it.
+        // A driver that was cut after its first byte.
         return damaged_if(named && file == b"M", Cause::NoMz);
     }
     let dos = file.first_chunk::<64>();
@@ -195,7 +194,7 @@ fn not_pe(file: &[u8], named: bool) -> (State, Cause<'static>) {
         let [.., a, b, c, d] = *dos;
         usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or(usize::MAX)
     });
-    // A program for DOS has anything there; its relocations begin earlier.
+    // In a DOS program this field has any value; its relocations begin earlier.
     let is_extended = dos.is_none_or(|dos| dos.get(24).is_some_and(|&at| at >= EXTENDED));
     // Signature and file header, 24 bytes.
     let is_short = points.is_none_or(|at| at.saturating_add(24) > file.len());

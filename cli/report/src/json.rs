@@ -1,5 +1,4 @@
-//! Reports for programs: an object of JSON. docs/json.md describes it, and tests of both programs
-//! compare the two.
+//! Reports as JSON objects. docs/json.md describes them; tests of both programs compare the two.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -10,8 +9,7 @@ use serde::Serialize;
 
 use crate::report::Report;
 
-/// Changes when a field is renamed, removed or means something else; not when
-/// one is added.
+/// Changes when a field is renamed, removed or changes its meaning; not when one is added.
 pub const SCHEMA: u32 = 2;
 
 /// A report, field by field.
@@ -56,7 +54,7 @@ struct Rvas {
     gates: Vec<u32>,
 }
 
-/// Of `total` calls, `hits` do as they should.
+/// Of `total` calls, `hits` call what the evidence expects.
 #[derive(Debug, Serialize)]
 struct Count {
     hits: u16,
@@ -93,7 +91,7 @@ struct Relocations {
 }
 
 impl<'a> JsonReport<'a> {
-    /// Of a report.
+    /// The JSON object of a report.
     #[must_use]
     pub fn of(report: &'a Report) -> JsonReport<'a> {
         let findings = report.search.as_ref().and_then(|search| search.findings());
@@ -175,7 +173,7 @@ impl Rvas {
     }
 }
 
-/// Of the calls around each gate.
+/// Counts of the calls around each gate.
 fn counts(findings: &Findings, of: impl Fn(&NearbyCalls) -> Tally) -> Vec<Count> {
     let tallies = findings.nearby_calls().map(of);
     tallies

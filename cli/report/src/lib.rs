@@ -1,8 +1,8 @@
-//! The report on one image, for both programs: the workbench's `tcplimit`, and
-//! `tcplimit.exe` of the machine itself.
+//! The report on one image, for both programs: `tcplimit` for the workbench, and
+//! `tcplimit.exe` for the Windows XP machine itself.
 //!
-//! The latter runs on Windows XP, so this is built without the standard library. Start at
-//! [`image`], the path from the bytes of a file to its [`Report`].
+//! The latter runs on Windows XP, so this crate does without the standard library. Start at
+//! [`image()`], which makes a [`Report`] from the bytes of a file.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -13,7 +13,7 @@
     clippy::panic,
     clippy::unwrap_used
 )]
-// Tests may fail by them.
+// Tests may panic.
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used))]
 
 extern crate alloc;

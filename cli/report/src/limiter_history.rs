@@ -1,9 +1,9 @@
-//! Which drivers have the limiter, by the version they state.
+//! Driver versions with and without the limiter.
 
 use scanner_core::FileVersion;
 
-/// Versions of Windows whose driver is known not to have this limiter. It is
-/// for the words of a refusal only: the search doesn't depend on a version.
+/// Versions of Windows whose driver is known not to have this limiter. Only the text of a refusal
+/// uses it: the search does not depend on versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Era {
     /// Before XP SP2 and Server 2003 SP1.
@@ -25,8 +25,8 @@ const SERVER_2003_SP1: (u16, u16) = (3790, 1830);
 const VISTA_SP2: u16 = 6002;
 
 impl Era {
-    /// That of a version; `None` for the time of the limiter: XP SP2 and later, Server 2003 SP1
-    /// and later.
+    /// The era of a version; `None` if that version has the limiter: XP SP2 and later, Server 2003
+    /// SP1 and later.
     pub(crate) fn of(version: FileVersion) -> Option<Era> {
         match version.0 {
             [0..=4, ..] | [5, 0, ..] => Some(Era::Before),

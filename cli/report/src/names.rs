@@ -1,6 +1,6 @@
-//! Which module a file is. By structure alone `tcpip.sys` and `tcpip6.sys`
-//! can't be told apart, so the names must say it: that of the file, that in
-//! its version resource, that in its export directory.
+//! The names that identify a module. `tcpip.sys` and `tcpip6.sys` have the same structure, so the
+//! names must distinguish them: the file name, the one in the version resource, and the one in
+//! the export directory.
 
 use alloc::string::String;
 
@@ -8,10 +8,10 @@ use scanner_core::{Image, Located, Module, export_name, likely_module, original_
 
 use crate::text::{self, Translate, fill};
 
-/// A name found inside a file, and the module that it names, if it does.
+/// A name found inside a file, and the module that it names, if any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
-    /// As it stands there.
+    /// The name as found.
     pub text: String,
     /// `None` for the name of anything else.
     pub module: Option<Module>,
@@ -19,7 +19,7 @@ pub struct Name {
 
 impl Name {
     fn new(text: String) -> Name {
-        // Where texts are kept in a file of their own, the resource names that.
+        // If a file's texts are in a separate .mui file, the resource names that file.
         let plain = match text
             .len()
             .checked_sub(4)
@@ -33,11 +33,11 @@ impl Name {
     }
 }
 
-/// What the names say.
+/// The names of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
-    /// The module that the file's own name names. Files get renamed, so any
-    /// other name says nothing.
+    /// The module that the file name names. Files get renamed, so any other file name means
+    /// nothing.
     pub file: Option<Module>,
     /// `OriginalFilename` of the version resource.
     pub original: Option<Name>,
@@ -45,13 +45,13 @@ pub struct Names {
     pub export: Option<Name>,
 }
 
-/// The names contradict each other: [`Names::describe`] says how.
+/// The names contradict each other; [`Names::describe`] lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conflict;
 
 impl Names {
-    /// Only that of the file: `tcpip.sys`, or `TCPIP.SY_` as on setup discs, with
-    /// the version `;1` behind it where a disc was copied to the letter.
+    /// Only the file name: `tcpip.sys`, or `TCPIP.SY_` as on setup discs, also with the ISO 9660
+    /// version `;1`.
     #[must_use]
     pub fn of_file(name: &str) -> Names {
         let name = name.strip_suffix(";1").unwrap_or(name);
@@ -68,17 +68,17 @@ impl Names {
         }
     }
 
-    /// Takes those in the image as well.
+    /// Adds the names in the image.
     pub fn read(&mut self, image: &Image<'_>) {
         self.original = original_name(image).map(|text| Name::new(text.chars().collect()));
         let export = export_name(image);
         self.export = export.map(|name| Name::new(String::from_utf8_lossy(name).into_owned()));
     }
 
-    /// The module that they agree on; `None` when none of them names either.
+    /// The module that the names agree on; `None` if no name names a module.
     ///
     /// # Errors
-    /// When one names a module and another something else.
+    /// If one names a module and another something else.
     pub fn module(&self) -> Result<Option<Module>, Conflict> {
         let mut named = None;
         self.for_each_claim(&mut |_, _, module| named = named.or(module));
@@ -88,10 +88,9 @@ impl Names {
         }
     }
 
-    /// Whether a limit that was located in the file is that of the module which
-    /// they agree on. The code of event 4226 is `tcpip.sys`'s own. Its absence
-    /// is no witness for `tcpip6.sys`, and one name may be wrong: a second must
-    /// say the same, or the number of updates.
+    /// Whether the located limit is that of the module which the names agree on. Only `tcpip.sys`
+    /// has the code of event 4226. Its absence does not prove `tcpip6.sys`, and one name may be
+    /// wrong: a second name or the number of atomic updates must confirm it.
     #[must_use]
     pub fn confirm(&self, located: &Located) -> bool {
         let module = located.module();
@@ -100,7 +99,7 @@ impl Names {
         module == Module::Tcpip || votes > 1 || likely_module(located.findings()) == module
     }
 
-    /// Who says what.
+    /// All names with their sources.
     #[must_use]
     pub fn describe(&self, translate: Translate) -> String {
         let mut claims = String::new();
@@ -118,7 +117,7 @@ impl Names {
         claims
     }
 
-    /// Whether any of them is that of a module.
+    /// Whether any name names a module.
     #[must_use]
     pub fn name_a_module(&self) -> bool {
         let mut named = false;
@@ -126,7 +125,7 @@ impl Names {
         named
     }
 
-    /// Whether a name says that it is another module than `module`.
+    /// Whether a name is not that of `module`.
     #[must_use]
     pub fn contradict(&self, module: Module) -> bool {
         let mut other = false;
@@ -134,7 +133,7 @@ impl Names {
         other
     }
 
-    /// Hands over who says what, in the order of a report.
+    /// Passes each source and name to `take`, in the order of a report.
     fn for_each_claim(&self, take: &mut dyn FnMut(&'static str, &str, Option<Module>)) {
         if let Some(module) = self.file {
             take(text::FILE_NAME, module.file_name(), Some(module));
@@ -150,15 +149,15 @@ impl Names {
     }
 }
 
-/// Whether a file of this name is one of the modules, compressed or not.
+/// Whether this file name is that of a module, compressed or not.
 #[must_use]
 pub fn is_module(path: &str) -> bool {
     Names::of_file(last_part(path)).file.is_some()
 }
 
-/// The last part of a path, behind either slash.
+/// The last part of a path, after either slash.
 pub(crate) fn last_part(path: &str) -> &str {
-    // Not by `rsplit`, which calls itself: see verify's checks of the program.
+    // Not `rsplit`, which is recursive: verify checks that the program has no recursion.
     let slash = path.bytes().rposition(|byte| matches!(byte, b'/' | b'\\'));
     slash.map_or(path, |at| {
         path.get(at.saturating_add(1)..).unwrap_or_default()

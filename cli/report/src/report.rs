@@ -16,18 +16,18 @@ use crate::names::{Names, last_part};
 use crate::state::State;
 use crate::text::{self, Translate, fill};
 
-/// Where the bytes come from.
+/// The origin of the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The file, as the caller named it.
+    /// The path of the file, as given by the caller.
     pub path: String,
-    /// The member, where the file holds others: a cabinet, a disc image. From
-    /// the outermost to the innermost, with `/`.
+    /// The member of a cabinet or disc image, from the outermost to the innermost, separated by
+    /// `/`.
     pub member: Option<String>,
 }
 
 impl Origin {
-    /// A file.
+    /// The origin of a file that is not a member.
     #[must_use]
     pub fn file(path: &str) -> Origin {
         Origin {
@@ -48,8 +48,8 @@ impl Origin {
         }
     }
 
-    /// The last part of the member's name, or else of the path: the name that
-    /// may say which module it is.
+    /// The last part of the member's name, or else of the path: the name that may identify the
+    /// module.
     #[must_use]
     pub fn name(&self) -> &str {
         last_part(self.member.as_deref().unwrap_or(&self.path))
@@ -71,24 +71,24 @@ impl fmt::Display for Origin {
 pub struct ImageFacts {
     /// x86 or x64.
     pub arch: Arch,
-    /// When it was linked: seconds since 1970.
+    /// Link time: seconds since 1970.
     pub time_date_stamp: u32,
     /// From the version resource.
     pub version: Option<FileVersion>,
 }
 
-/// Facts for which the whole file is read.
+/// Facts that require reading the whole file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileFacts {
     /// Stated and computed; `None` where the headers can't be read.
     pub checksum: Option<Checksum>,
     /// 64 lower-case hexadecimal digits.
     pub sha256: String,
-    /// Its name in the manifest of known builds.
+    /// The name of the build in the manifest of known builds.
     pub known: Option<&'static str>,
 }
 
-/// The answer of the search.
+/// The result of the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Search {
     /// Found.
@@ -107,7 +107,7 @@ impl Search {
         }
     }
 
-    /// The limit, where it was located.
+    /// The limit, if located.
     #[must_use]
     pub fn threshold(&self) -> Option<Rva> {
         match self {
@@ -116,7 +116,7 @@ impl Search {
         }
     }
 
-    /// What was found out about the limit or the best candidate for it.
+    /// The findings about the limit or its best candidate.
     #[must_use]
     pub fn findings(&self) -> Option<&Findings> {
         match self {
@@ -129,37 +129,37 @@ impl Search {
 /// The report on one file or member.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Where the bytes come from.
+    /// The origin of the bytes.
     pub origin: Origin,
-    /// How many bytes there are.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// The answer in one word.
+    /// The result in one word.
     pub state: State,
-    /// Why it is not located, and what to do about it: one or more sentences.
+    /// Why it is not located, and what to do: one or more sentences.
     pub reason: Option<String>,
-    /// The module it was taken for.
+    /// The module that it is or was treated as.
     pub module: Option<Module>,
     /// Its names.
     pub names: Names,
-    /// From its headers, when it is a driver.
+    /// Facts from its headers, if it is a driver.
     pub image: Option<ImageFacts>,
-    /// The answer of the search, when there was one.
+    /// The result of the search, if any.
     pub search: Option<Search>,
-    /// The base it was searched at, with `--as-loaded`.
+    /// The base at which it was searched, with `--as-loaded`.
     pub loaded_at: Option<u64>,
-    /// The store that gives the limit its first value; only when located.
+    /// The store of the limit's initial value; only if located.
     pub start_up: Option<StartUpStore>,
-    /// Only when located, and only on x86.
+    /// Coverage by relocations; only if located, and only on x86.
     pub relocations: Option<RelocationCoverage>,
-    /// From the whole file, when the limit is located in it or its names
-    /// identify it, and somebody will see it.
+    /// Facts from the whole file, if the limit is located or the names identify it, and the report
+    /// is shown.
     pub file: Option<FileFacts>,
-    /// How long the search took; zero where there was none, or nobody measures it.
+    /// Duration of the search; zero if there was none or it was not measured.
     pub search_time: Duration,
 }
 
 impl Report {
-    /// One that says no more than this.
+    /// A report with only a state and a reason.
     #[must_use]
     pub fn new(origin: Origin, bytes: u64, state: State, reason: impl Into<String>) -> Report {
         let mut report = Report::pending(origin, bytes);
@@ -167,7 +167,7 @@ impl Report {
         report
     }
 
-    /// One on a file that nobody has looked into yet.
+    /// A report on a file that is not examined yet.
     #[must_use]
     pub fn pending(origin: Origin, bytes: u64) -> Report {
         Report {
@@ -187,7 +187,7 @@ impl Report {
         }
     }
 
-    /// The limit is not located in it.
+    /// Notes that the limit was not located.
     pub fn refuse(&mut self, state: State, reason: String) {
         self.state = state;
         self.reason = Some(reason);
@@ -200,7 +200,7 @@ impl Report {
         self.state == State::Unpatched && known.is_some()
     }
 
-    /// The limit, when it was located.
+    /// The limit, if located.
     #[must_use]
     pub fn located(&self) -> Option<&Located> {
         match &self.search {
@@ -209,8 +209,8 @@ impl Report {
         }
     }
 
-    /// Whether a scan of a folder says more of it than a number in the
-    /// summary: it is a hit, or might have been expected to be one.
+    /// Whether the scan of a folder reports the file by itself and not only in the summary: it is a
+    /// hit, or could be expected to be one.
     #[must_use]
     pub fn is_of_interest(&self) -> bool {
         self.state.is_located()
@@ -218,13 +218,13 @@ impl Report {
             || (self.names.name_a_module() && self.state != State::OtherModule)
     }
 
-    /// The checksum, where it was computed.
+    /// The checksum, if computed.
     #[must_use]
     pub fn checksum(&self) -> Option<Checksum> {
         self.file.as_ref()?.checksum
     }
 
-    /// The limit that Windows will start with, where it is located and known.
+    /// The limit that Windows will start with, if located and known.
     #[must_use]
     pub fn limit(&self) -> Option<u32> {
         match self.state {
@@ -234,11 +234,11 @@ impl Report {
         }
     }
 
-    /// Adds what identifies the file, where that is of interest: it takes longer than the search,
-    /// so it is for where somebody sees it. `known` names a build by its SHA-256.
+    /// Adds SHA-256 and checksum, if the file is of interest. That takes longer than the search, so
+    /// call it only for reports that are shown. `known` names a build by its SHA-256.
     pub fn add_file_facts(&mut self, data: &[u8], known: fn(&str) -> Option<&'static str>) {
         let wanted = self.state.is_located() || self.names.name_a_module();
-        // Such a report may be about something else than the data.
+        // Such a report may not be about this data.
         let is_image = self.state != State::Unreadable && !file_kind::is_cabinet(data);
         if wanted && is_image && file_kind::is_driver_size(self.bytes) {
             let sha256 = hash::sha256(data);
@@ -251,8 +251,7 @@ impl Report {
         }
     }
 
-    /// A wrong checksum in words: the file is damaged, or was changed, though the limit is where
-    /// it should be.
+    /// The text for a wrong checksum: the limit is located, but the file is damaged or modified.
     #[must_use]
     pub fn checksum_flaw(&self) -> Option<&'static str> {
         match self.checksum()? {
@@ -262,7 +261,7 @@ impl Report {
         }
     }
 
-    /// The answer in a few words, a wrong checksum among them.
+    /// The result in a few words, with a note on a wrong checksum.
     #[must_use]
     pub fn headline(&self, translate: Translate) -> String {
         let checksum = self.checksum_flaw().map_or("", translate);
@@ -294,7 +293,7 @@ impl Report {
     }
 }
 
-/// A value of the limit; what the driver doesn't take is marked.
+/// A value of the limit; one that the driver refuses is marked.
 #[must_use]
 pub fn limit_text(value: u32, translate: Translate) -> String {
     match value {

@@ -1,53 +1,52 @@
-//! The answer in one word.
+//! The result in one word.
 
 use crate::exit::Exit;
 
-/// The answer in one word. [`State::name`] is what JSON says.
+/// The result in one word. [`State::name`] is the word in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum State {
     /// Located, and start-up code stores 10.
     Unpatched,
     /// Located, and start-up code stores this value instead.
     Patched(u32),
-    /// Located, but no single start-up store says the value.
+    /// Located, but no single start-up store sets the value.
     Located,
     /// The module is right, but too old or too new to have the limit.
     NoLimiter,
     /// The module is right, but required evidence is missing.
     NotLocated,
-    /// The names in and of the file contradict each other.
+    /// The names inside and outside the file contradict each other.
     ConflictingNames,
-    /// One name says that it is `tcpip6.sys`, and nothing else does.
+    /// Only one name says that it is `tcpip6.sys`.
     UnconfirmedName,
-    /// A driver laid out as those of Windows NT 3.1: whole, but older than the
-    /// limit.
+    /// A driver with the layout of Windows NT 3.1: undamaged, but older than the limit.
     TooOld,
     /// A driver, but neither of the two modules.
     OtherModule,
     /// A PE file, but not a driver.
     NotDriver,
-    /// A PE file for another machine than x86 and x64.
+    /// A PE file for a machine other than x86 and x64.
     UnsupportedMachine,
-    /// An image that does not hold together, or a file that ends too early.
+    /// An inconsistent image, or a file that ends too early.
     Damaged,
     /// Not a PE file.
     NotPe,
-    /// Compressed in a way that is not read here.
+    /// Compressed in an unsupported way.
     Compressed,
-    /// A cabinet of which no member was looked into.
+    /// A cabinet of which no member was searched.
     Cabinet,
-    /// An archive or an image of a disc that other programs open.
+    /// An archive or a disc image that other programs open.
     Container,
-    /// A disc image of which no file was looked into.
+    /// A disc image of which no file was searched.
     DiscImage,
-    /// It could not be read.
+    /// The file could not be read.
     Unreadable,
-    /// `--as-loaded` with a base at which this image can't be.
+    /// `--as-loaded` with a base at which this image can't be loaded.
     UnfitBase,
 }
 
 impl State {
-    /// The word for it in JSON: lower case, with hyphens, the same for ever.
+    /// The word for it in JSON: lower case, with hyphens, never changed.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -79,13 +78,13 @@ impl State {
         matches!(self, State::Unpatched | State::Patched(_) | State::Located)
     }
 
-    /// Whether the input is at fault: it can't be read, or is damaged.
+    /// Whether the input can't be read or is damaged.
     #[must_use]
     pub fn is_bad_input(self) -> bool {
         matches!(self, State::Unreadable | State::Damaged)
     }
 
-    /// What a program exits with that was asked about this file alone.
+    /// The exit code of a program that was given only this file.
     #[must_use]
     pub fn exit(self) -> Exit {
         match self {

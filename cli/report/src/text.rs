@@ -1,28 +1,28 @@
-//! Texts for people: English, with places for values.
+//! Texts for people: English, with placeholders for values.
 //!
-//! The workbench says them as they stand here; the program for the machine itself looks each up in
-//! its catalogue first.
+//! The workbench tool prints them unchanged; the program for Windows XP looks each up in its
+//! catalogue first.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{Display, Write};
 
-/// A text in the language of the program that says it.
+/// Translates a text into the language of the program.
 pub type Translate = fn(&'static str) -> &'static str;
 
-/// English, as it stands here.
+/// Returns the English text unchanged.
 #[must_use]
 pub fn english(text: &'static str) -> &'static str {
     text
 }
 
-/// Advice for a damaged file: it ends the sentence that says what is wrong with it.
+/// Advice for a damaged file, appended to the text of the damage.
 pub const FRESH_COPY: &str = ": take a fresh copy of the file";
 
-/// What is said elsewhere, by itself: the same in any language.
-pub(crate) const VERBATIM: &str = "{said}";
+/// A text from elsewhere, the same in any language.
+pub(crate) const VERBATIM: &str = "{text}";
 
-/// Defines texts, and the list of them.
+/// Defines the texts and the list of all.
 macro_rules! texts {
     ($( $name:ident $text:literal )*) => {
         $( pub(crate) const $name: &str = $text; )*
@@ -40,15 +40,15 @@ texts! {
     NO_MZ "it does not begin with MZ"
     NO_SIGNATURE "no PE signature where its header points"
     HEADERS_CUT "the file ends before its headers do"
-    TOO_LARGE "it has {bytes} bytes, and no driver is nearly as large"
-    OLDER_LAYOUT "{error}: it is whole, but older than the limit"
-    OTHER_LAYOUT "neither tcpip.sys nor tcpip6.sys by its name, and not laid out like them: {error}"
-    NAMELESS "no name in or of it is that of tcpip.sys or tcpip6.sys"
-    UNCONFIRMED "{said}, and nothing else does, while its count has {updates} atomic updates, as in tcpip.sys"
+    TOO_LARGE "{bytes} bytes are too many for a driver"
+    OLDER_LAYOUT "{error}: undamaged, but older than the limit"
+    OTHER_LAYOUT "neither name nor layout is that of tcpip.sys or tcpip6.sys: {error}"
+    NAMELESS "no name of the file is tcpip.sys or tcpip6.sys"
+    UNCONFIRMED "only {names}, but its count has {updates} atomic updates, as in tcpip.sys"
     OLDER "this {module} is older than the limit, which came with XP SP2 and Server 2003 SP1"
     VISTA "Windows Vista before SP2 limits half-open connections in another way, which is not supported"
     NEWER "this {module} is newer than the limit, which ended with Vista SP2: there is nothing to lift"
-    NO_GATE "no code compares two variables as the limiter does: damaged, or built in a way this program does not know"
+    NO_GATE "no code compares two variables as the limiter does: a damaged file or an unknown build"
 
     CLAIM "{source} says {name}"
     FILE_NAME "the file's name"
@@ -60,7 +60,7 @@ texts! {
     AS_SHIPPED "located, as shipped: the limit is 10"
     UNPATCHED "located, unpatched{checksum}: the limit is 10"
     PATCHED "located, patched{checksum}: the limit is {limit}"
-    NO_STORE "located{checksum}, but no single start-up store says its first value"
+    NO_STORE "located{checksum}, but no single start-up store sets its value"
     NOT_LOCATED "not located{checksum}"
     CONFLICTING_NAMES "not located, conflicting names"
     UNCONFIRMED_NAME "not located, unconfirmed name{checksum}"
@@ -80,8 +80,8 @@ texts! {
     OUTSIDE "{limit} (outside {least} to {largest})"
 }
 
-/// A text with values in its places, such as `{limit}`, in the language that it was translated to.
-/// The values are in the order in which the places first stand in English.
+/// Replaces the placeholders of a translated text, such as `{limit}`, by values. The values have
+/// the order in which the placeholders first occur in English.
 #[must_use]
 pub fn fill(english: &str, translated: &str, values: &[&dyn Display]) -> String {
     let mut text = String::new();
@@ -97,7 +97,7 @@ pub fn fill(english: &str, translated: &str, values: &[&dyn Display]) -> String 
     text
 }
 
-/// How many other places first stand before the one of that name.
+/// The index of a placeholder among the different ones of a text.
 fn placeholder_index(text: &str, name: &str) -> Option<usize> {
     let mut names: Vec<&str> = Vec::new();
     let mut rest = text;
@@ -113,7 +113,7 @@ fn placeholder_index(text: &str, name: &str) -> Option<usize> {
     None
 }
 
-/// The first place of a text: what is before it, its name, and what is behind it.
+/// The first placeholder of a text: the text before it, its name, and the text after it.
 fn next_placeholder(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once('{')?;
     let (name, behind) = rest.split_once('}')?;

@@ -1,13 +1,12 @@
-//! A cabinet with other bytes in some of its members, and nothing else changed.
+//! Rewrites a cabinet with new bytes in some members and nothing else changed.
 //!
-//! A member keeps its length, so the table of members stays to the byte. A
-//! folder that holds a changed member is decompressed as a stream, the bytes
-//! are replaced, and it is compressed anew by MSZIP; all other folders are
-//! copied. In the tables only the length of the cabinet, the offsets of the
-//! folders, and the number and method of the new blocks change.
+//! Members keep their lengths, so the table of members stays byte for byte. A folder with a changed
+//! member is decompressed as a stream, the bytes are replaced, and it is compressed again by MSZIP;
+//! all other folders are copied. In the tables only the length of the cabinet, the offsets of the
+//! folders, and the number and compression of the new blocks change.
 //!
-//! All of that is done only where every byte of the file is accounted for:
-//! header, folders, members, and the data of each folder, one behind the other.
+//! A cabinet is rewritten only if every byte of the file is accounted for: header, folders,
+//! members, and the data of each folder, one after the other.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -27,34 +26,32 @@ use crate::panic_guard::catch_panic;
 
 pub(crate) use layout::RewriteError;
 
-/// A larger cabinet is not rewritten, in bytes: it is held in memory.
+/// Size limit, in bytes: a cabinet is rewritten in memory.
 pub(crate) const MAX_CABINET: usize = 256 << 20;
-/// What the folders that are compressed anew may hold in all when decompressed,
-/// in bytes.
+/// Limit for the decompressed size of all folders to compress again, in bytes.
 const MAX_STREAMS: u64 = 512 << 20;
-/// An entry of the table of folders without what is reserved in it, in bytes
-/// ([MS-CAB], CFFOLDER).
+/// Size of an entry of the table of folders without reserved bytes ([MS-CAB], CFFOLDER).
 const FOLDER_ENTRY: usize = 8;
 /// A member whose bytes may be replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WantedMember {
     /// Its name.
     pub(crate) name: String,
-    /// Its bytes.
+    /// Its content.
     pub(crate) content: Vec<u8>,
     folder: usize,
-    /// Where it begins in its folder's stream.
+    /// Its offset in its folder's stream.
     offset: u64,
 }
 
-/// A cabinet of which every byte is accounted for.
+/// A parsed cabinet with every byte accounted for.
 pub(crate) struct ParsedCabinet<'a> {
     file: &'a [u8],
-    /// Where the tables end and the data begins.
+    /// Offset of the end of the tables, where the data begins.
     tables: usize,
-    /// Where the table of folders begins, and the size of an entry in it.
+    /// Offset of the table of folders, and the size of its entries.
     folders: (usize, usize),
-    /// Bytes reserved in each data block.
+    /// Reserved bytes in each data block.
     reserve: usize,
     streams: Vec<Stream>,
     /// Numbers of the folders in the order of their data.
@@ -64,11 +61,10 @@ pub(crate) struct ParsedCabinet<'a> {
 }
 
 impl<'a> ParsedCabinet<'a> {
-    /// Takes a cabinet apart, and decompresses each folder with a member in it
-    /// that `wanted` picks.
+    /// Parses a cabinet and decompresses each folder with a member that `wanted` selects.
     ///
     /// # Errors
-    /// Where it can't be rewritten.
+    /// If it can't be rewritten.
     pub(crate) fn of(
         file: &'a [u8],
         wanted: impl Fn(&str) -> bool,
@@ -113,23 +109,22 @@ impl<'a> ParsedCabinet<'a> {
         Ok(whole)
     }
 
-    /// The members that are wanted, in the order of the table.
+    /// The wanted members, in the order of the table.
     pub(crate) fn wanted(&self) -> &[WantedMember] {
         &self.wanted
     }
 
-    /// SHA-256 of all but the bytes of the members that are wanted, and how
-    /// their folders are compressed: two cabinets that agree in it have the same
-    /// members, dates, attributes, reserved bytes, and other folders.
+    /// SHA-256 of everything except the content of the wanted members and the compression of their
+    /// folders. Two cabinets with the same hash have the same members, dates, attributes, reserved
+    /// bytes, and other folders.
     pub(crate) fn remainder_hash(&self) -> [u8; 32] {
         self.remainder_hash
     }
 
-    /// The cabinet with these bytes in the place of those of the members that
-    /// are wanted.
+    /// The cabinet with new contents of the wanted members.
     ///
     /// # Errors
-    /// Where they are not as many, or the cabinet would become too large.
+    /// If their lengths differ from the old ones, or the cabinet would become too large.
     pub(crate) fn with(&self, contents: &[Vec<u8>]) -> Result<Vec<u8>, RewriteError> {
         let lengths = self.wanted.iter().map(|wanted| wanted.content.len());
         if !lengths.eq(contents.iter().map(Vec::len)) {
@@ -168,8 +163,7 @@ impl<'a> ParsedCabinet<'a> {
         self.wanted.iter().any(|wanted| wanted.folder == folder)
     }
 
-    /// Whether the members that are wanted are not too large, and are compressed
-    /// by a method that can be read.
+    /// Refuses wanted members that are too large or compressed by an unsupported method.
     fn check_wanted(&self) -> Result<(), RewriteError> {
         let mut total = 0_u64;
         for (number, stream) in self.streams.iter().enumerate() {
@@ -200,17 +194,17 @@ impl<'a> ParsedCabinet<'a> {
         let large = |wanted: &WantedMember| to_u64(wanted.content.len()) > MAX_MEMBER.into();
         match self.wanted.iter().any(large) {
             true => Err(RewriteError::Unsupported(
-                "a driver in it is larger than 16 MiB, and none is",
+                "a driver in it is larger than 16 MiB",
             )),
             false => Ok(()),
         }
     }
 
-    /// Fills in what the members that are wanted hold, and the hash of all else.
+    /// Fills in the content of the wanted members, and the hash of everything else.
     fn decompress_wanted(&mut self) -> Result<(), RewriteError> {
         let mut hash = Sha256::new();
-        // All of the tables but the length of the cabinet, and the offsets,
-        // numbers and methods of the folders.
+        // The tables, except the length of the cabinet, and offset, block count and compression of
+        // each folder.
         let (start, size) = self.folders;
         let end = start + size * self.streams.len();
         hash.update(bytes(self.file, 0..8));
@@ -255,8 +249,7 @@ impl<'a> ParsedCabinet<'a> {
         Ok(())
     }
 
-    /// Hands the stream of a folder to `take`, piece by piece, each with its
-    /// place in it.
+    /// Passes the stream of a folder to `take` in pieces, each with its offset.
     fn decompress(
         &self,
         stream: &Stream,
@@ -287,8 +280,8 @@ impl<'a> ParsedCabinet<'a> {
         decompressed.map_err(RewriteError::Damaged)
     }
 
-    /// A cabinet with one member, the stream of this folder. Its checksums were
-    /// checked, and are left out; so is what is reserved.
+    /// A cabinet with a single member, the stream of this folder, without checksums, which were
+    /// checked already, and without reserved bytes.
     fn single(&self, stream: &Stream) -> Vec<u8> {
         let mut blocks = Vec::with_capacity(stream.region.len());
         for &start in &stream.blocks {
@@ -304,7 +297,7 @@ impl<'a> ParsedCabinet<'a> {
         single
     }
 
-    /// Hands the stream of a folder with other bytes in it to `take`.
+    /// Passes the stream of a folder with the new contents to `take`.
     fn decompress_changed(
         &self,
         number: usize,
@@ -327,7 +320,7 @@ impl<'a> ParsedCabinet<'a> {
         })
     }
 
-    /// The stream of this folder with other bytes in it, compressed by MSZIP.
+    /// The stream of this folder with the new contents, compressed by MSZIP.
     fn compress(
         &self,
         number: usize,
@@ -341,15 +334,15 @@ impl<'a> ParsedCabinet<'a> {
         })
     }
 
-    /// Appends the blocks of a packed stream, with what was reserved in the old
-    /// ones, and with checksums. Returns how many there are.
+    /// Appends the blocks of a compressed stream, with the reserved bytes of the old ones and with
+    /// checksums. Returns their number.
     fn append(
         &self,
         new: &mut Vec<u8>,
         number: usize,
         packed: &CompressedStream,
     ) -> Result<u16, RewriteError> {
-        let damaged = || RewriteError::Damaged("what was compressed can't be read".to_owned());
+        let damaged = || RewriteError::Damaged("the compressed data can't be read back".to_owned());
         let old = self.streams.get(number).ok_or_else(damaged)?;
         for (number, block) in packed.blocks().enumerate() {
             let same = old
@@ -375,8 +368,8 @@ impl<'a> ParsedCabinet<'a> {
     }
 }
 
-/// What a piece of the stream at `at` has of a member: where in the piece, and
-/// where in the member.
+/// The overlap of a piece of the stream at `at` with a member: the range in the piece, and the
+/// range in the member.
 fn overlap(at: u64, length: usize, wanted: &WantedMember) -> (Range<usize>, Range<usize>) {
     let end = at.saturating_add(to_u64(length));
     let wanted_end = wanted.offset.saturating_add(to_u64(wanted.content.len()));

@@ -2,28 +2,28 @@
 //!
 //! Source of the layout: [MS-CAB], "Structure".
 
-/// The flag for fields that are reserved (CFHEADER, flags).
+/// The flag for reserved fields (CFHEADER, flags).
 pub(super) const HAS_RESERVE: u16 = 4;
 
-/// The entries that a cabinet of one member has in its tables.
+/// The table entries of a cabinet with a single member.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SingleMember<'a> {
     /// Its name, ASCII.
     pub(crate) name: &'a str,
-    /// Date, time and attributes, as they stand in the table.
+    /// Date, time and attributes, as in the table.
     pub(crate) stamp: [u8; 6],
-    /// How it is compressed (CFFOLDER, typeCompress).
+    /// Its compression (CFFOLDER, typeCompress).
     pub(crate) compression: u16,
-    /// Bytes reserved in each data block.
+    /// Reserved bytes in each data block.
     pub(crate) reserve: u8,
-    /// How many data blocks there are.
+    /// Number of data blocks.
     pub(crate) count: u16,
-    /// How many bytes they hold when decompressed.
+    /// Their decompressed size in bytes.
     pub(crate) size: u32,
 }
 
 impl SingleMember<'_> {
-    /// All that stands before its data blocks, of which there are `length` bytes.
+    /// The bytes before its data blocks, which have `length` bytes.
     pub(crate) fn header_bytes(&self, length: u64) -> Vec<u8> {
         let reserved: &[u8] = match self.reserve {
             0 => &[],
@@ -33,7 +33,7 @@ impl SingleMember<'_> {
             0 => 0,
             _ => HAS_RESERVE,
         };
-        // The header, what is reserved in it, one entry of each table.
+        // The header, its reserved fields, one entry of each table.
         let dword = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let members = dword(36 + reserved.len() + 8);
         let start = members.saturating_add(dword(16 + self.name.len() + 1));

@@ -8,38 +8,35 @@ use super::sector::SECTOR;
 
 /// The identifier of every descriptor of ISO 9660.
 pub(super) const ISO: &[u8; 5] = b"CD001";
-/// Those of UDF itself, two versions.
+/// The identifiers of UDF, two versions.
 pub(super) const UDF: [&[u8]; 2] = [b"NSR02", b"NSR03"];
 
 pub(super) const PRIMARY: u8 = 1;
 pub(super) const SUPPLEMENTARY: u8 = 2;
 pub(super) const TERMINATOR: u8 = 255;
 
-/// Where a descriptor states the size of the volume, in both byte orders: an
-/// offset in bytes.
+/// Offset of the volume size in a descriptor, in bytes; the size is in both byte orders.
 pub(crate) const VOLUME_SIZE: u64 = 80;
 
-/// How Joliet says that names are UCS-2, three levels.
+/// Joliet's escape sequences for names in UCS-2, three levels.
 const JOLIET: [&[u8]; 3] = [b"%/@", b"%/C", b"%/E"];
 
 /// A directory tree, and the descriptor that names it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tree {
-    /// Which names it has.
+    /// The kind of its names.
     pub(crate) names: Names,
     /// The sector of its descriptor.
     pub(crate) descriptor: u32,
-    /// How many sectors its descriptor says that the volume has.
+    /// The volume size in sectors, according to its descriptor.
     pub(crate) volume_sectors: u32,
     /// The root directory.
     pub(crate) root: Extent,
-    /// Where its path tables lie: two byte orders, and an optional second copy
-    /// of each.
+    /// Its path tables: two byte orders, and an optional second copy of each.
     pub(crate) path_tables: [Extent; 4],
 }
 
-/// A primary, supplementary or enhanced descriptor; of others only the
-/// beginning means the same.
+/// A primary, supplementary or enhanced descriptor; other kinds share only the first fields.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(super) struct Descriptor {
@@ -67,7 +64,7 @@ const STANDARD: u8 = 1;
 const ENHANCED: u8 = 2;
 
 impl Descriptor {
-    /// The tree that it names.
+    /// The tree that it describes.
     pub(super) fn tree(&self, sector: u32) -> Result<Tree, DiscError> {
         let byte_orders = |field: &'static str| DiscError::ByteOrders { sector, field };
         let names = match (self.kind, self.version) {
@@ -91,7 +88,7 @@ impl Descriptor {
         let size = size.ok_or(byte_orders("path table size"))?;
         let table = |start: u32| Extent {
             start,
-            // One that is not there lies nowhere.
+            // A missing optional table has no start.
             length: if start == 0 { 0 } else { size },
         };
         let [little, optional_little] = self.path_tables_little.map(|start| table(start.get()));

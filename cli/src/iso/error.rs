@@ -6,30 +6,30 @@ use std::io;
 use super::sector::SECTOR;
 use crate::terminal::os_error_text;
 
-/// What is wrong with an image. Sectors are numbered from 0.
+/// The reason why an image can't be read. Sectors are numbered from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DiscError {
     /// A sector can't be read.
     Unreadable { sector: u32, why: String },
-    /// The descriptors have no end.
+    /// The descriptors have no terminator.
     NoTerminator,
-    /// None of them is a primary one.
+    /// No primary descriptor.
     NoPrimary,
-    /// More than one is.
+    /// Several primary descriptors.
     SeveralPrimaries,
-    /// One names a tree in a way that is not known.
+    /// A descriptor of an unknown kind.
     UnknownDescriptor { sector: u32 },
-    /// A logical block has another size than a sector.
+    /// The size of logical blocks is not that of a sector.
     BlockSize(u16),
     /// A number differs in its two byte orders.
     ByteOrders { sector: u32, field: &'static str },
-    /// A directory record does not hold together.
+    /// A directory record is inconsistent.
     Record { sector: u32, offset: usize },
-    /// What it names lies outside of the image.
+    /// A file or directory lies outside the image.
     Outside { path: String },
-    /// A directory is named twice, or within itself.
+    /// A directory occurs twice, or within itself.
     Loop { path: String },
-    /// Directories in directories, without end.
+    /// Directories are nested too deep.
     TooDeep { path: String },
     /// More records or directories than any disc has.
     TooMany,
@@ -62,22 +62,22 @@ impl fmt::Display for DiscError {
             DiscError::SeveralPrimaries => f.write_str("it has several primary volume descriptors"),
             DiscError::UnknownDescriptor { sector } => write!(
                 f,
-                "the volume descriptor in sector {sector} names a tree in a way that is not known"
+                "the volume descriptor in sector {sector} is of an unknown kind"
             ),
             DiscError::BlockSize(size) => write!(
                 f,
-                "its logical blocks have {size} bytes, and only {SECTOR} are read here"
+                "its logical blocks have {size} bytes; only {SECTOR} are supported"
             ),
             DiscError::ByteOrders { sector, field } => write!(
                 f,
-                "sector {sector}: the {field} is not the same in both byte orders"
+                "sector {sector}: the {field} differs between its two byte orders"
             ),
             DiscError::Record { sector, offset } => write!(
                 f,
-                "sector {sector}: the directory record at byte {offset} does not hold together"
+                "sector {sector}: the directory record at byte {offset} is inconsistent"
             ),
-            DiscError::Outside { path } => write!(f, "{path} lies outside of the image"),
-            DiscError::Loop { path } => write!(f, "the directory {path} is named twice"),
+            DiscError::Outside { path } => write!(f, "{path} lies outside the image"),
+            DiscError::Loop { path } => write!(f, "the directory {path} occurs twice"),
             DiscError::TooDeep { path } => write!(f, "{path}: directories are nested too deep"),
             DiscError::TooMany => f.write_str("it has more directories or files than any disc"),
         }

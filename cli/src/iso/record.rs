@@ -6,7 +6,7 @@ use zerocopy::{big_endian, little_endian};
 use super::error::DiscError;
 use super::sector::SECTOR;
 
-/// A number of four bytes that stands there twice (ECMA-119, 7.3.3).
+/// A number of four bytes, stored in both byte orders (ECMA-119, 7.3.3).
 #[derive(Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(super) struct BothOrders32 {
@@ -14,7 +14,7 @@ pub(super) struct BothOrders32 {
     big: big_endian::U32,
 }
 
-/// A number of two bytes that stands there twice (ECMA-119, 7.2.3).
+/// A number of two bytes, stored in both byte orders (ECMA-119, 7.2.3).
 #[derive(Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(super) struct BothOrders16 {
@@ -23,38 +23,37 @@ pub(super) struct BothOrders16 {
 }
 
 impl BothOrders32 {
-    /// The number, where both say the same.
+    /// The number; `None` if the two differ.
     pub(super) fn value(self) -> Option<u32> {
         (self.little.get() == self.big.get()).then(|| self.little.get())
     }
 }
 
 impl BothOrders16 {
-    /// The number, where both say the same.
+    /// The number; `None` if the two differ.
     pub(super) fn value(self) -> Option<u16> {
         (self.little.get() == self.big.get()).then(|| self.little.get())
     }
 }
 
-/// A number as it stands in the tables.
+/// A number in both byte orders, as in the tables.
 pub(crate) fn both_orders(number: u32) -> [u8; 8] {
     let [a, b, c, d] = number.to_le_bytes();
     [a, b, c, d, d, c, b, a]
 }
 
-/// Which names a tree has.
+/// The kind of names in a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Names {
-    /// Upper case, digits and `_`; longer ones where the mastering program was
-    /// lax.
+    /// Upper case, digits and `_`; longer names if the mastering program was lax.
     Primary,
-    /// Unicode. Windows reads these where there are any.
+    /// Unicode. Windows prefers these.
     Joliet,
-    /// ISO 9660:1999, longer names of any bytes.
+    /// ISO 9660:1999: longer names of any bytes.
     Enhanced,
 }
 
-/// Where the content of a file lies.
+/// The extent of a file's content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Extent {
     /// Its first sector.
@@ -64,14 +63,14 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
-    /// The first sector behind it.
+    /// The first sector after it.
     pub(crate) fn end(self) -> u64 {
         u64::from(self.start) + u64::from(self.length.div_ceil(SECTOR))
     }
 }
 
-/// Where in a record the first sector and behind it the length stand, in bytes,
-/// each in both byte orders.
+/// Offset in a record of the first sector and, after it, the length, in bytes; each in both byte
+/// orders.
 pub(crate) const RECORD_EXTENT: u64 = 2;
 
 const DIRECTORY: u8 = 1 << 1;
@@ -101,10 +100,10 @@ const _: () = assert!(size_of::<Header>() == HEADER);
 /// A record whose numbers were checked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Checked {
-    /// Where the content lies.
+    /// The extent of the content.
     pub(super) extent: Extent,
     flags: u8,
-    /// Whether all of the content lies at that place and nothing else does.
+    /// Whether the extent is exactly the content.
     is_plain: bool,
 }
 
@@ -113,16 +112,14 @@ impl Checked {
         self.flags & DIRECTORY != 0
     }
 
-    /// Whether its content is one run of sectors, without attributes before it
-    /// or gaps in it, and all of a file.
+    /// Whether its content is one run of sectors without attributes or gaps, and the whole file.
     pub(super) fn is_plain(self) -> bool {
         self.is_plain && self.flags & (ASSOCIATED | MULTI_EXTENT) == 0
     }
 }
 
 impl Header {
-    /// Checks the numbers. `sector` and `offset` are its place, for what is
-    /// said of it.
+    /// Checks the numbers. `sector` and `offset` are its position, for the error text.
     pub(super) fn check(&self, sector: u32, offset: usize) -> Result<Checked, DiscError> {
         let byte_orders = |field: &'static str| DiscError::ByteOrders { sector, field };
         let start = self.start.value().ok_or(byte_orders("place of a file"))?;
@@ -142,19 +139,19 @@ impl Header {
 pub(super) struct Record<'a> {
     /// Its numbers.
     pub(super) checked: Checked,
-    /// Its name as it stands there.
+    /// Its name as stored.
     pub(super) name: &'a [u8],
 }
 
-/// The records of a sector of a directory, each with its offset in the sector.
-/// None crosses into the next sector.
+/// The records of a sector of a directory, each with its offset in the sector. No record crosses
+/// into the next sector.
 pub(super) fn records(
     sector: u32,
     bytes: &[u8],
 ) -> impl Iterator<Item = Result<(usize, Record<'_>), DiscError>> {
     let mut at = 0;
     std::iter::from_fn(move || {
-        // Zeros fill a sector.
+        // Zeros pad a sector.
         let length = usize::from(*bytes.get(at)?);
         if length == 0 {
             return None;
@@ -180,8 +177,7 @@ impl Record<'_> {
         matches!(self.name, [0 | 1])
     }
 
-    /// The name without version number; what could be taken for the separator
-    /// of a path, or can't be read, is shown as `U+FFFD`.
+    /// The name without version number; path separators and undecodable units become `U+FFFD`.
     pub(super) fn text(&self, names: Names) -> String {
         let text: String = match names {
             Names::Joliet => {

@@ -1,13 +1,13 @@
-//! Sectors: what everything in an image is counted in.
+//! Sectors, the unit of positions in an image.
 
 use std::io;
 
 use crate::storage::{self, Storage};
 
-/// Bytes in a sector, and in a logical block of the images that are read.
+/// Bytes in a sector, and in a logical block of the supported images.
 pub(crate) const SECTOR: u32 = 2048;
 
-/// Where a sector begins, in bytes.
+/// The position of a sector, in bytes.
 pub(crate) fn position(sector: u32) -> u64 {
     u64::from(sector) * u64::from(SECTOR)
 }

@@ -8,33 +8,32 @@ use super::record::{Extent, Names, records};
 use super::sector::{self, SECTOR, position};
 use crate::storage::Storage;
 
-/// Directories in directories: the standard has 8, Joliet sets no limit.
+/// Depth of directories: the standard allows 8, Joliet sets no limit.
 const MAX_DEPTH: usize = 32;
-/// Path tables number them by 16 bits.
+/// Path tables number directories by 16 bits.
 const MAX_DIRECTORIES: usize = 65_535;
-/// A setup disc has some ten thousand.
+/// Records in all; a setup disc has some ten thousand.
 const MAX_RECORDS: u32 = 1_000_000;
-/// Of all directories together.
+/// Sectors of all directories together.
 const MAX_SECTORS: u32 = 131_072;
 
 /// A file or a directory.
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
-    /// From the root, with `/`; empty for the root itself.
+    /// Path from the root, with `/`; empty for the root itself.
     pub(crate) path: &'a str,
-    /// Where its content lies.
+    /// The extent of its content.
     pub(crate) extent: Extent,
-    /// Where its record lies in the image, in bytes; that of a directory is the
-    /// one in its parent, that of the root in the descriptor.
+    /// Position of its record in the image, in bytes: for a directory the record in its parent, for
+    /// the root the one in the descriptor.
     pub(crate) record: u64,
     /// Whether it is a directory.
     pub(crate) is_directory: bool,
-    /// Whether its content is one run of sectors, and nothing else belongs to
-    /// it.
+    /// Whether its content is exactly one run of sectors.
     pub(crate) is_plain: bool,
 }
 
-/// Where the root's record stands in a descriptor, in bytes.
+/// Offset of the root's record in a descriptor, in bytes.
 const ROOT_RECORD: u64 = 156;
 
 pub(super) fn walk(
@@ -58,9 +57,9 @@ pub(super) fn walk(
 struct Walk<'a> {
     storage: &'a dyn Storage,
     names: Names,
-    /// Of the directory that is being read.
+    /// Path of the directory that is being read.
     path: String,
-    /// First sectors of those seen.
+    /// First sectors of the directories visited so far.
     directories: HashSet<u32>,
     records: u32,
     sectors: u32,
@@ -134,7 +133,7 @@ impl Walk<'_> {
                     continue;
                 }
                 self.push(&name);
-                // Where an empty file lies means nothing.
+                // The position of an empty file means nothing.
                 if extent.length != 0 && !self.is_inside(extent) {
                     let path = self.path.clone();
                     return Err(DiscError::Outside { path });

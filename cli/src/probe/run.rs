@@ -1,4 +1,4 @@
-//! `tcplimit probe`: from the command line to an exit code.
+//! `tcplimit probe`, from the command line to the exit code.
 
 use std::io::{self, Write};
 
@@ -23,7 +23,7 @@ use crate::{json, triage};
 /// Runs `probe`.
 ///
 /// # Errors
-/// When the output can't be written.
+/// If the output can't be written.
 pub(crate) fn run(args: Probe, output: OutputArgs) -> io::Result<Exit> {
     if let Some(exit) = refuse_folders(&args.paths, args.scan.recursive, "probe") {
         return Ok(exit);
@@ -69,7 +69,7 @@ pub(crate) fn run(args: Probe, output: OutputArgs) -> io::Result<Exit> {
     };
     let (json, detail) = (args.json, reporter.detail);
     let identify = move |item: &Item, report: &Report| {
-        // What is located is said to be whole or not, in a line as well.
+        // A report on a located limit notes a wrong checksum, even in one line.
         json || report.state.is_located()
             || detail_of(detail, item.within_folder, report) != Detail::Line
     };
@@ -77,7 +77,7 @@ pub(crate) fn run(args: Probe, output: OutputArgs) -> io::Result<Exit> {
     let end = parallel::run(plan, work, &mut reporter);
     reporter.progress.finish();
     let exit = match end {
-        // Nobody reads any more: what was looked at so far counts.
+        // The output is lost: the files so far count.
         Err(_) => reporter.worst(),
         Ok(end) => {
             let exit = reporter.finish(end, single)?;
@@ -90,7 +90,7 @@ pub(crate) fn run(args: Probe, output: OutputArgs) -> io::Result<Exit> {
     Ok(reporter.out.finish(exit))
 }
 
-/// How much to say of one file: of those in a folder that are nothing, a line.
+/// The detail for one file: uninteresting files in folders get one line.
 fn detail_of(detail: Detail, within_folder: bool, report: &Report) -> Detail {
     match detail {
         Detail::Verbose if within_folder && !report.is_of_interest() => Detail::Line,
@@ -98,7 +98,7 @@ fn detail_of(detail: Detail, within_folder: bool, report: &Report) -> Detail {
     }
 }
 
-/// The command that explains a file which was looked at in this way.
+/// The command that explains a file with the same options.
 fn explain_command(options: &Options, path: &str) -> String {
     let mut command = "tcplimit explain".to_owned();
     match options.module {
@@ -114,10 +114,10 @@ fn explain_command(options: &Options, path: &str) -> String {
     format!("{command} {}", quoted(path))
 }
 
-/// So many files get a full report each.
+/// Up to this many files get a full report each.
 const MAX_FULL_REPORTS: usize = 10;
 
-/// Tells of each file as it is done.
+/// Prints the report on each file in order.
 struct Reporter {
     out: Output,
     json: bool,
@@ -127,7 +127,7 @@ struct Reporter {
     options: Options,
     progress: Progress,
     outcomes: Vec<Outcome>,
-    /// So many of them were come to.
+    /// Number of paths reached so far.
     reached: usize,
     summary: Summary,
 }
@@ -177,7 +177,7 @@ impl Reporter {
             let reason = report.reason.as_deref().unwrap_or_default();
             let skipped = if within_folder { " (skipped)" } else { "" };
             let text = format!("{}: {reason}{skipped}", report.origin);
-            // In order with what was said before, where both go to one place.
+            // Keep the order with standard output if both go to the same terminal.
             self.progress.suspend(|| self.out.flush())?;
             self.progress.suspend(|| print_error(&text));
             return Ok(());
@@ -192,7 +192,7 @@ impl Reporter {
         Ok(())
     }
 
-    /// The worst of the paths named that were looked at.
+    /// The worst result of the paths reached.
     fn worst(&self) -> Exit {
         let outcomes = self.outcomes.iter().take(self.reached);
         outcomes
@@ -201,7 +201,7 @@ impl Reporter {
             .unwrap_or_default()
     }
 
-    /// Sums up.
+    /// Prints the summary and returns the exit code.
     fn finish(&mut self, end: End, single: bool) -> io::Result<Exit> {
         let interrupted = end == End::Interrupted;
         self.summary.finish(interrupted);
@@ -226,7 +226,7 @@ impl Reporter {
         Ok(exit)
     }
 
-    /// Says what the reports say of the running Windows.
+    /// Prints the verdict on the running Windows.
     fn system_verdict(&mut self, exit: Exit) -> io::Result<Exit> {
         let verdict = Verdict::of(self.summary.states().map(|(state, _)| state));
         if verdict == Verdict::NoDrivers {
@@ -236,8 +236,7 @@ impl Reporter {
             if verdict != Verdict::NoDrivers {
                 writeln!(self.out, "\n{text}")?;
             }
-            // So that a stranger on a newer Windows sees what it would look
-            // like.
+            // An example for users of a newer Windows.
             if verdict.wants_specimen() {
                 self.specimen()?;
             }
@@ -248,7 +247,7 @@ impl Reporter {
         })
     }
 
-    /// Tells of the specimen.
+    /// Reports on the specimen.
     fn specimen(&mut self) -> io::Result<Exit> {
         let mut outcome = Outcome::default();
         for report in super::bytes(SPECIMEN_NAME, SPECIMEN, &self.options) {
@@ -262,14 +261,13 @@ impl Reporter {
     }
 }
 
-/// What became of one file.
+/// The result for one file.
 struct Examined {
     bytes: u64,
     reports: Vec<Report>,
 }
 
-/// Looks into one file. `identify` says whether a report is to have what takes
-/// hashing the file.
+/// Examines one file. `identify` decides whether a report gets the facts that require hashing.
 fn examine(item: &Item, options: &Options, identify: impl Fn(&Report) -> bool) -> Examined {
     let path = item.path.to_string_lossy();
     let unreadable = |reason: String| Examined {
@@ -304,7 +302,7 @@ fn examine(item: &Item, options: &Options, identify: impl Fn(&Report) -> bool) -
             false => report,
         });
     };
-    // Of many programs few are self-extractors, and those are called .exe.
+    // Few programs are self-extractors, and those are named .exe.
     let programs = !item.within_folder || archive::is_archive(&path);
     if let Some(storage) = input.storage()
         && let Some(archive) = Archive::of(input.head(), storage, programs)
@@ -326,11 +324,11 @@ fn examine(item: &Item, options: &Options, identify: impl Fn(&Report) -> bool) -
     Examined { bytes, reports }
 }
 
-/// Discs have their descriptors behind so many bytes.
+/// Offset of the descriptors of a disc, in bytes.
 const DESCRIPTORS_START: u64 = 0x8000;
 
-/// Whether all of a file says more than its beginning did: its hash, where it is
-/// called as a module; which other program opens it, where it is no driver.
+/// Whether the whole file adds to the report by its beginning: the hash of a file with a module's
+/// name, or the format of a file that is no driver.
 fn needs_content(report: &Report, within_folder: bool) -> bool {
     let is_named = report.names.name_a_module() && tcplimit_report::is_driver_size(report.bytes);
     match report.state {

@@ -22,8 +22,7 @@ pub(crate) fn mszip(members: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// A cabinet with one member, compressed by LZX with calls translated, as
-/// Windows' setup discs have it.
+/// A cabinet with one member, compressed by LZX with translated calls, as on Windows setup discs.
 pub(crate) fn lzx(name: &str, content: &[u8], window: WindowSize) -> Vec<u8> {
     let mut blocks = Encoder::new(window).encode_stream(&calls_translated(content));
     state_call_translation(&mut blocks[0]);
@@ -54,12 +53,12 @@ pub(crate) fn lzx(name: &str, content: &[u8], window: WindowSize) -> Vec<u8> {
     cabinet
 }
 
-/// What Microsoft's own packer states, whatever the file's size.
+/// The file size that Microsoft's packer states for call translation, for any file.
 const TRANSLATION: i32 = 12_000_000;
 
-/// A call's operand names where it goes, not how far that is: the same bytes for
-/// every call of one function. (The packer's own translation goes on within an
-/// operand that it leaves as it is, where those who unpack pass over it.)
+/// Translates relative call operands into absolute ones, so that all calls of one function have the
+/// same bytes. (Microsoft's packer also looks for calls inside operands that it leaves unchanged;
+/// unpackers skip those.)
 fn calls_translated(content: &[u8]) -> Vec<u8> {
     let mut content = content.to_vec();
     for (chunk, start) in content
@@ -90,8 +89,7 @@ fn calls_translated(content: &[u8]) -> Vec<u8> {
     content
 }
 
-/// Puts the size into a stream's beginning: its first bit, which says whether
-/// there is one, and 32 more.
+/// Puts the translation size at the beginning of a stream: a bit that it is present, and 32 bits.
 fn state_call_translation(block: &mut Vec<u8>) {
     let size = TRANSLATION.cast_unsigned();
     let first = u16::from_le_bytes([block[0], block[1]]);
@@ -134,7 +132,7 @@ fn one_hit_in_a_cabinet_is_enough() {
     assert!(
         probe
             .stdout
-            .contains("1 located in 1 file, 3 members looked into")
+            .contains("1 located in 1 file, 3 members searched")
     );
     assert_eq!(
         files
@@ -161,8 +159,8 @@ fn in_folders_only_members_with_likely_names_are_decompressed() {
         ["unpatched", "cabinet"]
     );
     assert_eq!(states(&["probe", "--json", "a/other.cab"]), ["unpatched"]);
-    let told = states(&["probe", "-r", "--json", "--module", "tcpip", "a"]);
-    assert_eq!(told, ["unpatched", "unpatched", "unpatched"]);
+    let claimed = states(&["probe", "-r", "--json", "--module", "tcpip", "a"]);
+    assert_eq!(claimed, ["unpatched", "unpatched", "unpatched"]);
 }
 
 #[test]
@@ -198,10 +196,10 @@ fn nested_cabinets_are_searched_up_to_three_levels() {
     assert!(probe.stdout.starts_with(located), "{}", probe.stdout);
     let probe = files.run(&["probe", "4.cab"]);
     assert_eq!(probe.code, 1);
-    assert!(probe.stdout.contains("a cabinet in cabinets"));
+    assert!(probe.stdout.contains("a cabinet nested too deep"));
 }
 
-/// The library's own path, byte by byte; the fuzz target `probe` goes further.
+/// Runs the library on every changed byte; the fuzz target `probe` goes further.
 #[test]
 fn any_bytes_get_an_answer() {
     let options = tcplimit::probe::Options::default();
@@ -228,14 +226,14 @@ fn a_cabinet_without_a_module_is_reported_and_verbose_lists_its_members() {
     let files = Files::new()
         .with("x.cab", &mszip(&members))
         .with("one.cab", &mszip(&members[..1]));
-    let says = "x.cab: 2 members looked into, none is tcpip.sys or tcpip6.sys (";
+    let expected = "x.cab: 2 members searched, none is tcpip.sys or tcpip6.sys (";
     for verb in ["probe", "explain"] {
         let run = files.run(&[verb, "x.cab"]);
         assert_eq!(run.code, 1);
-        assert!(run.stdout.starts_with(says), "{verb}: {}", run.stdout);
+        assert!(run.stdout.starts_with(expected), "{verb}: {}", run.stdout);
     }
     let one = files.run(&["probe", "one.cab"]);
-    assert!(one.stdout.starts_with("one.cab: 1 member looked into, "));
+    assert!(one.stdout.starts_with("one.cab: 1 member searched, "));
     let verbose = files.run(&["probe", "-v", "x.cab"]);
     assert!(verbose.stdout.contains("x.cab/a.txt: not a PE file"));
 }
@@ -256,7 +254,7 @@ fn members_of_any_name_are_added_to_a_manifest() {
     };
     let named = add(&["--name", "mine", "x.cab"]);
     assert_eq!(named.code, 2);
-    assert!(named.stderr.contains("--name names one build, but 2"));
+    assert!(named.stderr.contains("--name is for one build, but 2"));
     assert!(!files.path().join("m.toml").exists());
 
     let cut = add(&["cut.cab"]);

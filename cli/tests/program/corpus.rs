@@ -10,7 +10,7 @@ use crate::{Files, patched, run, xp};
 fn the_built_in_manifest_is_consistent() {
     let check = run(["corpus", "check"]);
     assert_eq!(check.code, 0);
-    assert!(check.stdout.contains("builds holds together"));
+    assert!(check.stdout.contains("builds is consistent"));
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn an_added_build_passes_the_check() {
 
     let again = files.run(&["corpus", "add", "--manifest", "m.toml", "x86/tcpip.sys"]);
     assert_eq!(again.code, 0);
-    assert!(again.stdout.contains("known already"));
+    assert!(again.stdout.contains("already in the manifest"));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_contradicting_manifest_disagrees_and_is_never_overwritten() {
 
     let add = files.run(&["corpus", "add", "--manifest", "m.toml", "tcpip.sys"]);
     assert_eq!(add.code, 1);
-    add.warns("the manifest says otherwise");
+    add.warns("the manifest has other values");
     assert_eq!(fs::read_to_string(&manifest).unwrap(), wrong);
 }
 
@@ -178,6 +178,6 @@ fn a_folder_is_not_added() {
     let files = Files::new().with("a/tcpip.sys", &xp());
     let add = files.run(&["corpus", "add", "--manifest", "m.toml", "a"]);
     assert_eq!(add.code, 2);
-    assert!(add.stderr.contains("a is a folder: name the files in it"));
+    assert!(add.stderr.contains("a is a folder: pass the files in it"));
     add.does_not_warn("-r");
 }

@@ -1,4 +1,4 @@
-//! `probe` on drivers that are damaged, and on what only looks so.
+//! `probe` on damaged drivers, and on files that only look damaged.
 
 use specimen::Spec;
 use tcplimit::probe::{Options, bytes};
@@ -45,7 +45,7 @@ fn a_driver_cut_in_its_headers_is_damaged_under_any_name() {
 fn a_program_for_dos_is_no_pe_file_and_not_damaged() {
     let mut file = vec![0xFF; 100];
     file[..2].copy_from_slice(b"MZ");
-    // Relocations right behind the short header of DOS.
+    // Relocations right after the short DOS header.
     file[24..26].copy_from_slice(&[0x1E, 0]);
     let files = Files::new().with("old.exe", &file);
     let probe = files.run(&["probe", "old.exe"]);
@@ -68,12 +68,12 @@ fn a_damaged_driver_of_a_limited_version_is_never_reported_without_limiter() {
         "{}",
         probe.stdout
     );
-    probe.prints("damaged, or built in a way this program does not know");
+    probe.prints("a damaged file or an unknown build");
     let objects = files.run(&["probe", "--json", "tcpip.sys"]).objects();
     assert_eq!(objects[0]["state"], "not-located");
 }
 
-/// By way of the library: there are many lengths.
+/// Uses the library, since there are many lengths.
 #[test]
 fn a_driver_cut_at_any_length_is_damaged_and_gets_advice() {
     for (kind, spec) in Spec::presets() {
@@ -84,9 +84,12 @@ fn a_driver_cut_at_any_length_is_damaged_and_gets_advice() {
                 let reports = bytes(name, &file[..length], &Options::default());
                 let report = reports.first().unwrap();
                 let reason = report.reason.as_deref().unwrap_or_default();
-                let told = format!("{kind} {name} {length}: {reason}");
-                assert_eq!(report.state, State::Damaged, "{told}");
-                assert!(reason.contains("take a fresh copy of the file"), "{told}");
+                let context = format!("{kind} {name} {length}: {reason}");
+                assert_eq!(report.state, State::Damaged, "{context}");
+                assert!(
+                    reason.contains("take a fresh copy of the file"),
+                    "{context}"
+                );
             }
         }
     }
@@ -114,7 +117,7 @@ fn a_damaged_tcpip_named_tcpip6_is_not_taken_for_it() {
     assert_eq!(probe.code, 1, "{}", probe.stdout);
     probe.prints_all([
         "tcpip6.sys: not located, unconfirmed name\n",
-        "the file's name says tcpip6.sys, and nothing else does",
+        "only the file's name says tcpip6.sys, but its count has",
         "18 atomic updates, as in tcpip.sys",
         "--module tcpip6",
     ]);
@@ -124,9 +127,9 @@ fn a_damaged_tcpip_named_tcpip6_is_not_taken_for_it() {
     let patch = files.run(&["patch", "--json", "tcpip6.sys"]);
     assert_eq!(patch.code, 1);
     assert_eq!(patch.objects()[0]["refusal"], "unconfirmed-name");
-    // Who names the module takes it on.
-    let told = files.run(&["probe", "--module", "tcpip6", "tcpip6.sys"]);
-    assert_eq!(told.code, 0, "{}", told.stdout);
+    // --module overrules the doubt.
+    let claimed = files.run(&["probe", "--module", "tcpip6", "tcpip6.sys"]);
+    assert_eq!(claimed.code, 0, "{}", claimed.stdout);
 }
 
 #[test]
@@ -168,13 +171,13 @@ fn a_driver_of_nt_3_1_is_too_old_and_not_damaged() {
         let files = Files::new().with(name, &file);
         let probe = files.run(&["probe", name]);
         assert_eq!(probe.code, 1, "{}", probe.stdout);
-        let says = format!("{name}: too old for a limiter\n");
-        assert!(probe.stdout.starts_with(&says), "{}", probe.stdout);
+        let expected = format!("{name}: too old for a limiter\n");
+        assert!(probe.stdout.starts_with(&expected), "{}", probe.stdout);
         let object = &files.run(&["probe", "--json", name]).objects()[0];
         assert_eq!(object["state"], "too-old");
         let patch = files.run(&["patch", name]);
         assert_eq!(patch.code, 1, "{}", patch.stdout);
-        // Cut, it is damaged all the same.
+        // A cut one is still damaged.
         let files = Files::new().with(name, &file[..file.len() - 1]);
         let probe = files.run(&["probe", name]);
         assert_eq!(probe.code, 3, "{}", probe.stdout);
@@ -196,7 +199,7 @@ fn a_wrong_checksum_is_in_the_headline_and_no_failure() {
         };
         spec.build().file
     };
-    for (checksum, start_up, says) in [
+    for (checksum, start_up, expected) in [
         (Checksum::Correct, 10, "located, unpatched: the limit is 10"),
         (
             Checksum::Wrong,
@@ -215,12 +218,16 @@ fn a_wrong_checksum_is_in_the_headline_and_no_failure() {
         ),
     ] {
         let files = Files::new().with("a/tcpip.sys", &with(checksum, start_up));
-        // In the line of a folder as well.
+        // Also in the line for a file in a folder.
         for arguments in [["probe", "a/tcpip.sys"].as_slice(), &["probe", "-r", "a"]] {
             let probe = files.run(arguments);
             assert_eq!(probe.code, 0);
-            let says = format!("tcpip.sys: {says}");
-            assert!(probe.stdout.contains(&says), "{says}: {}", probe.stdout);
+            let expected = format!("tcpip.sys: {expected}");
+            assert!(
+                probe.stdout.contains(&expected),
+                "{expected}: {}",
+                probe.stdout
+            );
         }
     }
 }

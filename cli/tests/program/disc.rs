@@ -117,7 +117,7 @@ fn a_folder_of_images_is_searched_and_images_without_a_driver_are_reported() {
     run.prints("  disc-image                  1\n");
     let one = files.run(&["probe", "images/b.iso"]);
     assert_eq!(one.code, 1);
-    assert!(one.stdout.contains("a disc image of 1 file, none of them"));
+    assert!(one.stdout.contains("a disc image of 1 file, none named"));
 }
 
 #[test]
@@ -573,15 +573,15 @@ fn an_inconsistent_table_is_refused() {
             let record = built.records["I386"][0];
             built.image[record + 2..record + 10].copy_from_slice(&both(root.unwrap()));
         },
-        "named twice",
+        "occurs twice",
     );
     refused(
         |built| point(built, "WIN51", 1 << 20, 7),
-        "outside of the image",
+        "outside the image",
     );
     refused(
         |built| point(built, "I386", 1 << 20, SECTOR),
-        "outside of the image",
+        "outside the image",
     );
     // A file over a directory, over descriptors, and over half of another.
     refused(
@@ -603,11 +603,11 @@ fn an_inconsistent_table_is_refused() {
     // The two byte orders state different locations.
     refused(
         |built| built.image[built.records["WIN51"][1] + 9] ^= 1,
-        "both byte orders",
+        "two byte orders",
     );
     refused(
         |built| built.image[built.records["WIN51"][0]] = 20,
-        "does not hold together",
+        "is inconsistent",
     );
     refused(
         |built| built.image[built.records["I386/TCPIP.SY_"][0] + 25] = 0x80,

@@ -1,5 +1,5 @@
-//! Cabinets as others expand them: cabextract, and on Windows extrac32, which in
-//! Wine too expands by cabinet.dll.
+//! Cabinets expanded by other programs: cabextract, and on Windows extrac32, which uses
+//! cabinet.dll, in Wine too.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,8 +8,8 @@ use std::process::{Command, Output};
 
 use crate::Files;
 
-/// Members and their contents; `None` without the program. `cargo xtask setup`
-/// installs cabextract; on Linux, CI insists.
+/// Members and their contents; `None` if the program is missing. `cargo xtask setup` installs
+/// cabextract; CI on Linux requires it.
 pub(crate) fn expanded(cabinet: &[u8]) -> Option<BTreeMap<String, Vec<u8>>> {
     let files = Files::new().with("x.cab", cabinet).with("out/old", b"");
     let outputs = match expand(&files.path()) {

@@ -1,4 +1,4 @@
-//! Help, completions, manual: what a stranger sees first.
+//! Help, completions and manual.
 
 use crate::{Files, run};
 
@@ -41,7 +41,7 @@ fn exit_codes_are_in_the_help() {
 
 #[test]
 fn a_wrong_command_line_exits_with_2_and_names_the_error() {
-    for (arguments, says) in [
+    for (arguments, expected) in [
         (["prob", ""].as_slice(), "probe"),
         (&["probe", "--module", "afd"], "tcpip6"),
         (&["probe", "--threads", "0"], "1..=1024"),
@@ -51,7 +51,7 @@ fn a_wrong_command_line_exits_with_2_and_names_the_error() {
         let wrong = run(arguments);
         assert_eq!(wrong.code, 2, "{arguments:?}");
         assert!(
-            wrong.stderr.contains(says),
+            wrong.stderr.contains(expected),
             "{arguments:?}: {}",
             wrong.stderr
         );
@@ -91,7 +91,7 @@ fn the_manual_has_the_date_of_the_version() {
         [4, 2, 2],
         "{title}"
     );
-    // That of the changelog, once the version is released.
+    // The date in the changelog, once the version is released.
     let changes = include_str!("../../../CHANGELOG.md");
     let heading = format!("## [{}] - ", env!("CARGO_PKG_VERSION"));
     if let Some((_, released)) = changes.split_once(&heading) {
@@ -114,8 +114,8 @@ fn mandoc_accepts_the_manual() {
             eprintln!("not judged: no mandoc");
             return;
         };
-        let said = String::from_utf8_lossy(&lint.stdout) + String::from_utf8_lossy(&lint.stderr);
-        assert!(lint.status.success(), "{}: {said}", page.display());
+        let output = String::from_utf8_lossy(&lint.stdout) + String::from_utf8_lossy(&lint.stderr);
+        assert!(lint.status.success(), "{}: {output}", page.display());
     }
 }
 

@@ -5,8 +5,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::{Files, xp};
 
-/// A probe that is done with `tcpip.sys` and held up by a pipe that nobody
-/// writes to. Its first line of output was read: no need to wait for anything.
+/// A probe that has finished `tcpip.sys` and is blocked by a pipe without a writer. Its first line
+/// of output was read, so tests need not wait.
 fn held_up(files: &Files, arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>) {
     let made = Command::new("mkfifo")
         .arg(files.path().join("pipe"))
@@ -42,7 +42,7 @@ fn finished_work_is_summed_up_and_marked_as_interrupted() {
     stdout.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(
-        rest.contains("interrupted: not all files were looked at"),
+        rest.contains("interrupted: some files were not searched"),
         "{rest}"
     );
     assert!(rest.contains("1 located in 1 file;"), "{rest}");
@@ -64,8 +64,8 @@ fn the_last_line_of_json_is_still_a_summary() {
 
 #[test]
 fn an_interrupted_patch_has_changed_only_whole_files() {
-    // What is to be said of those in between is more than a pipe holds: nobody
-    // reads it, and so the last is never come to.
+    // The output for the files in between exceeds the buffer of the pipe, which nobody reads, so
+    // the run never reaches the last file.
     let long = "b".repeat(200);
     let mut files = Files::new()
         .with("a/tcpip.sys", &xp())
@@ -81,8 +81,7 @@ fn an_interrupted_patch_has_changed_only_whole_files() {
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
     assert!(line.contains("changed the limit"), "{line}");
-    // The first is obeyed after the file at hand; another ends the program at
-    // once.
+    // The first Ctrl-C takes effect after the current file; the second ends the program at once.
     let status = loop {
         match child.try_wait().unwrap() {
             Some(status) => break status,

@@ -47,7 +47,7 @@ fn one_file_is_one_object_with_the_facts_of_the_specimen() {
         assert_eq!(object["rvas"]["gates"].as_array().map(Vec::len), Some(2));
         assert_eq!(object["candidate"], Value::Null);
         assert_eq!(object["evidence"]["missing"], json!([]));
-        // Relocations are there in the file only.
+        // Only the file has relocations.
         let held = if view == "file" { 12 } else { 11 };
         assert_eq!(
             object["evidence"]["held"].as_array().map(Vec::len),
@@ -135,7 +135,7 @@ fn the_same_files_give_the_same_lines_with_any_number_of_threads() {
     assert_eq!(one, lines("4"));
 }
 
-/// Every key has a row in a table of docs/json.md, inner ones as `outer.inner`.
+/// Checks that every key has a row in a table of docs/json.md, nested ones as `outer.inner`.
 fn documented(outer: &str, value: &Value) {
     const DOCUMENTED: &str = include_str!("../../../docs/json.md");
     if let Some(elements) = value.as_array() {

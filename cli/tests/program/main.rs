@@ -30,7 +30,7 @@ use std::process::{Command, Output, Stdio};
 use specimen::Spec;
 use tempfile::TempDir;
 
-/// The program, with nothing in the environment that changes what it prints.
+/// The program, without environment variables that change its output.
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tcplimit"));
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM"] {
@@ -40,7 +40,7 @@ fn program() -> Command {
     command
 }
 
-/// What came of it.
+/// The result of a run.
 struct Run {
     code: i32,
     stdout: String,
@@ -56,7 +56,7 @@ impl Run {
         }
     }
 
-    /// Whether it ended with this exit code.
+    /// Asserts the exit code.
     #[track_caller]
     fn ends_with(&self, code: i32) {
         assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
@@ -90,7 +90,7 @@ impl Run {
         assert!(!self.stderr.contains(text.as_ref()), "{}", self.stderr);
     }
 
-    /// The JSON objects, one a line.
+    /// The JSON objects, one per line.
     fn objects(&self) -> Vec<serde_json::Value> {
         let parse = |line| serde_json::from_str(line).expect("a JSON object a line");
         self.stdout.lines().map(parse).collect()
@@ -125,7 +125,7 @@ impl Files {
         Files(TempDir::new().expect("a temporary folder"))
     }
 
-    /// Writes a file; its folder is made.
+    /// Writes a file; creates its folder.
     fn with(self, name: &str, content: &[u8]) -> Files {
         let path = self.0.path().join(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
@@ -146,7 +146,7 @@ fn xp() -> Vec<u8> {
     Spec::xp_sp3().build().file
 }
 
-/// The same driver after a patcher of the time.
+/// The same driver after a patcher of 2005.
 fn patched(value: u32) -> Vec<u8> {
     Spec {
         start_up: value,

@@ -1,4 +1,4 @@
-//! Output that nobody reads, or that can't be written.
+//! Output without a reader, or that can't be written.
 
 use std::fs::File;
 use std::io::pipe;
@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use crate::{Files, patched, xp};
 
-/// Runs with this as standard output; exit code and standard error.
+/// Runs with this standard output; returns exit code and standard error.
 fn run_to(stdout: impl Into<Stdio>, files: &Files, arguments: &[&str]) -> (i32, String) {
     let mut command = crate::program();
     command.args(arguments).current_dir(files.path());
@@ -16,14 +16,14 @@ fn run_to(stdout: impl Into<Stdio>, files: &Files, arguments: &[&str]) -> (i32, 
     (output.status.code().expect("an exit code"), stderr)
 }
 
-/// A pipe that nobody reads any more.
+/// Runs with a closed pipe.
 fn unread(files: &Files, arguments: &[&str]) -> (i32, String) {
     let (reader, writer) = pipe().expect("a pipe");
     drop(reader);
     run_to(writer, files, arguments)
 }
 
-/// A disk without room.
+/// Runs with a full disk.
 #[cfg(target_os = "linux")]
 fn full(files: &Files, arguments: &[&str]) -> (i32, String) {
     let full = File::options().write(true).open("/dev/full");
@@ -39,7 +39,7 @@ fn nine() -> Files {
     })
 }
 
-/// How many of them hold this.
+/// The number of files with this content.
 fn count(files: &Files, content: &[u8]) -> usize {
     let read = |number| std::fs::read(files.path().join(format!("t/{number}/tcpip.sys"))).unwrap();
     (0..9).filter(|&number| read(number) == content).count()
@@ -88,7 +88,7 @@ fn a_closed_pipe_is_no_success() {
 
 #[test]
 fn a_probe_stops_once_nobody_reads() {
-    // Whoever opened the pipe would wait for ever.
+    // Opening the pipe would block for ever.
     let files = Files::new().with("a/1.sys", b"x").with("tcpip.sys", &xp());
     let made = std::process::Command::new("mkfifo")
         .arg(files.path().join("pipe"))
@@ -105,8 +105,8 @@ fn output_lost_to_a_full_disk_is_an_error_and_the_work_is_done() {
     let (code, stderr) = full(&files, &["patch", "-r", "--in-place", "t"]);
     assert_eq!(code, 3, "{stderr}");
     assert_eq!(count(&files, &patched(100)), 8);
-    let says = "tcplimit: the output can't be written: No space left on device\n";
-    assert_eq!(stderr, says);
+    let expected = "tcplimit: the output can't be written: No space left on device\n";
+    assert_eq!(stderr, expected);
     let files = Files::new()
         .with("tcpip.sys", &xp())
         .with("WINDOWS/system32/drivers/tcpip.sys", &xp());
@@ -122,6 +122,6 @@ fn output_lost_to_a_full_disk_is_an_error_and_the_work_is_done() {
     ] {
         let (code, stderr) = full(&files, arguments);
         assert_eq!(code, 3, "{arguments:?}: {stderr}");
-        assert_eq!(stderr, says, "{arguments:?}");
+        assert_eq!(stderr, expected, "{arguments:?}");
     }
 }

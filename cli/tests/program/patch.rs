@@ -232,7 +232,7 @@ fn every_refusal_gives_a_reason_and_leaves_the_file_unchanged() {
             "which is not a valid limit",
         ),
         ("renamed.sys", xp(), 1, "but its name is not"),
-        ("tcpip6.sys", xp(), 1, "say which it is by --module"),
+        ("tcpip6.sys", xp(), 1, "choose one with --module"),
         ("SysWOW64/tcpip.sys", xp(), 1, "no driver is loaded"),
     ];
     for (name, content, code, because) in cases {

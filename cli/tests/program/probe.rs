@@ -86,7 +86,7 @@ fn files_that_are_no_driver_are_named_by_kind() {
         .with("empty", b"")
         .with("old.ex_", b"SZDD\x88\xF0\x27\x33A")
         .with("new.ex_", b"KWAJ\x88\xF0\x27\xD1");
-    for (name, says) in [
+    for (name, expected) in [
         ("text.txt", "it does not begin with MZ"),
         ("empty", "the file is empty"),
         ("old.ex_", "expand it first"),
@@ -94,7 +94,7 @@ fn files_that_are_no_driver_are_named_by_kind() {
     ] {
         let probe = files.run(&["probe", name]);
         assert_eq!(probe.code, 1, "{name}");
-        assert!(probe.stdout.contains(says), "{name}: {}", probe.stdout);
+        assert!(probe.stdout.contains(expected), "{name}: {}", probe.stdout);
     }
 }
 
@@ -102,7 +102,7 @@ fn files_that_are_no_driver_are_named_by_kind() {
 fn a_program_is_not_searched_even_with_a_drivers_name() {
     let mut file = xp();
     let nt = usize::try_from(u32::from_le_bytes(file[60..64].try_into().unwrap())).unwrap();
-    // The subsystem: 3, a program with a console.
+    // Subsystem 3: a console program.
     file[nt + 92] = 3;
     let files = Files::new().with("tcpip.sys", &file);
     let probe = files.run(&["probe", "--module", "tcpip", "tcpip.sys"]);
@@ -206,12 +206,12 @@ fn names_that_contradict_each_other_need_a_module() {
     assert!(
         probe
             .stdout
-            .contains("say which it is by --module tcpip or --module tcpip6")
+            .contains("choose one with --module tcpip or --module tcpip6")
     );
 
-    let told = files.run(&["probe", "--module", "tcpip", "tcpip6.sys"]);
-    assert_eq!(told.code, 0);
-    assert!(told.stdout.contains("overruled by --module"));
+    let claimed = files.run(&["probe", "--module", "tcpip", "tcpip6.sys"]);
+    assert_eq!(claimed.code, 0);
+    assert!(claimed.stdout.contains("overruled by --module"));
 
     let wrong = files.run(&["probe", "--module", "tcpip6", "tcpip6.sys"]);
     assert_eq!(wrong.code, 1);
@@ -230,7 +230,7 @@ fn an_impossible_base_is_a_usage_error() {
             probe.stderr
         );
     }
-    // One for x64, but the file is for x86.
+    // A base for x64, but the file is for x86.
     let probe = files.run(&["probe", "--as-loaded=FFFFFADF90000000", "tcpip.sys"]);
     assert_eq!(probe.code, 2);
     assert!(
@@ -322,7 +322,7 @@ fn a_closed_pipe_ends_the_program_quietly() {
 
     let files = Files::new().with("tcpip.sys", &xp());
     let mut command = crate::program();
-    // More than a pipe holds.
+    // More than the buffer of a pipe.
     command
         .args(["probe", "--json"])
         .args(std::iter::repeat_n("tcpip.sys", 400));
@@ -356,10 +356,10 @@ fn an_image_without_relocations_loads_only_at_its_own_base() {
     ] {
         let probe = files.run(&["probe", base, "tcpip.sys"]);
         assert_eq!(probe.code, 2, "{}", probe.stdout);
-        let says = format!(
+        let expected = format!(
             "it has no relocations, so it can't be loaded at {at}, only at its own base, 20000"
         );
-        probe.prints(&says);
+        probe.prints(&expected);
     }
     let own = files.run(&["probe", "--as-loaded=20000", "tcpip.sys"]);
     assert_eq!(own.code, 0, "{}", own.stdout);

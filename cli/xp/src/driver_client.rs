@@ -28,7 +28,7 @@ fn module_id(module: Module) -> ModuleId {
 /// Queries everything that the driver knows of a module's limit.
 pub(crate) fn query(os: &dyn Os, module: Module) -> Result<Answer, Failure> {
     let query = Query {
-        header: Header::of::<Query>(),
+        header: Header::for_record::<Query>(),
         module: module_id(module),
     };
     send(os, QUERY, false, query.as_bytes())
@@ -42,7 +42,7 @@ pub(crate) fn set(
     expected: Option<u32>,
 ) -> Result<Answer, Failure> {
     let set = Set {
-        header: Header::of::<Set>(),
+        header: Header::for_record::<Set>(),
         module: module_id(module),
         limit: limit.into(),
         expected: expected.unwrap_or(0).into(),
@@ -53,7 +53,7 @@ pub(crate) fn set(
 /// Sets a limit back to 10.
 pub(crate) fn reset(os: &dyn Os, module: Module, expected: Option<u32>) -> Result<Answer, Failure> {
     let reset = Reset {
-        header: Header::of::<Reset>(),
+        header: Header::for_record::<Reset>(),
         module: module_id(module),
         expected: expected.unwrap_or(0).into(),
     };
@@ -73,7 +73,7 @@ fn send(os: &dyn Os, code: u32, writes: bool, input: &[u8]) -> Result<Answer, Fa
         Err(error) => return Err(request_failure(os, error)),
     }
     match Answer::read_from_bytes(&output) {
-        Ok(answer) if answer.header == Header::of::<Answer>() => Ok(answer),
+        Ok(answer) if answer.header == Header::for_record::<Answer>() => Ok(answer),
         _ => Err(version_mismatch(None)),
     }
 }

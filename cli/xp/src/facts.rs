@@ -85,9 +85,9 @@ impl Facts {
     /// Whether a driver with our device is loaded.
     pub(crate) fn has_device(&self) -> bool {
         let errors = self.modules.iter().map(|facts| facts.memory.as_ref().err());
-        let gone = |error: Option<&Failure>| error?.error;
+        let error_of = |error: Option<&Failure>| error?.error;
         !errors
-            .map(gone)
+            .map(error_of)
             .any(|error| error == Some(Win32Error::FILE_NOT_FOUND))
     }
 

@@ -79,12 +79,12 @@ pub(crate) fn lines(report: &Report) -> Vec<String> {
     }
     if let Some(findings) = report.search.as_ref().and_then(Search::findings) {
         let located = report.state.is_located();
-        let what = if located {
+        let label = if located {
             phrase!("limit")
         } else {
             phrase!("candidate")
         };
-        row(what, format!("RVA {}", findings.threshold()));
+        row(label, format!("RVA {}", findings.threshold()));
         row(phrase!("half-open"), format!("RVA {}", findings.count()));
         if let Some(queue) = findings.queue() {
             row(phrase!("queued"), format!("RVA {queue}"));

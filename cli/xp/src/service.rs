@@ -17,12 +17,12 @@ use crate::os::{Activity, Os, Service};
 use crate::shortcut;
 use crate::win32_error::Win32Error;
 
-/// Tries to wait for an unload, [`PAUSE`] apart.
+/// Number of checks for an unload, [`PAUSE`] apart.
 const STOP_TRIES: u32 = 20;
-/// Tries while Windows holds an unloaded driver, 40 seconds in all. The event log takes no entries
+/// Number of tries while Windows holds an unloaded driver, 40 s in all. The event log takes no entries
 /// for 30 seconds after a start, and waiting entries hold the driver that made them.
 const HELD_TRIES: u32 = 160;
-/// Tries before the reason is printed.
+/// Number of tries before the reason is printed.
 const NOTICE_AFTER: u32 = 4;
 /// Milliseconds.
 const PAUSE: u32 = 250;

@@ -88,14 +88,14 @@ pub(crate) fn owners(os: &dyn Os, every: bool) -> Result<Vec<ConnectionOwner>, F
     let owners = ordered
         .into_iter()
         .map(|((_, pid), remotes)| {
-            let of_it = |(id, _): &&(u32, String)| Some(*id) == pid;
+            let belongs = |(id, _): &&(u32, String)| Some(*id) == pid;
             let path = pid.filter(|&pid| pid != 0).map(|pid| os.process_path(pid));
             let (path, path_error) = match path {
                 None => (None, None),
                 Some(Ok(path)) => (Some(path), None),
                 Some(Err(error)) => (None, Some(error.to_string())),
             };
-            let name = names.iter().find(of_it).map(|(_, name)| name.clone());
+            let name = names.iter().find(belongs).map(|(_, name)| name.clone());
             ConnectionOwner {
                 pid,
                 has_ended: are_known && name.is_none(),
@@ -103,8 +103,8 @@ pub(crate) fn owners(os: &dyn Os, every: bool) -> Result<Vec<ConnectionOwner>, F
                 path,
                 path_error,
                 services: services.as_ref().map(|services| {
-                    let its = services.iter().filter(of_it);
-                    its.map(|(_, name)| name.clone()).collect()
+                    let hosted = services.iter().filter(belongs);
+                    hosted.map(|(_, name)| name.clone()).collect()
                 }),
                 connections: remotes.len(),
                 // A listening port has no remote end.

@@ -23,7 +23,7 @@ pub struct Answer {
     pub state: U32,
     /// 0 if the request was executed, else a [`Reason`](crate::Reason).
     pub reason: U32,
-    /// Two numbers that detail the reason.
+    /// A number that details the reason.
     pub detail: [U32; 2],
     /// The current limit.
     pub limit: U32,

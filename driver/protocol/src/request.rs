@@ -20,7 +20,7 @@ pub struct Header {
 impl Header {
     /// The header of a record of this type.
     #[must_use]
-    pub fn of<T>() -> Header {
+    pub fn for_record<T>() -> Header {
         Header {
             size: U32::new(u32::try_from(size_of::<T>()).unwrap_or(0)),
             version: U32::new(VERSION),
@@ -97,7 +97,7 @@ pub trait Request: FromBytes + IntoBytes + Immutable + KnownLayout + Unaligned +
         if header.version.get() != VERSION {
             return Err(Status::REVISION_MISMATCH);
         }
-        if !rest.is_empty() || header != Header::of::<Self>() {
+        if !rest.is_empty() || header != Header::for_record::<Self>() {
             return Err(Status::INFO_LENGTH_MISMATCH);
         }
         Ok(request)

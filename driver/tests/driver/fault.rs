@@ -76,7 +76,7 @@ fn faults() -> Vec<Fault> {
 }
 
 /// A few steps after a fault, with a new load.
-fn then(step: Step) -> Vec<Step> {
+fn then_reload(step: Step) -> Vec<Step> {
     let then = [query(), set(50), Action::Unload, Action::Load, query()];
     std::iter::once(step).chain(then.map(Step::from)).collect()
 }
@@ -96,7 +96,7 @@ pub(crate) const CALLS: u8 = 28;
 const CALLS_OF_LOAD: u8 = 70;
 
 #[test]
-fn the_moments_that_are_tried_are_all_there_are() {
+fn the_tried_moments_cover_every_call() {
     let mut run = Run::<X86>::start(&busy(Configuration::x86()), AddressLayout::First);
     let mut calls = |action: Action| {
         let before = run.kernel().state().calls();
@@ -119,7 +119,7 @@ fn no_fault_during_a_request_causes_a_wrong_write() {
                     session::check(&Session {
                         system: system.clone(),
                         faults: Vec::new(),
-                        steps: then(during(action.clone(), call, fault)),
+                        steps: then_reload(during(action.clone(), call, fault)),
                     });
                 }
             }
@@ -136,7 +136,7 @@ fn no_fault_during_load_or_unload_causes_a_wrong_write() {
                 session::check(&Session {
                     system: system.clone(),
                     faults,
-                    steps: then(during(Action::Unload, call, fault)),
+                    steps: then_reload(during(Action::Unload, call, fault)),
                 });
             }
         }

@@ -5,7 +5,7 @@ use simulation::session::Action;
 use specimen::Module;
 use tcplimit_protocol::Reason;
 
-use crate::session::{answer, others_set, query, set};
+use crate::session::{answer, others_set, query, results, set};
 
 const TCPIP: Module = Module::Tcpip;
 
@@ -161,4 +161,25 @@ fn another_build_at_the_same_address_starts_a_new_history() {
     let impostor = Action::Happens(Fault::Replaced(TCPIP, BuildChoice::named("impostor")));
     let response = answer(&Configuration::x86(), [set(100), impostor, set(50)]);
     assert_eq!(response.reason(), Reason::Changed);
+}
+
+#[test]
+fn whether_the_limit_is_located_is_logged_once_and_when_it_changes() {
+    let gone = Action::Happens(Fault::Unloaded(TCPIP));
+    let steps = [query(), query(), gone, query(), query()];
+    let steps = results(&Configuration::x86(), steps);
+    let logged = |step: usize, text: &str| {
+        let mut events = steps[step].events.iter();
+        events.any(|event| event.contains(text))
+    };
+    let (located, not_located) = (
+        "the limit of half-open connections was located",
+        "was not located",
+    );
+    // Step 0 is the load.
+    let found: Vec<_> = (1..6)
+        .map(|step| (logged(step, located), logged(step, not_located)))
+        .collect();
+    let (yes, no, none) = ((true, false), (false, true), (false, false));
+    assert_eq!(found, [yes, none, none, no, none]);
 }

@@ -73,7 +73,7 @@ fn calls_may_be_hooked_repeatedly_and_in_modules_without_any() {
 fn broken_code_is_located_or_refused_as_the_model_predicts() {
     for build in all().iter().filter(|build| build.located.is_ok()) {
         let module = build.specimen.spec.module;
-        let place = Installed::of(&build.name);
+        let place = Installed::with_build(&build.name);
         let (tcpip, tcpip6) = match module {
             Module::Tcpip => (place, None),
             Module::Tcpip6 => (None, place),

@@ -14,7 +14,7 @@ fn after(fault: Fault) -> Answer {
     answer(&Configuration::x86(), [Action::Happens(fault), set(100)])
 }
 
-fn of(build: &str) -> Answer {
+fn after_set(build: &str) -> Answer {
     answer(&with(build), [set(100)])
 }
 
@@ -27,15 +27,15 @@ fn reached(reason: Reason) -> Option<[u32; 2]> {
         Reason::ListUnavailable => after(Fault::Listed(ListState::Fails)),
         Reason::ListDiffers => after(Fault::Listed(ListState::OtherBase)),
         Reason::HeadersUnreadable => after(Fault::PagedOut(TCPIP, ModulePage::Headers)),
-        Reason::NotAnImage => of("no headers"),
-        Reason::WrongMachine => of("for ARM"),
-        Reason::Inconsistent => of("a section elsewhere"),
-        Reason::TooManySections => of("five code sections"),
+        Reason::NotAnImage => after_set("no headers"),
+        Reason::WrongMachine => after_set("for ARM"),
+        Reason::Inconsistent => after_set("a section elsewhere"),
+        Reason::TooManySections => after_set("five code sections"),
         Reason::CodeUnreadable => after(Fault::PagedOut(TCPIP, ModulePage::Code)),
-        Reason::NoGate => of("tcpip-xp-sp3-x86-UnsignedJumps"),
-        Reason::EvidenceMissing => of("tcpip-xp-sp3-x86-OneGate"),
-        Reason::Ambiguous => of("tcpip-xp-sp3-x86-SecondCandidate"),
-        Reason::TooManyCandidates => of("fourteen candidates"),
+        Reason::NoGate => after_set("tcpip-xp-sp3-x86-UnsignedJumps"),
+        Reason::EvidenceMissing => after_set("tcpip-xp-sp3-x86-OneGate"),
+        Reason::Ambiguous => after_set("tcpip-xp-sp3-x86-SecondCandidate"),
+        Reason::TooManyCandidates => after_set("fourteen candidates"),
         Reason::Changed => {
             let broken = Action::Happens(Fault::AtomicBroken(TCPIP));
             answer(&Configuration::x86(), [query(), broken, set(100)])

@@ -58,7 +58,7 @@ fn random_sessions_reach_every_case() {
 /// Windows XP with this build of tcpip.sys.
 pub(crate) fn with(build: &str) -> Configuration {
     Configuration {
-        tcpip: Installed::of(build),
+        tcpip: Installed::with_build(build),
         ..Configuration::x86()
     }
 }

@@ -13,7 +13,7 @@ fn a_count_that_is_not_adjacent_is_refused() {
     }
 }
 
-/// The variables are then looked for one by one.
+/// The search then takes the variables one by one.
 #[test]
 fn all_other_evidence_holds_for_a_distant_count() {
     let built = driver();
@@ -22,7 +22,7 @@ fn all_other_evidence_holds_for_a_distant_count() {
         moved(&mut driver, &[built.truth.count], by);
         in_memory(&driver).missing()
     };
-    // Other variables lie there, too.
+    // Other variables lie there too.
     let mut places = (0x40..0x800).step_by(0x20);
     assert!(places.any(|by| far(by) == [Evidence::Adjacent]));
 

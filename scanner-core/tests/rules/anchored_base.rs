@@ -13,7 +13,7 @@ fn without_an_import_table_nothing_anchors_the_base() {
     }
 }
 
-/// Calls near the gates are left alone.
+/// Calls near the gates stay unchanged.
 #[test]
 fn calls_around_the_gates_do_not_anchor_the_base_if_others_land_elsewhere() {
     for (_, kind) in Spec::presets() {
@@ -46,7 +46,7 @@ fn calls_around_the_gates_do_not_anchor_the_base_if_others_land_elsewhere() {
     }
 }
 
-/// So many calls land in the import table, so many elsewhere, and no others.
+/// A driver with exactly `land` calls into the import table and `elsewhere` others.
 fn with_calls(land: usize, elsewhere: usize) -> Specimen {
     let mut driver = driver();
     let text = section(&driver, b".text");
@@ -72,12 +72,12 @@ fn with_calls(land: usize, elsewhere: usize) -> Specimen {
 #[test]
 fn eight_calls_and_an_eighth_of_all_must_land_in_the_import_table() {
     for (land, elsewhere, enough) in [(8, 0, true), (7, 0, false), (8, 56, true), (8, 57, false)] {
-        // Around the gates there are fewer: that is another piece.
+        // Fewer calls around the gates: that is other evidence.
         let missing = in_memory(&with_calls(land, elsewhere)).missing();
         let anchored = !missing.contains(&Evidence::AnchoredBase);
         assert_eq!(anchored, enough, "{land} {elsewhere}");
     }
-    // Not on an entry, but between two.
+    // Between two entries.
     let mut driver = with_calls(8, 0);
     let call = driver
         .file
@@ -99,8 +99,8 @@ fn sampling_stops_once_enough_calls_land() {
     }
 }
 
-/// The trap: on x86 every operand shifts with the base, all other evidence
-/// stays consistent, and the shifted limit still lies in `.data`.
+/// On x86 all operands shift with the base, all other evidence stays consistent,
+/// and the shifted limit still lies in `.data`.
 #[test]
 fn a_flipped_bit_in_the_image_base_is_caught_by_calls_to_imports_alone() {
     let mut driver = Spec::server_2003().with_text_kib(256).build();

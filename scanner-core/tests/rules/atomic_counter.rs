@@ -26,7 +26,7 @@ fn only_a_locked_instruction_updates_the_count() {
         (&[0xF0, 0x0F, 0xC1, 0x0D], vec![], true),
         (&[0x90, 0x0F, 0xC1, 0x0D], vec![], false),
         (&[0x90, 0x87, 0x0D], vec![], true),
-        // Through a register: its own, another, and how much later.
+        // Through a register: the same or another, and how much later.
         (&[0x90, 0xB8], later(0), true),
         (&[0x90, 0xB9], later(0), false),
         (&[0x90, 0xB8], later(16), true),
@@ -42,8 +42,8 @@ fn only_a_locked_instruction_updates_the_count() {
     }
 }
 
-/// The locator goes through x64 code in stretches of 512 bytes, by where the
-/// distance to a variable has another multiple of 512.
+/// The locator searches x64 code in windows of 512 bytes, which begin where the
+/// distance to a variable is a multiple of 512.
 #[test]
 fn an_update_counts_once_wherever_in_code_it_stands() {
     let specimen = Spec::xp_x64().with_text_kib(64).build();

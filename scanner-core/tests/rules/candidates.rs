@@ -1,4 +1,4 @@
-//! Pairs of variables that gates compare: which are looked at, and when one is the
+//! Pairs of variables that gates compare: which are evaluated, and which is the
 //! limit.
 
 use scanner_core::{Evidence, NotLocatedReason, Rva};
@@ -34,7 +34,7 @@ fn variables_may_lie_on_both_sides_of_a_boundary() {
     let mut found = 0;
     let boundaries = (data.rva..data.rva + data.raw_size).filter(|rva| rva.is_multiple_of(0x100));
     for boundary in boundaries {
-        // The queue length, the limit or the count is the first behind it.
+        // Queue length, limit or count is the first variable behind it.
         for threshold in [boundary - 4, boundary, boundary + 4] {
             let own = threshold - 4..threshold + 8;
             if own.start < data.rva || named.iter().any(|rva| own.contains(rva)) {
@@ -100,8 +100,8 @@ fn gates_form_a_pair_only_if_both_variables_agree() {
 
 #[test]
 fn a_refusal_reports_the_pair_in_the_right_place() {
-    // The driver's own lacks nothing but that its count lies elsewhere; the other
-    // lacks nearly everything else.
+    // The driver's own pair lacks only the adjacent count; the other lacks nearly
+    // everything else.
     let mut driver = driver();
     let (count, places) = (driver.truth.count, free(&driver));
     moved(&mut driver, &[count], 0x40);
@@ -117,8 +117,8 @@ fn a_refusal_reports_the_pair_in_the_right_place() {
 
 #[test]
 fn without_a_candidate_the_nearest_pair_is_reported() {
-    // The driver's own has one gate, and all else but its count's place; the other
-    // has two gates and little else.
+    // The driver's own pair has one gate, and all else but the adjacent count; the
+    // other has two gates and little else.
     let mut driver = driver_without(Defect::OneGate);
     let (count, places) = (driver.truth.count, free(&driver));
     moved(&mut driver, &[count], 0x40);

@@ -1,5 +1,5 @@
 //! Specimens, and changes to them. Most are for x86, whose operands can be changed
-//! without counting distances.
+//! without computing distances.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -30,7 +30,7 @@ fn build(defect: Option<Defect>) -> Specimen {
     spec.with_text_kib(64).build()
 }
 
-/// Large enough for windows that leave other calls out.
+/// Specimens large enough for calls outside the windows.
 pub(crate) fn specimens() -> impl Iterator<Item = Specimen> {
     static SPECIMENS: LazyLock<Vec<Specimen>> = LazyLock::new(|| {
         let kinds = Spec::presets().into_iter();
@@ -54,12 +54,12 @@ pub(crate) fn put(driver: &mut Specimen, at: usize, bytes: &[u8]) {
     driver.file[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
-/// The address of a variable, as code names it.
+/// The address of a variable, as an operand.
 pub(crate) fn address(driver: &Specimen, rva: u32) -> [u8; 4] {
     (driver.image_base + rva).to_le_bytes()
 }
 
-/// Places in the file where live code is that no evidence rests on.
+/// File offsets of live code that is no evidence.
 pub(crate) fn free(driver: &Specimen) -> Vec<usize> {
     let text = section(driver, b".text");
     let evidence = &driver.truth.evidence;
@@ -80,13 +80,13 @@ pub(crate) fn gate(driver: &Specimen, threshold: u32) -> Vec<u8> {
     gate_of(driver, threshold + 4, threshold)
 }
 
-/// One that compares any two variables.
+/// A gate that compares any two variables.
 pub(crate) fn gate_of(driver: &Specimen, count: u32, threshold: u32) -> Vec<u8> {
     let (count, threshold) = (address(driver, count), address(driver, threshold));
     [&[0xA1][..], &count, &[0x3B, 0x05], &threshold, &[0x7D, 0]].concat()
 }
 
-/// Every operand that names one of `from` names another place instead.
+/// Moves every operand that names one of `from`.
 pub(crate) fn moved(driver: &mut Specimen, from: &[u32], by: u32) {
     for rva in driver.pointers.clone() {
         let at = driver.sections.iter().find_map(|s| s.file_offset(rva));
@@ -98,7 +98,7 @@ pub(crate) fn moved(driver: &mut Specimen, from: &[u32], by: u32) {
     }
 }
 
-/// One whose code may end up to 64 bytes earlier, and fill as much of the file.
+/// A specimen whose code can end up to 64 bytes earlier, and fills its raw data.
 pub(crate) fn with_room(spec: &Spec) -> Specimen {
     let alignment = spec.alignment.file();
     (0..)
@@ -113,7 +113,7 @@ pub(crate) fn with_room(spec: &Spec) -> Specimen {
         .unwrap()
 }
 
-/// The same with so many bytes less of code, and where in the file it ends then.
+/// The specimen with `less` fewer bytes of code, and the file offset of its end.
 pub(crate) fn ending_earlier(driver: &Specimen, less: u32) -> (Specimen, usize) {
     let mut driver = driver.clone();
     let text = *section(&driver, b".text");
@@ -127,8 +127,8 @@ pub(crate) fn ending_earlier(driver: &Specimen, less: u32) -> (Specimen, usize) 
     (driver, (text.offset + size) as usize)
 }
 
-/// What is missing once these bytes, with an address in their middle, are put
-/// where no evidence is.
+/// The evidence missing once these bytes, with an address in their middle, replace
+/// code that is no evidence.
 pub(crate) fn missing_with(
     driver: &Specimen,
     place: usize,
@@ -142,13 +142,13 @@ pub(crate) fn missing_with(
     in_memory(&driver).missing()
 }
 
-/// Whether any of these bytes of the file is part of what the locator goes by.
+/// Whether any of these bytes of the file is evidence.
 pub(crate) fn is_evidence(specimen: &Specimen, bytes: &Range<usize>) -> bool {
     let mut evidence = specimen.truth.evidence.iter();
     evidence.any(|used| used.start < bytes.end && bytes.start < used.end)
 }
 
-/// The driver with the count so much further behind the limit, on x64.
+/// The x64 driver with the count `by` bytes further behind the limit.
 pub(crate) fn with_count_at(built: &Specimen, by: u32) -> Specimen {
     let mut driver = built.clone();
     let text = *section(built, b".text");
@@ -156,7 +156,7 @@ pub(crate) fn with_count_at(built: &Specimen, by: u32) -> Specimen {
     for at in text.offset as usize..(text.offset + text.raw_size) as usize - 4 {
         let next = u32::try_from(at).unwrap() - text.offset + text.rva + 4;
         let distance = dword(&built.file, at);
-        // Only an update has an immediate behind its operand.
+        // Only updates have an immediate behind their operand.
         let mut updates = built.truth.atomics.iter();
         let is_update = updates.any(|update| (update..&(update + 8)).contains(&&next));
         let immediates: &[u32] = if is_update { &[0, 1, 4] } else { &[0] };

@@ -13,7 +13,7 @@ fn tcpip_sys_logs_the_event() {
     }
 }
 
-/// Code is looked at in blocks, and what is left behind the last one as well.
+/// The search reads code in blocks, and then the rest.
 #[test]
 fn the_event_counts_wherever_code_ends() {
     let built = with_room(&Spec {

@@ -1,4 +1,4 @@
-//! The pieces together: which are asked for, and the report of those that held.
+//! All pieces together: which are required, and the report of those that hold.
 
 use scanner_core::{
     Arch, Evidence, EvidenceSet, Image, Layout, Located, Module, NotLocatedReason, Rva, Tally,
@@ -8,7 +8,7 @@ use specimen::{Decoys, Defect, Spec, Specimen};
 
 use crate::search::{module, with_image, without};
 
-/// One of each kind, with its answer in the file and in memory.
+/// A specimen of each kind, with its answer in the file and in memory.
 fn answers(check: impl Fn(&Specimen, &Located)) {
     for (_, spec) in Spec::presets() {
         let specimen = Spec {
@@ -63,7 +63,7 @@ fn the_findings_are_where_they_were_built() {
         let lengths: Vec<_> = findings.gates().map(|gate| gate.length()).collect();
         assert_eq!(lengths, truth.gate_lens);
         assert_eq!(findings.nearby_calls().count(), gates.len());
-        // An operand lies within the instruction that begins where it was built.
+        // An operand lies within its instruction.
         let is_in = |operand: Option<Rva>, place: Option<&u32>| {
             let behind = operand.unwrap().0.checked_sub(*place.unwrap());
             behind.is_some_and(|behind| behind < 8)
@@ -105,7 +105,7 @@ fn a_refusal_reports_missing_evidence_and_the_offender() {
             assert!(best.missing().iter().eq([piece]), "{best:?}");
             assert_eq!(refusal.reason(), NotLocatedReason::Missing(best.missing()));
             assert!(!best.held().contains(piece) && best.held().contains(Evidence::Adjacent));
-            // An operand of code that names the limit.
+            // An operand that names the limit.
             assert_eq!(best.offender().is_some(), defect != Defect::NoQueueTest);
             if let Some(offender) = best.offender() {
                 let bytes = image.read(offender, 4).unwrap();

@@ -1,4 +1,4 @@
-//! What only the file tells, against what the builder put there.
+//! Facts of a file, compared with the builder's.
 
 use proptest::prelude::*;
 use scanner_core::{
@@ -71,7 +71,7 @@ proptest! {
         lfanew in 0x40_u8..0xC0,
         tail in prop::collection::vec(any::<u8>(), 0..9),
     ) {
-        // An odd place is one that no linker makes, but a loader accepts.
+        // Linkers make no odd offset, but loaders accept it.
         let built = driver().file;
         let nt = u32::from_le_bytes(built[0x3C..0x40].try_into().unwrap()) as usize;
         let mut file = built[..usize::from(lfanew)].to_vec();
@@ -111,7 +111,7 @@ fn start_up_stores_are_counted() {
         let image = Image::from_file(&gone).unwrap();
         assert_eq!(StartUpStore::find(&image, &located), StartUpStore::None);
 
-        // Another store, of another value, ten bytes before or behind.
+        // A second store of another value, ten bytes before or behind.
         let mut twice = specimen.file.clone();
         let (store, place) = (specimen.file[at..at + 10].to_vec(), at + 10);
         twice[place..place + 10].copy_from_slice(&store);

@@ -22,8 +22,8 @@ fn in_tcpip_sys_a_load_of_the_count_outside_the_gates_is_refused() {
     }
 }
 
-/// The file rounds a section's bytes up to its file alignment; what is there
-/// beyond the section is never in memory.
+/// The file rounds a section's bytes up to its file alignment; bytes beyond the
+/// section are never in memory.
 #[test]
 fn bytes_behind_a_section_are_not_code() {
     let mut built = Spec::server_2003().build();
@@ -42,9 +42,8 @@ fn bytes_behind_a_section_are_not_code() {
     );
 }
 
-/// A byte in front may belong to the instruction or end the one before; 66h
-/// would make the immediate a word, and the distance of x64 count from
-/// elsewhere.
+/// A preceding byte may belong to the instruction or end the previous one; 66h
+/// would make the immediate a word, and change the base of the distance on x64.
 #[test]
 fn a_dword_is_compared_whatever_byte_comes_before() {
     let plain = Spec::xp_x64();
@@ -74,7 +73,7 @@ fn a_dword_is_compared_whatever_byte_comes_before() {
         .unwrap();
     for before in u8::MIN..=u8::MAX {
         let mut file = specimen.file.clone();
-        // The jump before it goes elsewhere then, which no evidence minds.
+        // This changes the target of the previous jump, which is no evidence.
         file[test - 1] = before;
         assert_eq!(answer(&file), truth, "{before:X} before the test");
 
@@ -87,7 +86,7 @@ fn a_dword_is_compared_whatever_byte_comes_before() {
             let distance = distance.to_le_bytes();
             let compare = [&[before, 0x81, 0x3D][..], &distance, &[0; 4][..immediate]].concat();
             file[free..][..length].copy_from_slice(&compare);
-            // Without 66h the word is no instruction of the time's; but then
+            // Without 66h no compiler of the time makes the word access; but then
             // its distance names no variable.
             if immediate == 4 || before == 0x66 {
                 let missing = answer(&file).missing();

@@ -1,5 +1,4 @@
-//! An image: a typed error for whatever headers say, and for what is not handed
-//! over of it.
+//! Images: a typed error for every kind of bad header and missing section.
 
 use scanner_core::{
     Directory, FileFacts, Headers, Image, ImageError, MappedSection, Relocations, Rva,
@@ -115,7 +114,7 @@ fn other_machines_are_named() {
             assert_eq!(error, Some(ImageError::UnsupportedMachine(machine)));
         }
     });
-    // The other machine's optional header does not fit.
+    // The optional header is for the other machine.
     let swapped = Victim::of(&Spec::xp_sp3()).field(4, &0x8664_u16.to_le_bytes());
     assert_eq!(swapped.error(), Some(ImageError::BadOptionalHeader));
     let swapped = Victim::of(&Spec::xp_x64()).field(4, &0x14C_u16.to_le_bytes());
@@ -142,7 +141,7 @@ fn section_counts_out_of_range_are_refused() {
             let error = new().field(SECTIONS, &count.to_le_bytes()).error();
             assert_eq!(error, Some(ImageError::BadSectionCount(count)));
         }
-        // One too many reads padding as a section; one too few ends early.
+        // One too many takes padding for a section; one too few ends early.
         for count in [1_u16, 96] {
             let error = new().field(SECTIONS, &count.to_le_bytes()).error();
             assert!(error.is_some_and(|it| it != ImageError::BadSectionCount(count)));
@@ -263,8 +262,8 @@ fn sections_that_overlap_leave_gaps_or_wrap_are_refused() {
             for field in [VIRTUAL_ADDRESS, VIRTUAL_SIZE, RAW_POINTER, RAW_SIZE] {
                 for value in [1, 0x40, 0x80, 0x7FFF_FFFF, 0xFFFF_F000, u32::MAX] {
                     let victim = new().section(index, field, value);
-                    // A size that rounds up to the same end is no error; nor
-                    // is, below a page of alignment, a shorter one.
+                    // A size that rounds up to the same end is allowed; so is, with
+                    // an alignment below a page, a smaller one.
                     let harmless = field == VIRTUAL_SIZE && value <= 0x80;
                     assert!(
                         victim.error().is_some() || harmless,
@@ -284,9 +283,9 @@ fn sections_that_overlap_leave_gaps_or_wrap_are_refused() {
     });
 }
 
-/// The driver with a section that is an alignment shorter, in memory and in the
-/// file, where its last bytes stay: a gap. (PAGE, which is not searched; where
-/// it has less than a page, the code.)
+/// The driver with a section that is one alignment unit shorter, in memory and in
+/// the file, where its last bytes stay: a gap. (PAGE, which is not searched; if
+/// that has less than a page, the code.)
 fn with_gap(spec: &Spec) -> Victim {
     let sections = spec.build().sections;
     let alignment = spec.alignment.memory();
@@ -333,7 +332,7 @@ fn where_gaps_are_allowed_sections_neither_overlap_nor_move_in_the_file() {
     let victim = Victim::of(&spec);
     for (index, section) in sections.iter().enumerate().skip(1) {
         let at = section.rva;
-        // Into the one before; off its place in the file; off the alignment.
+        // Overlapping the section before; off its file offset; off the alignment.
         for rva in [at - 0x80, at + 0x80, at + 0x40, at + 1] {
             let moved = victim.clone().section(index, VIRTUAL_ADDRESS, rva);
             assert!(refused(moved), "{index} {rva:X}");
@@ -342,14 +341,14 @@ fn where_gaps_are_allowed_sections_neither_overlap_nor_move_in_the_file() {
                 RAW_POINTER,
                 rva,
             );
-            // The last has nothing behind it that it could overlap.
+            // The last section has no successor to overlap.
             let by_the_end = index == last && rva == at + 0x80;
             assert!(
                 refused(both) || by_the_end,
                 "{index} {rva:X}, in the file too"
             );
         }
-        // A tail that the file does not hold.
+        // A tail that is not in the file.
         let tail = victim
             .clone()
             .section(index, RAW_SIZE, section.virtual_size - 1);
@@ -363,14 +362,14 @@ fn in_the_file_sections_follow_each_other() {
         let built = spec.build();
         let alignment = spec.alignment.file();
         let last = built.sections.len() - 1;
-        // A gap before the last: only where it moves in memory with it.
+        // A gap before the last section: only if it moves in memory as well.
         let mut gap =
             Victim::of(&spec).section(last, RAW_POINTER, built.sections[last].offset + alignment);
         gap.file.resize(gap.file.len() + alignment as usize, 0);
         let index = u16::try_from(last).unwrap();
         let error = Some(ImageError::SectionsDontTile(index));
         assert_eq!(gap.error(), error, "{name}: a gap");
-        // Data that reaches into the next.
+        // Data that overlaps the next section.
         let data = built
             .sections
             .iter()
@@ -413,7 +412,7 @@ fn code_is_as_long_in_memory_as_in_the_file_up_to_the_alignment() {
                 let resized = victim.clone().section(index, VIRTUAL_SIZE, size);
                 let same = size.div_ceil(alignment) * alignment == section.raw_size;
                 let refused = matches!(resized.error(), Some(ImageError::SectionsDontTile(_)));
-                // The pages that a section takes up may change as well.
+                // The section's number of pages may change as well.
                 assert!(refused || same || !code, "{name}, {index}: {size:X}");
             }
             let size = section.virtual_size.saturating_sub(alignment).max(1);
@@ -442,7 +441,7 @@ fn sizes_that_contradict_the_sections_are_refused() {
 #[test]
 fn an_invalid_base_is_refused() {
     both(|new| {
-        // A byte, then a page behind a multiple of 64 KiB.
+        // A byte and a page behind a multiple of 64 KiB.
         for odd in [[1, 0], [0, 0x10]] {
             let victim = new();
             let base = if victim.arch == Arch::X86 {
@@ -453,7 +452,7 @@ fn an_invalid_base_is_refused() {
             assert_eq!(victim.field(base, &odd).error(), Some(ImageError::BadBase));
         }
     });
-    // 64 KiB below 4 GiB, and longer than that.
+    // 64 KiB below 4 GiB, with a longer image.
     let large = Victim::of(&Spec::server_2003().with_text_kib(64));
     let error = large.field(24 + 28, &0xFFFF_0000_u32.to_le_bytes()).error();
     assert_eq!(error, Some(ImageError::BadBase));
@@ -487,7 +486,7 @@ fn directories_that_point_at_themselves_or_nowhere_end() {
                 }
             }
         }
-        // A resource directory whose every offset leads back to its beginning.
+        // A resource directory whose offsets all lead to its beginning.
         let victim = new();
         let image = Image::from_file(&victim.file).unwrap();
         let (start, length) = {
@@ -524,7 +523,7 @@ fn in_memory_the_size_fits_and_all_code_is_there() {
             "{size:X}"
         );
     }
-    // As the system says, or rounded to whole pages.
+    // Exact, or rounded up to pages.
     let pages = loaded.size.next_multiple_of(0x1000);
     assert_eq!(error(pages, &code), None);
     for base in [1, 0x10, 0x800] {

@@ -1,5 +1,4 @@
-//! Evidence: calls around each gate reach functions that the exception table names
-//! (x64).
+//! Evidence: calls around each gate reach functions of the exception table (x64).
 
 use scanner_core::{Evidence, Headers, Image, ImageError, MappedSection};
 use specimen::Arch;
@@ -25,7 +24,7 @@ fn at_each_gate_half_of_the_direct_calls_must_reach_a_function_on_x64() {
                     break;
                 }
                 was_located |= verdict == truth(&built);
-                // One byte further, where no function begins.
+                // One byte behind a function's first.
                 let value = dword(&specimen.file, at + 1);
                 let called = value.wrapping_add(next);
                 if (text.rva..text.rva + text.virtual_size - 1).contains(&called) {
@@ -100,7 +99,7 @@ fn the_exception_table_must_lie_where_it_stays_and_is_never_written() {
         changed(directory, &(table.rva.0 + 2).to_le_bytes());
         changed(directory + 4, &(table.size + 4).to_le_bytes());
         changed(directory + 4, &[0; 4]);
-        // Within its section, but not of whole entries at a multiple of four.
+        // In its section, but misaligned or with an incomplete entry.
         for (rva, size) in [
             (table.rva.0 + 2, table.size - 12),
             (table.rva.0, table.size - 4),
@@ -108,7 +107,7 @@ fn the_exception_table_must_lie_where_it_stays_and_is_never_written() {
             changed(directory, &[rva, size].map(u32::to_le_bytes).concat());
         }
 
-        // Loaded, it has to be handed over, whole.
+        // In memory the whole table must be provided.
         let loaded = built.load(built.spec.arch.bases()[0]);
         let code = live_code(&loaded);
         let error = |code: &[MappedSection<'_>]| {

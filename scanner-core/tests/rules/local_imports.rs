@@ -21,7 +21,7 @@ fn at_each_gate_two_in_three_calls_through_pointers_must_land_in_the_import_tabl
                 let enough = u32::from(hits) * 3 >= u32::from(total) * 2;
                 let verdict = in_file(&specimen);
                 if !enough {
-                    // The other gate may be as near.
+                    // The other gate may be near too.
                     assert_eq!(verdict.missing(), [Evidence::LocalImports]);
                     was_refused = true;
                     break;
@@ -58,7 +58,7 @@ fn in_a_file_for_x86_the_calls_must_be_relocated_as_well() {
     }
 }
 
-/// Its first byte lies where the section before ends.
+/// The gate's first byte is at the end of the previous section.
 #[test]
 fn a_gate_at_the_start_of_a_section_counts_calls_of_that_section() {
     let mut driver = driver();
@@ -70,7 +70,7 @@ fn a_gate_at_the_start_of_a_section_counts_calls_of_that_section() {
     let (before, section) = (driver.sections[second - 1], driver.sections[second]);
     assert!(before.name.starts_with(b"PAGE"));
     assert_eq!(before.rva + before.raw_size, section.rva);
-    // Both stay in memory; the one before fills its place.
+    // Both stay in memory; the first fills its extent.
     let nt = dword(&driver.file, 0x3C) as usize;
     let table = nt + 24 + usize::from(driver.file[nt + 20]);
     for index in [second - 1, second] {
@@ -81,7 +81,7 @@ fn a_gate_at_the_start_of_a_section_counts_calls_of_that_section() {
     }
     let size = table + 40 * (second - 1) + 8;
     put(&mut driver, size, &before.raw_size.to_le_bytes());
-    // There all is calls, here is none.
+    // The previous section is full of calls, the gate's has none.
     let call = [&[0xFF, 0x15][..], &address(&driver, driver.slots[0])].concat();
     let calls = call.repeat(before.raw_size as usize / call.len());
     put(&mut driver, before.offset as usize, &calls);
@@ -93,8 +93,8 @@ fn a_gate_at_the_start_of_a_section_counts_calls_of_that_section() {
     assert!(tally(&driver, 1, Evidence::LocalImports).1 > 8);
 }
 
-/// At such a base each address reads as a call through a pointer, FF 15, that
-/// lands nowhere.
+/// With this base each address reads as a call through a pointer, FF 15, that does
+/// not land.
 #[test]
 fn addresses_that_read_as_calls_do_not_count() {
     for (_, spec) in Spec::presets() {
@@ -104,7 +104,7 @@ fn addresses_that_read_as_calls_do_not_count() {
         assert_eq!(at(0x15FD_0000), truth(&specimen));
         let found = match specimen.spec.arch {
             Arch::X86 => at(0x15FF_0000).missing() == [Evidence::LocalImports],
-            // Operands count from their instructions.
+            // Operands are relative to their instructions.
             Arch::X64 => at(0x15FF_0000) == truth(&specimen),
         };
         assert!(found, "{:?}", at(0x15FF_0000));

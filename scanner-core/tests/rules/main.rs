@@ -1,7 +1,7 @@
-//! The rules of the locator, each in a file named after it: just inside it is
-//! found, just outside refused. Of a piece of evidence the file shows a driver
-//! that lacks nothing else, and is refused for it by name; with that piece made to
-//! hold always, `cargo xtask broken` sees a test of the file fail.
+//! The rules of the locator, each in a file named after it, with cases just inside
+//! and just outside the rule. For each piece of evidence, a driver that lacks only
+//! this piece is refused by its name; with the piece made always true,
+//! `cargo xtask broken` sees a test of the file fail.
 
 use std::fs;
 use std::path::Path;

@@ -5,8 +5,8 @@ use specimen::Specimen;
 
 use crate::search::module;
 
-/// File offsets of calls with this opcode whose target is as said, within 1000h
-/// bytes of a gate; and where their next instruction begins in memory.
+/// Calls with this opcode within 1000h bytes of a gate: file offset, and RVA of the
+/// next instruction.
 pub(crate) fn calls(specimen: &Specimen, gate: u32, opcode: &[u8]) -> Vec<(usize, u32)> {
     let text = &specimen.sections[0];
     let window = gate.saturating_sub(0x1000).max(text.rva)..=gate + 0x1000;
@@ -19,7 +19,7 @@ pub(crate) fn calls(specimen: &Specimen, gate: u32, opcode: &[u8]) -> Vec<(usize
         .collect()
 }
 
-/// Counts hits and all at a gate, as the locator does.
+/// Hits and total at a gate, from the locator.
 pub(crate) fn tally(specimen: &Specimen, gate: usize, piece: Evidence) -> (u16, u16) {
     let image = Image::from_file(&specimen.file).unwrap();
     let claimed = module(&specimen.spec);

@@ -13,7 +13,7 @@ fn a_variable_that_live_code_writes_is_no_limit() {
     }
 }
 
-/// On x64 the distance counts from behind the immediate, which is short then.
+/// On x64 the distance is relative to the end of the immediate, which is short here.
 #[test]
 fn a_store_of_sixteen_bits_is_a_write() {
     let spec = Spec {
@@ -33,7 +33,7 @@ fn a_store_of_sixteen_bits_is_a_write() {
     assert_eq!(in_memory(&driver).missing(), [Evidence::NoLiveWriter]);
 }
 
-/// A counter of eight bytes, of whose upper half part is written, is no limit.
+/// A counter of eight bytes, part of whose upper half is written, is no limit.
 #[test]
 fn an_access_to_one_byte_of_the_limit_counts() {
     for byte in 0..4 {

@@ -1,5 +1,5 @@
-//! The write policy, exhaustively over a reduced domain: each check says no
-//! where it must, and a permit says just what was asked.
+//! The write policy, exhaustively over a reduced domain: each check refuses where
+//! it must, and a permit has exactly the requested values.
 
 use scanner_core::policy::{self, PageFacts, Refusal, WriteRequest};
 use scanner_core::{Image, Layout, Located, SectionFlags, locate};
@@ -41,8 +41,8 @@ fn a_permit_names_the_place_the_value_found_and_the_new_limit() {
     });
 }
 
-/// The rule once more, written down independently: all that speaks against a
-/// request, in words of the page tables, the section table and the limits.
+/// The rule, implemented independently: all objections to a request, by page
+/// tables, section table and limits.
 fn objections(located: &Located, request: &WriteRequest) -> Vec<Refusal> {
     let (execute, read, write) = (0x2000_0000, 0x4000_0000, 0x8000_0000);
     let (not_paged, discardable) = (0x0800_0000, 0x0200_0000);
@@ -100,12 +100,11 @@ fn no_request_about_a_file_is_permitted() {
     }
 }
 
-/// Compares all decisions over the reduced domain with the rule; how many were
-/// permits. Of the six values three are limits, and each may be replaced by
-/// each.
+/// Compares all decisions over the reduced domain with the rule; the number of
+/// permits. Three of the six values are limits, and any may replace any.
 fn decided_by_the_rules(located: &Located) -> u32 {
     let values = [0, 1, 10, 0x00FF_FFFF, 0x0100_0000, u32::MAX];
-    // Execute, read, write, not paged, discardable, and one that is no right
+    // Execute, read, write, not paged, discardable, and a flag that is no right
     // (IMAGE_SCN_CNT_CODE).
     let bits = [
         0x2000_0000_u32,
@@ -163,7 +162,7 @@ fn is_decided_by_the_rules(located: &Located, request: &WriteRequest) -> bool {
             true
         }
         Err(refusal) => {
-            // It names the first of them.
+            // The refusal is the first objection.
             assert_eq!(Some(&refusal), objections.first(), "{request:?}");
             false
         }
@@ -224,8 +223,8 @@ fn a_limit_located_in_a_file_is_never_written() {
     }
 }
 
-/// Whether there is nothing to write, in words of its own: a limit, the present
-/// one, and not another than was named.
+/// Whether there is nothing to write, implemented independently: a valid limit,
+/// already in force, and equal to the named value if any.
 #[test]
 fn a_limit_is_in_force_if_it_is_there_and_no_other_was_named() {
     let values = [0, 1, 9, 10, 11, 0x00FF_FFFF, 0x0100_0000, u32::MAX];

@@ -73,8 +73,8 @@ fn only_the_register_that_the_queue_was_loaded_into_is_its_test() {
     assert_eq!(missing(&[0x90, 0x85, 0xC0]), [Evidence::QueueTest]);
 }
 
-/// As above, for a variable and an operand at the very beginning of what is
-/// looked for: `cmp dword [queue], imm32`.
+/// As above, for the first variable and operand in the searched range:
+/// `cmp dword [queue], imm32`.
 #[test]
 fn a_queue_test_counts_wherever_near_a_gate_it_stands() {
     let specimen = Spec {
@@ -103,5 +103,5 @@ fn a_queue_test_counts_wherever_near_a_gate_it_stands() {
         assert_eq!(in_file(&specimen), truth(&specimen), "at {rva:X}");
         places += 1;
     }
-    assert!(places > 0x200, "another seed, please: {places}");
+    assert!(places > 0x200, "use another seed: {places}");
 }

@@ -1,4 +1,4 @@
-//! Evidence: every operand that the answer rests on is relocated (files for x86).
+//! Evidence: every operand that the answer depends on is relocated (files for x86).
 
 use scanner_core::{Directory, Evidence, Image, RelocationKind, Relocations, Rva};
 use specimen::{Arch, Specimen};
@@ -6,7 +6,7 @@ use specimen::{Arch, Specimen};
 use crate::edit::{driver, dword, put, specimens};
 use crate::search::{in_file, module, of_file};
 
-/// File offsets of entries of the relocation table, with what they name.
+/// Entries of the relocation table: file offset and RVA.
 pub(crate) fn relocations(specimen: &Specimen) -> Vec<(usize, u32)> {
     let table = specimen.sections.last().unwrap();
     assert!(table.name.starts_with(b".reloc"));
@@ -32,9 +32,9 @@ fn on_x86_every_operand_of_the_evidence_must_be_relocated() {
         let truth = &built.truth;
         let gates = truth.gates.iter().zip(&truth.gate_lens);
         let gates = gates.map(|(&at, &length)| at..at + length);
-        // An update's address or operand begins within its first bytes.
+        // An update's operand begins within its first bytes.
         let updates = truth.atomics.iter().map(|&at| at..at + 5);
-        // Of several queue tests one will do.
+        // One of several queue tests is enough.
         let only_test = truth.queue_tests.first().map(|&at| at..at + 4);
         let only_test = only_test.filter(|_| truth.queue_tests.len() == 1);
         let tests = usize::from(only_test.is_some());
@@ -43,7 +43,7 @@ fn on_x86_every_operand_of_the_evidence_must_be_relocated() {
         for (entry, operand) in relocations(&built) {
             let counts = proofs.iter().any(|proof| proof.contains(&operand));
             others += usize::from(!counts);
-            // Of the others a few will do.
+            // A few of the others are enough.
             if !counts && others % 64 != 0 {
                 continue;
             }
@@ -60,8 +60,8 @@ fn on_x86_every_operand_of_the_evidence_must_be_relocated() {
     }
 }
 
-/// A driver with this entry in place of the first of its second block, and the
-/// page of that block.
+/// A driver with this entry as the first of its second block, and the page of that
+/// block.
 fn with_entry(entry: u16) -> (Specimen, u32) {
     let mut driver = driver();
     let table = driver.sections.last().unwrap().offset as usize;
@@ -96,7 +96,7 @@ fn every_entry_is_read_with_its_kind() {
 
 #[test]
 fn only_entries_of_the_own_page_cover_a_place() {
-    // The first byte of the page, which the next page must not take for its own.
+    // The first byte of the page, which is not the next page's.
     let (driver, page) = with_entry(3 << 12);
     let image = Image::from_file(&driver.file).unwrap();
     let covered = Relocations::new(&image);
@@ -156,7 +156,7 @@ fn on_x86_the_relocation_table_must_be_one_of_this_code() {
         let missing = of_file(&file, claimed).missing();
         assert!(missing.contains(&Evidence::Relocated), "{missing:?}");
 
-        // Zeros where addresses were, far from what the answer rests on.
+        // Zeros in place of addresses, far from the evidence.
         let mut file = built.file.clone();
         let table = built.sections.last().unwrap();
         let mut block = table.offset as usize;
@@ -173,7 +173,7 @@ fn on_x86_the_relocation_table_must_be_one_of_this_code() {
             };
             blocks += 1;
             if !evidence(page + 0x800) && changed * 8 <= blocks {
-                // The first entries of the block name bytes that hold no address.
+                // The first entries of the block point to no address.
                 for entry in (block + 8..block + size).step_by(2).take(2) {
                     let place = page
                         + u32::from(u16::from_le_bytes([file[entry], file[entry + 1]]) & 0xFFF);

@@ -5,12 +5,12 @@ use scanner_core::{
 };
 use specimen::{Decoys, Defect, Loaded, Spec, Specimen};
 
-/// What the locator says.
+/// The locator's verdict.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The limit is there, and so are the gates: RVAs.
+    /// Located: the RVAs of the limit and the gates.
     Located(u32, Vec<u32>),
-    /// It is not located.
+    /// Not located.
     Refused(NotLocatedReason),
 }
 
@@ -26,7 +26,7 @@ impl Verdict {
         }
     }
 
-    /// The evidence that a refusal names.
+    /// The missing evidence of a refusal.
     pub(crate) fn missing(&self) -> Vec<Evidence> {
         match self {
             Verdict::Refused(NotLocatedReason::Missing(missing)) => missing.iter().collect(),
@@ -35,7 +35,7 @@ impl Verdict {
     }
 }
 
-/// The verdict that the specimen must get, were nothing wrong with it.
+/// The verdict on the specimen if it is sound.
 pub(crate) fn truth(specimen: &Specimen) -> Verdict {
     Verdict::Located(specimen.truth.threshold, specimen.truth.gates.clone())
 }
@@ -52,7 +52,7 @@ pub(crate) fn of_file(file: &[u8], module: Module) -> Verdict {
     Verdict::of(locate(&Image::from_file(file).unwrap(), module))
 }
 
-/// Where it lies at the base that its header prefers.
+/// Searches the specimen in memory at its preferred base.
 pub(crate) fn in_memory(specimen: &Specimen) -> Verdict {
     let loaded = specimen.load(specimen.image_base.into());
     of_loaded(&loaded, module(&specimen.spec))
@@ -62,7 +62,7 @@ pub(crate) fn of_loaded(loaded: &Loaded, module: Module) -> Verdict {
     with_image(loaded, |image| Verdict::of(locate(image, module)))
 }
 
-/// Looks at a loaded image, given what a driver hands over of it.
+/// Inspects a loaded image of the parts that a driver provides.
 pub(crate) fn with_image<T>(loaded: &Loaded, inspect: impl FnOnce(&Image<'_>) -> T) -> T {
     let code = live_code(loaded);
     inspect(&Image::from_memory(&loaded.headers, loaded.base, loaded.size, &code).unwrap())
@@ -77,7 +77,7 @@ pub(crate) fn live_code(loaded: &Loaded) -> Vec<MappedSection<'_>> {
     sections.map(mapped).collect()
 }
 
-/// One of each kind, with a fact removed; nothing else in it looks like a limit.
+/// A specimen of each kind with a fact removed and no decoys.
 pub(crate) fn without(defect: Defect) -> impl Iterator<Item = Specimen> {
     let spec = move |spec| Spec {
         decoys: Decoys::NONE,
@@ -88,7 +88,7 @@ pub(crate) fn without(defect: Defect) -> impl Iterator<Item = Specimen> {
     kinds.map(move |(_, kind)| spec(kind).build())
 }
 
-/// Refused for these pieces of evidence and no other, in the file and in memory.
+/// Asserts a refusal for exactly these pieces, in the file and in memory.
 #[track_caller]
 pub(crate) fn assert_missing(specimen: &Specimen, evidence: &[Evidence]) {
     let spec = &specimen.spec;

@@ -1,4 +1,4 @@
-//! A section: what code is live, and what data.
+//! Sections: live code and live data.
 
 use scanner_core::{Evidence, NotLocatedReason};
 use specimen::{Arch, Defect};
@@ -56,7 +56,7 @@ fn by_name_or_by_flag_a_section_is_pageable_or_gone() {
     assert_eq!(imports, both);
 }
 
-/// The gates lie in the section that is made to stay, behind the first.
+/// The gates lie in a second section of live code.
 #[test]
 fn every_section_of_code_that_stays_is_searched() {
     for built in without(Defect::GatesPageable) {
@@ -74,7 +74,7 @@ fn every_section_of_code_that_stays_is_searched() {
         put(&mut driver, header + 36, &flags.to_le_bytes());
         match built.spec.arch {
             Arch::X86 => assert_eq!(in_file(&driver), truth(&driver)),
-            // No direct call goes from there to a function that is named.
+            // No direct call from there reaches a function of the table.
             Arch::X64 => assert_eq!(in_file(&driver).missing(), [Evidence::LocalFunctions]),
         }
     }

@@ -1,15 +1,15 @@
-//! How long a search takes, at most.
+//! The greatest cost of a search.
 
 use scanner_core::{Image, Module, Workspace};
 use specimen::{Decoys, Spec};
 
 use crate::edit::with_count_at;
 
-/// A search takes at most so many steps a byte.
+/// The most steps per byte.
 const STEPS_PER_BYTE: u64 = 32;
 
-/// Whether the limit is located by both searches, and that neither took more
-/// steps than it may.
+/// Whether both searches locate the limit; asserts that neither takes too many
+/// steps.
 fn search(file: &[u8]) -> bool {
     let image = Image::from_file(file).unwrap();
     let [is_located, by_table] = [Workspace::new(), Workspace::without_simd()].map(|mut search| {
@@ -22,7 +22,7 @@ fn search(file: &[u8]) -> bool {
     is_located
 }
 
-/// Every byte of live code is one that a scan stops at.
+/// Every byte of live code stops a scan.
 #[test]
 fn the_worst_code_takes_a_bounded_number_of_steps() {
     for (_, spec) in Spec::presets() {
@@ -33,7 +33,7 @@ fn the_worst_code_takes_a_bounded_number_of_steps() {
             let mut file = specimen.file.clone();
             file[range.clone()].fill(filler);
             search(&file);
-            // The gates stay, so that the second pass runs as well.
+            // The gates stay, so that the second pass runs too.
             let mut file = specimen.file.clone();
             let gates = specimen.truth.gates.iter().zip(&specimen.truth.gate_lens);
             let kept: Vec<_> = gates
@@ -52,7 +52,7 @@ fn the_worst_code_takes_a_bounded_number_of_steps() {
     }
 }
 
-/// They are then looked for in another way.
+/// They are then searched for in another way.
 #[test]
 fn variables_far_apart_take_no_more_steps() {
     let spec = Spec {
@@ -71,7 +71,7 @@ fn variables_far_apart_take_no_more_steps() {
     assert!(!search(&near.file));
 }
 
-/// Else comparing their answers would say nothing.
+/// Otherwise comparing their answers would prove nothing.
 #[test]
 #[cfg(any(target_feature = "sse2", target_feature = "neon"))]
 fn the_search_without_simd_takes_other_steps() {

@@ -1,11 +1,11 @@
-//! A workspace that is used again and again, as the driver does, answers as if
-//! each search were its first.
+//! A workspace that is reused, as in the driver, answers as if each search were
+//! its first.
 
 use scanner_core::{Image, ImageError, Module, Workspace, locate};
 use specimen::{Defect, Spec, Specimen};
 
-/// Files of all kinds of answers, one after the other: located, refused for one
-/// lack or another, nothing to see, located again.
+/// Files for all kinds of answers in turn: located, refused for several reasons,
+/// without any pair, located again.
 fn files() -> Vec<Vec<u8>> {
     let mut files = Vec::new();
     for (_, spec) in Spec::presets() {
@@ -21,7 +21,7 @@ fn files() -> Vec<Vec<u8>> {
     files
 }
 
-/// Nothing but `nop`: not even a pair to report.
+/// A file of only `nop`, without a pair to report.
 fn without_code(specimen: Specimen) -> Vec<u8> {
     let mut file = specimen.file;
     let text = &specimen.sections[0];
@@ -34,7 +34,7 @@ fn no_search_depends_on_an_earlier_one() -> Result<(), ImageError> {
     let files = files();
     let mut workspace = Workspace::new();
     let (mut located, mut refused) = (0, 0);
-    // In both directions, so that each answer comes after many others.
+    // In both directions, so that each answer follows many others.
     for file in files.iter().chain(files.iter().rev()) {
         let image = Image::from_file(file)?;
         for module in Module::ALL {

@@ -83,17 +83,17 @@ impl<'file> Image<'file> {
         match pe::Machine(machine) {
             pe::IMAGE_FILE_MACHINE_I386 => {
                 let pe = PeFile32::parse(file).map_err(unreadable)?;
-                Self::of(file, &pe, Arch::X86)
+                Self::parse(file, &pe, Arch::X86)
             }
             pe::IMAGE_FILE_MACHINE_AMD64 => {
                 let pe = PeFile64::parse(file).map_err(unreadable)?;
-                Self::of(file, &pe, Arch::X64)
+                Self::parse(file, &pe, Arch::X64)
             }
             _ => Err(Violation::Machine(machine)),
         }
     }
 
-    fn of<Pe: ImageNtHeaders>(
+    fn parse<Pe: ImageNtHeaders>(
         file: &'file [u8],
         pe: &PeFile<'file, Pe>,
         arch: Arch,
@@ -121,7 +121,7 @@ impl<'file> Image<'file> {
         let sections = pe
             .section_table()
             .iter()
-            .map(|section| Section::of(file, section))
+            .map(|section| Section::parse(file, section))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             file,
@@ -197,7 +197,7 @@ impl<'file> Image<'file> {
 }
 
 impl<'file> Section<'file> {
-    fn of(file: &'file [u8], section: &pe::ImageSectionHeader) -> Result<Self, Violation> {
+    fn parse(file: &'file [u8], section: &pe::ImageSectionHeader) -> Result<Self, Violation> {
         let name = String::from_utf8_lossy(section.raw_name()).into_owned();
         let (raw_offset, raw_size) = (
             section.pointer_to_raw_data.get(LE),

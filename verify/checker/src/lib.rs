@@ -78,7 +78,7 @@ pub fn check(file: &[u8], kind: Kind) -> Result<Report, Vec<Violation>> {
         }
     }
     if once.is_empty() {
-        Ok(Report::of(&image, &slots, &code, stack))
+        Ok(Report::new(&image, &slots, &code, stack))
     } else {
         Err(once)
     }

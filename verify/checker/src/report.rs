@@ -34,7 +34,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn of(
+    pub(super) fn new(
         image: &Image<'_>,
         slots: &Slots,
         code: &Code,

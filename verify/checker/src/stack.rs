@@ -289,7 +289,7 @@ impl Depth {
     /// Applies an instruction that is no call, jump or return.
     fn follow(&mut self, at: Rva, instruction: &Instruction, word: i64) -> Result<(), Violation> {
         use Register::{RBP, RSP};
-        let of = |register: Register| match register.full_register() {
+        let depth_of = |register: Register| match register.full_register() {
             RSP => Some(self.top),
             RBP => self.frame,
             _ => None,
@@ -308,13 +308,15 @@ impl Depth {
         }
         let to = instruction.op0_register();
         let result = match (instruction.mnemonic(), constant) {
-            (Mnemonic::Add, Some(bytes)) => of(to).map(|depth| depth - bytes),
-            (Mnemonic::Sub, Some(bytes)) => of(to).map(|depth| depth + bytes),
+            (Mnemonic::Add, Some(bytes)) => depth_of(to).map(|depth| depth - bytes),
+            (Mnemonic::Sub, Some(bytes)) => depth_of(to).map(|depth| depth + bytes),
             // Deeper by at most the unaligned part.
-            (Mnemonic::And, Some(mask)) if mask < 0 => of(to).map(|depth| depth - mask - word),
-            (Mnemonic::Mov, None) => of(instruction.op1_register()),
+            (Mnemonic::And, Some(mask)) if mask < 0 => {
+                depth_of(to).map(|depth| depth - mask - word)
+            }
+            (Mnemonic::Mov, None) => depth_of(instruction.op1_register()),
             (Mnemonic::Lea, _) if instruction.memory_index() == Register::None => {
-                of(base).map(|depth| depth - below)
+                depth_of(base).map(|depth| depth - below)
             }
             _ => None,
         };

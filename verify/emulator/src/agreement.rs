@@ -7,7 +7,7 @@ use tcplimit::LoadBase;
 use tcplimit::probe::{self, Members, Options};
 use tcplimit::report::Search;
 use tcplimit_protocol::{Answer, Reason, State};
-use verify::property::{Verdict, of_memory};
+use verify::property::{Verdict, memory_verdict};
 
 use crate::module_file::ModuleFile;
 use crate::run::Run;
@@ -159,7 +159,7 @@ fn locate_in_memory(target: &Target, module: Module) -> Verdict {
     };
     let sections: Vec<(u32, &[u8])> = target.sections.iter().filter_map(section).collect();
     let headers = &target.memory[..target.memory.len().min(0x1000)];
-    of_memory(headers, target.base, target.size, &sections, module)
+    memory_verdict(headers, target.base, target.size, &sections, module)
 }
 
 #[cfg(test)]

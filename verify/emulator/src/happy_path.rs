@@ -138,7 +138,7 @@ pub fn search_with_both(
     bytes: &[u8],
 ) -> (Verdict, Result<oracle::Answer, oracle::NoAnswer>) {
     let module = module_by_name(name);
-    let verdict = verify::property::of_file(bytes, module);
+    let verdict = verify::property::file_verdict(bytes, module);
     (
         verdict,
         oracle::locate_file(bytes, module == Module::Tcpip6),

@@ -57,7 +57,7 @@ impl ModuleUnderTest {
         let mut specimen = spec.build();
         if damaged {
             sound = false;
-            for _ in 0..=random.subkey_path(6) {
+            for _ in 0..=random.below(6) {
                 mutate(&mut specimen, random);
             }
         }
@@ -72,19 +72,18 @@ impl ModuleUnderTest {
             target.write(specimen.truth.threshold, &value);
         }
         if headers_damaged {
-            for _ in 0..=random.subkey_path(3) {
-                let header = random.subkey_path(0x300);
+            for _ in 0..=random.below(3) {
+                let header = random.below(0x300);
                 let byte = target.memory[usize::try_from(header).expect("u32 fits usize")];
-                target.write(header, &[byte ^ 1 << random.subkey_path(8)]);
+                target.write(header, &[byte ^ 1 << random.below(8)]);
             }
             (sound, file) = (false, None);
         }
         if random.chance(8) {
-            let page =
-                random.subkey_path(u32::try_from(target.pages.len()).expect("a small module"));
+            let page = random.below(u32::try_from(target.pages.len()).expect("a small module"));
             let of_limit = specimen.truth.threshold / 0x1000;
             let page = random.pick(&[page, of_limit, of_limit, 0]);
-            let fault = match random.subkey_path(2) {
+            let fault = match random.below(2) {
                 0 => Change::ReadOnly(module, page * 0x1000),
                 _ => {
                     (sound, file) = (false, None);
@@ -123,7 +122,7 @@ impl ModuleUnderTest {
             module: specimen_module(module),
             moved: random.chance(50),
         };
-        let paged = match random.subkey_path(4) {
+        let paged = match random.below(4) {
             0 => Paged::In,
             1 => Paged::Some(random.word()),
             _ => Paged::Out,
@@ -154,19 +153,19 @@ fn mutate(specimen: &mut Specimen, random: &mut Random) {
     let offset = if !evidence.is_empty() && random.chance(60) {
         let range = random.pick(evidence);
         let length = u32::try_from(range.len()).expect("a few bytes");
-        range.start + usize::try_from(random.subkey_path(length)).expect("u32 fits usize")
+        range.start + usize::try_from(random.below(length)).expect("u32 fits usize")
     } else {
         let sections = specimen.sections.iter();
         let live: Vec<_> = sections
             .filter(|section| section.flags & 0x0200_0000 == 0)
             .collect();
         let section = random.pick(&live);
-        let inside = section.offset + random.subkey_path(section.raw_size);
+        let inside = section.offset + random.below(section.raw_size);
         usize::try_from(inside).expect("u32 fits usize")
     };
     if let Some(byte) = specimen.file.get_mut(offset) {
-        *byte = match random.subkey_path(3) {
-            0 => *byte ^ 1 << random.subkey_path(8),
+        *byte = match random.below(3) {
+            0 => *byte ^ 1 << random.below(8),
             1 => 0x90,
             _ => random.bytes(1)[0],
         };

@@ -22,20 +22,20 @@ impl Random {
     }
 
     /// A number below a bound.
-    pub fn subkey_path(&mut self, bound: u32) -> u32 {
+    pub fn below(&mut self, bound: u32) -> u32 {
         let rest = self.word() % u64::from(bound.max(1));
         u32::try_from(rest).expect("a rest of a u32 is a u32")
     }
 
     /// True with this probability in percent.
     pub fn chance(&mut self, percent: u32) -> bool {
-        self.subkey_path(100) < percent
+        self.below(100) < percent
     }
 
     /// A random element.
     pub fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
         let bound = u32::try_from(choices.len()).expect("choices are few");
-        choices[usize::try_from(self.subkey_path(bound)).expect("u32 fits usize")].clone()
+        choices[usize::try_from(self.below(bound)).expect("u32 fits usize")].clone()
     }
 
     /// Random bytes.

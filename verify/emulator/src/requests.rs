@@ -18,7 +18,7 @@ pub const LEGACY: u32 = 16 + 3072;
 #[must_use]
 pub fn query(module: Module) -> Request {
     let query = Query {
-        header: Header::of::<Query>(),
+        header: Header::for_record::<Query>(),
         module: id(module),
     };
     Request::control(Device::Ours, QUERY, query.as_bytes(), ANSWER)
@@ -28,7 +28,7 @@ pub fn query(module: Module) -> Request {
 #[must_use]
 pub fn set(module: Module, limit: u32, expected: u32) -> Request {
     let set = Set {
-        header: Header::of::<Set>(),
+        header: Header::for_record::<Set>(),
         module: id(module),
         limit: limit.into(),
         expected: expected.into(),
@@ -40,7 +40,7 @@ pub fn set(module: Module, limit: u32, expected: u32) -> Request {
 #[must_use]
 pub fn reset(module: Module, expected: u32) -> Request {
     let reset = Reset {
-        header: Header::of::<Reset>(),
+        header: Header::for_record::<Reset>(),
         module: id(module),
         expected: expected.into(),
     };
@@ -128,33 +128,33 @@ pub const LIMITS: [u32; 14] = [
 pub fn mutated_request(random: &mut Random) -> Request {
     let module = random.pick(&Module::ALL);
     let limit = random.pick(&LIMITS);
-    let mut request = match random.subkey_path(6) {
+    let mut request = match random.below(6) {
         0 => query(module),
         1 => set(module, limit, random.clone().pick(&LIMITS)),
         2 => reset(module, limit),
         3 => legacy_get(),
         4 => legacy_set(limit),
         _ => {
-            let length = random.subkey_path(40);
+            let length = random.below(40);
             let input = random.bytes(usize::try_from(length).expect("a few"));
             let code = random.pick(&[QUERY, SET, RESET, legacy::GET, legacy::SET]);
             Request::control(Device::Ours, code, &input, ANSWER)
         }
     };
-    match random.subkey_path(8) {
+    match random.below(8) {
         0 => request.device = random.pick(&Device::ALL),
-        1 => request.code ^= 1 << random.subkey_path(32),
-        2 => request.output = random.subkey_path(200),
+        1 => request.code ^= 1 << random.below(32),
+        2 => request.output = random.below(200),
         3 => request.output = random.pick(&[0, 15, 16, 17, ANSWER - 1, ANSWER, ANSWER + 1]),
         4 => {
-            let length = usize::try_from(random.subkey_path(24)).expect("a few");
+            let length = usize::try_from(random.below(24)).expect("a few");
             request.input.resize(length, 0);
         }
         5 => {
-            let place = random.subkey_path(64);
+            let place = random.below(64);
             let place = usize::try_from(place).expect("a few");
             if let Some(byte) = request.input.get_mut(place) {
-                *byte ^= 1 << random.subkey_path(8);
+                *byte ^= 1 << random.below(8);
             }
         }
         6 => request.code = u32::try_from(random.word() >> 32).expect("32 bits"),

@@ -177,13 +177,13 @@ impl Run<'_> {
         undisturbed: bool,
     ) -> Result<(), Violation> {
         let writes = &self.differential.system.writes;
-        let wrong = |detail| Violation::Limit(format!("{when}: {detail}: {writes:X?}"));
-        for effect in effects.map_err(wrong)? {
+        let violation = |detail| Violation::Limit(format!("{when}: {detail}: {writes:X?}"));
+        for effect in effects.map_err(violation)? {
             match effect {
                 Effect::Changed => self.outcome.changes += 1,
-                Effect::Missed => self.outcome.failed_exchanges += 1,
+                Effect::Failed => self.outcome.failed_exchanges += 1,
                 Effect::Same if undisturbed => {
-                    return Err(wrong("a write of the limit that was already in force"));
+                    return Err(violation("a write of the limit that was already in force"));
                 }
                 Effect::Same => {}
             }
@@ -199,7 +199,7 @@ impl Run<'_> {
         before: [Option<u32>; 2],
         undisturbed: bool,
     ) -> Result<(), Violation> {
-        let wrong = |detail: &str| {
+        let violation = |detail: &str| {
             let detail = format!("{detail}: {request:?}, {answer:?}");
             Err(Violation::Completion(detail))
         };
@@ -209,24 +209,24 @@ impl Run<'_> {
             None => self.outcome.reasons.push((code, 1)),
         }
         let Some(reason) = Reason::from_code(code) else {
-            return wrong("an unknown reason");
+            return violation("an unknown reason");
         };
         if completed.status != 0 || answer.header.size.get() != requests::ANSWER {
-            return wrong("an answer with a failure status or a wrong size");
+            return violation("an answer with a failure status or a wrong size");
         }
         let module = match answer.module.0.get() {
             4 => Module::Tcpip,
             6 => Module::Tcpip6,
-            _ => return wrong("an answer for no module"),
+            _ => return violation("an answer for no module"),
         };
         let located = answer.state.get() == State::Located.code();
         if self.sound[module_index(module)] && !located {
-            return wrong("a sound module was not located");
+            return violation("a sound module was not located");
         }
         let world = &self.differential.system.world;
         let Some(target) = world.module(module) else {
             return if located {
-                wrong("located although no module is loaded")
+                violation("located although no module is loaded")
             } else {
                 Ok(())
             };
@@ -234,7 +234,7 @@ impl Run<'_> {
         if located {
             self.outcome.located += 1;
             if Some(answer.limit_rva.get()) != target.threshold {
-                return wrong("located at the wrong RVA");
+                return violation("located at the wrong RVA");
             }
         }
         if !undisturbed {
@@ -249,23 +249,23 @@ impl Run<'_> {
                 (answer.queued_rva.get(), answer.queued.get()),
             ];
             if shown.iter().any(|&(rva, value)| now(rva) != Some(value)) {
-                return wrong("a wrong value of a variable");
+                return violation("a wrong value of a variable");
             }
         }
         if let Some((of, limit, _)) = requests::requested_change(request) {
             let now = target.threshold.and_then(|rva| target.dword(rva));
-            let must = match reason {
+            let expected = match reason {
                 Reason::Done => Some(limit),
                 _ => before[module_index(of)],
             };
-            if of == module && now != must && target.threshold.is_some() {
-                return wrong("the limit contradicts the answer");
+            if of == module && now != expected && target.threshold.is_some() {
+                return violation("the limit contradicts the answer");
             }
         }
         let unlisted = answer.flags.get() & Flags::UNLISTED != 0;
         let silent = world.module_list.state == simulation::kernel::ListState::Missing;
         if unlisted && !silent {
-            return wrong("a listed module reported as unlisted");
+            return violation("a listed module reported as unlisted");
         }
         self.compare_with_locator(module, reason, answer)
     }

@@ -185,7 +185,7 @@ impl Scenario {
     /// Adds registry values and failing operations.
     fn add_settings(&mut self, random: &mut Random) {
         let mut put = |subkey, name, random: &mut Random, number: u32| {
-            let value = match random.subkey_path(20) {
+            let value = match random.below(20) {
                 // A wrong type, and wrong lengths.
                 0 => (1, b"1\0\0\0".to_vec()),
                 1 => (DWORD, vec![1, 0]),
@@ -255,7 +255,7 @@ impl Scenario {
             let start = if random.chance(85) {
                 start
             } else {
-                start ^ 1 << random.subkey_path(64)
+                start ^ 1 << random.below(64)
             };
             record.extend(start.to_le_bytes());
             record.truncate(random.pick(&[28, 28, 28, 28, 28, 20, 0]));
@@ -268,8 +268,8 @@ impl Scenario {
         }
         let mut descriptor = security::history_key_descriptor();
         if random.chance(25) {
-            let place = usize::try_from(random.subkey_path(88)).expect("u32 fits usize");
-            descriptor[place] ^= 1 << random.subkey_path(8);
+            let place = usize::try_from(random.below(88)).expect("u32 fits usize");
+            descriptor[place] ^= 1 << random.below(8);
         }
         if random.chance(5) {
             descriptor.resize(200, 0);
@@ -300,7 +300,7 @@ impl Scenario {
             actions.push(requests::legacy_set(requested_limit(random)));
             actions.push(requests::legacy_get());
         }
-        for _ in 0..random.subkey_path(4) {
+        for _ in 0..random.below(4) {
             actions.push(requests::mutated_request(random));
         }
         if random.chance(60) {
@@ -313,7 +313,7 @@ impl Scenario {
                 self.actions.push(Action::Change(change));
             }
             if changes_during_calls && random.chance(40) {
-                let (when, change) = (random.subkey_path(40), self.random_value_change(random));
+                let (when, change) = (random.below(40), self.random_value_change(random));
                 self.actions.push(Action::ChangeDuringCalls(when, change));
             }
             self.actions.push(Action::Send(action));
@@ -331,7 +331,7 @@ impl Scenario {
         let module = random.pick(&[Module::Tcpip, Module::Tcpip, Module::Tcpip6]);
         let target = self.world.module(module)?;
         let threshold = target.threshold.unwrap_or(0);
-        Some(match random.subkey_path(13) {
+        Some(match random.below(13) {
             0..3 => self.random_value_change(random),
             3 => Change::ReadOnly(module, threshold),
             4 => Change::Absent(module, threshold),
@@ -354,8 +354,8 @@ impl Scenario {
             10 if self.sound[module_index(module)] => {
                 // Other software patches code.
                 let code = target.sections.iter().find(|section| section.is_code())?;
-                let rva = code.rva + random.subkey_path(code.virtual_size.saturating_sub(8));
-                let length = usize::try_from(1 + random.subkey_path(6)).expect("a few");
+                let rva = code.rva + random.below(code.virtual_size.saturating_sub(8));
+                let length = usize::try_from(1 + random.below(6)).expect("a few");
                 Change::Bytes(module, rva, random.bytes(length))
             }
             10 => Change::NoLog,
@@ -387,7 +387,7 @@ impl Scenario {
 /// A requested limit, mostly a valid one.
 fn requested_limit(random: &mut Random) -> u32 {
     if random.chance(70) {
-        1 + random.subkey_path(0x00FF_FFFF)
+        1 + random.below(0x00FF_FFFF)
     } else {
         random.pick(&LIMITS)
     }

@@ -24,15 +24,15 @@ const HIGHEST: u32 = 0x00FF_FFFF;
 #[derive(Debug)]
 pub(crate) struct WriteRules {
     /// Whether the original value is restored at unload.
-    restores: bool,
+    restores_at_unload: bool,
     /// Limits to apply at start.
     configured: [Option<u32>; 2],
     /// Values that may be replaced at start, besides the driver's own.
     expected: [Option<u32>; 2],
     /// Values that the driver wrote to each module, in this load or an earlier one.
-    own: [BTreeSet<u32>; 2],
+    own_values: [BTreeSet<u32>; 2],
     /// Values that it replaced.
-    found: [BTreeSet<u32>; 2],
+    replaced_values: [BTreeSet<u32>; 2],
 }
 
 /// The effect of an allowed write.
@@ -41,7 +41,7 @@ pub(crate) enum Effect {
     /// The limit has changed.
     Changed,
     /// `lock cmpxchg` found another value and wrote it back.
-    Missed,
+    Failed,
     /// The limit already had the requested value: another program set it at the last
     /// moment, since otherwise the driver does not write.
     Same,
@@ -53,20 +53,23 @@ impl WriteRules {
     /// The rules of a load. Values that the driver can't read at load count as not
     /// set, even if they can be read later.
     pub(crate) fn new(world: &World) -> WriteRules {
-        let left = [Module::Tcpip, Module::Tcpip6].map(|module| remembered_limits(world, module));
+        let history =
+            [Module::Tcpip, Module::Tcpip6].map(|module| remembered_limits(world, module));
         let each = |part: usize| {
-            let values = |left: &Vec<[u32; 2]>| left.iter().map(|it| it[part]).collect();
-            left.each_ref().map(values)
+            let values = |history: &Vec<[u32; 2]>| history.iter().map(|it| it[part]).collect();
+            history.each_ref().map(values)
         };
-        let mut own: [BTreeSet<u32>; 2] = each(0);
-        own.iter_mut().for_each(|own| _ = own.insert(PRISTINE));
-        let limit = |name| setting(world, name).filter(|_| may_apply_stored_limits(world));
+        let mut own_values: [BTreeSet<u32>; 2] = each(0);
+        own_values
+            .iter_mut()
+            .for_each(|own_values| _ = own_values.insert(PRISTINE));
+        let limit = |name| read_setting(world, name).filter(|_| may_apply_stored_limits(world));
         WriteRules {
-            restores: setting(world, "RestoreAtUnload") == Some(1),
+            restores_at_unload: read_setting(world, "RestoreAtUnload") == Some(1),
             configured: ["Limit", "Limit6"].map(limit),
-            expected: ["Expect", "Expect6"].map(|name| setting(world, name)),
-            own,
-            found: each(1),
+            expected: ["Expect", "Expect6"].map(|name| read_setting(world, name)),
+            own_values,
+            replaced_values: each(1),
         }
     }
 
@@ -80,14 +83,14 @@ impl WriteRules {
         if !loaded && !writes.is_empty() {
             return Err("a write by a driver that failed to load");
         }
-        self.judge(world, writes, |rules, module, write| {
+        self.check_each(world, writes, |rules, module, write| {
             let limit = rules.configured[module_index(module)];
             let limit = limit.ok_or("a write at start that was not configured")?;
-            let own = &rules.own[module_index(module)];
+            let own_values = &rules.own_values[module_index(module)];
             let expected = rules.expected[module_index(module)] == Some(write.before);
             Ok((
                 write.after == limit,
-                expected || own.contains(&write.before),
+                expected || own_values.contains(&write.before),
             ))
         })
     }
@@ -100,16 +103,16 @@ impl WriteRules {
         requested_change: Option<(Module, u32, u32)>,
         writes: &[LimitWrite],
     ) -> Checked<Vec<Effect>> {
-        self.judge(world, writes, |rules, module, write| {
+        self.check_each(world, writes, |rules, module, write| {
             let (of, limit, expected) = requested_change.ok_or("a write that was not requested")?;
             if of != module {
                 return Err("a write to the other module");
             }
-            let own = match expected {
-                0 => rules.own[module_index(module)].contains(&write.before),
+            let own_values = match expected {
+                0 => rules.own_values[module_index(module)].contains(&write.before),
                 expected => write.before == expected,
             };
-            Ok((write.after == limit, own))
+            Ok((write.after == limit, own_values))
         })
     }
 
@@ -119,22 +122,26 @@ impl WriteRules {
         world: &World,
         writes: &[LimitWrite],
     ) -> Checked<Vec<Effect>> {
-        self.judge(world, writes, |rules, module, write| {
-            if !rules.restores {
+        self.check_each(world, writes, |rules, module, write| {
+            if !rules.restores_at_unload {
                 return Err("a write at unload that was not configured");
             }
-            let [own, found] = [&rules.own, &rules.found].map(|of| &of[module_index(module)]);
-            Ok((found.contains(&write.after), own.contains(&write.before)))
+            let [own_values, replaced_values] =
+                [&rules.own_values, &rules.replaced_values].map(|of| &of[module_index(module)]);
+            Ok((
+                replaced_values.contains(&write.after),
+                own_values.contains(&write.before),
+            ))
         })
     }
 
     /// Checks that no module is written twice. `rule` returns for each write whether
     /// the new value is right and whether the old one may be replaced.
-    fn judge(
+    fn check_each(
         &mut self,
         world: &World,
         writes: &[LimitWrite],
-        asked: impl Fn(&WriteRules, Module, &LimitWrite) -> Checked<(bool, bool)>,
+        rule: impl Fn(&WriteRules, Module, &LimitWrite) -> Checked<(bool, bool)>,
     ) -> Checked<Vec<Effect>> {
         let modules = writes.iter().map(|write| written_module(world, write));
         let modules: Vec<Module> = modules.collect::<Checked<_>>()?;
@@ -144,10 +151,10 @@ impl WriteRules {
         }
         let mut effects = Vec::new();
         for (&module, write) in modules.iter().zip(writes) {
-            let (right, own) = asked(self, module, write)?;
-            effects.push(match (write.before == write.after, right, own) {
+            let (right, own_values) = rule(self, module, write)?;
+            effects.push(match (write.before == write.after, right, own_values) {
                 (true, true, _) => Effect::Same,
-                (true, false, _) => Effect::Missed,
+                (true, false, _) => Effect::Failed,
                 (false, true, true) if (1..=HIGHEST).contains(&write.after) => Effect::Changed,
                 (false, true, true) => return Err("a value out of range"),
                 (false, false, _) => return Err("a value other than the requested one"),
@@ -155,8 +162,8 @@ impl WriteRules {
                     return Err("a replaced value that is not the driver's");
                 }
             });
-            self.own[module_index(module)].insert(write.after);
-            self.found[module_index(module)].insert(write.before);
+            self.own_values[module_index(module)].insert(write.after);
+            self.replaced_values[module_index(module)].insert(write.before);
         }
         Ok(effects)
     }
@@ -174,7 +181,7 @@ fn remembered_limits(world: &World, module: Module) -> Vec<[u32; 2]> {
 }
 
 /// A REG_DWORD value that the driver can read.
-fn setting(world: &World, name: &str) -> Option<u32> {
+fn read_setting(world: &World, name: &str) -> Option<u32> {
     let path = subkey_path(world.registry.service, PARAMETERS);
     let registry = &world.registry;
     registry

@@ -47,7 +47,7 @@ pub(super) struct Reference {
 }
 
 impl LiveCode {
-    pub(super) fn of(image: &Image) -> Self {
+    pub(super) fn new(image: &Image) -> Self {
         let blocks = image
             .sections
             .iter()

@@ -177,10 +177,10 @@ mod tests {
 
     #[test]
     fn memory_access_is_read_write_or_both() {
-        let of = |code: &[u8]| memory_access(&decode(code, 0, false).unwrap());
-        assert_eq!(of(&[0xA1, 0, 0, 1, 0]), OpAccess::Read);
-        assert_eq!(of(&[0xA3, 0, 0, 1, 0]), OpAccess::Write);
-        assert_eq!(of(&[0xFF, 0x05, 0, 0, 1, 0]), OpAccess::ReadWrite);
-        assert_eq!(of(&[0x8D, 0x05, 0, 0, 1, 0]), OpAccess::NoMemAccess);
+        let access_of = |code: &[u8]| memory_access(&decode(code, 0, false).unwrap());
+        assert_eq!(access_of(&[0xA1, 0, 0, 1, 0]), OpAccess::Read);
+        assert_eq!(access_of(&[0xA3, 0, 0, 1, 0]), OpAccess::Write);
+        assert_eq!(access_of(&[0xFF, 0x05, 0, 0, 1, 0]), OpAccess::ReadWrite);
+        assert_eq!(access_of(&[0x8D, 0x05, 0, 0, 1, 0]), OpAccess::NoMemAccess);
     }
 }

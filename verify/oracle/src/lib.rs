@@ -58,7 +58,7 @@ pub fn locate_loaded(
 }
 
 fn locate(image: &Image, is_tcpip6: bool) -> Result<Answer, NoAnswer> {
-    let code = LiveCode::of(image);
+    let code = LiveCode::new(image);
     let mut candidates: BTreeMap<Pair, Vec<FoundGate>> = BTreeMap::new();
     for found in code.gates() {
         let pair = Pair {

@@ -34,7 +34,7 @@ static X86: LazyLock<Density> =
 static X64: LazyLock<Density> = LazyLock::new(|| Density::read(|[.., x64]| x64));
 
 impl Density {
-    pub(super) fn of(arch: Arch) -> &'static Self {
+    pub(super) fn for_arch(arch: Arch) -> &'static Self {
         match arch {
             Arch::X86 => &X86,
             Arch::X64 => &X64,
@@ -106,7 +106,7 @@ impl Balance {
     pub(super) fn new(arch: Arch, address: u32) -> Self {
         let [.., third, fourth] = address.to_le_bytes();
         Self {
-            density: Density::of(arch),
+            density: Density::for_arch(arch),
             counts: [0; 256],
             total: 0,
             high: [third, fourth],

@@ -56,14 +56,16 @@ impl GroundTruth {
         }
         found.sort_by_key(|&(_, rva, _)| rva);
         evidence.sort_by_key(|range| range.start);
-        let of = |wanted| found.iter().filter(move |(kind, ..)| *kind == wanted);
-        let rvas = |wanted| of(wanted).map(|&(_, rva, _)| rva);
+        let marks_of = |wanted| found.iter().filter(move |(kind, ..)| *kind == wanted);
+        let rvas = |wanted| marks_of(wanted).map(|&(_, rva, _)| rva);
         Self {
             threshold: variables.threshold,
             count: variables.count,
             queue: variables.queue,
             gates: rvas(MarkKind::Gate).collect(),
-            gate_lens: of(MarkKind::Gate).map(|&(_, _, length)| length).collect(),
+            gate_lens: marks_of(MarkKind::Gate)
+                .map(|&(_, _, length)| length)
+                .collect(),
             event: rvas(MarkKind::Event).next(),
             atomics: rvas(MarkKind::Atomic).collect(),
             queue_tests: rvas(MarkKind::QueueTest).collect(),
@@ -85,7 +87,7 @@ pub(super) struct Variables {
 }
 
 impl Variables {
-    pub(super) fn of(trio: Trio, decoy_limiters: &[Trio], image: &Image) -> Self {
+    pub(super) fn new(trio: Trio, decoy_limiters: &[Trio], image: &Image) -> Self {
         let rva = |offset| image.rva(trio.section, offset);
         let decoy = |limiter: &Trio| image.rva(limiter.section, limiter.threshold);
         Self {

@@ -102,7 +102,7 @@ impl Parts {
         let mut references = Vec::new();
         for (section, place) in self.sections.iter_mut().zip(placed) {
             for &Fixup { at, symbol, form } in &section.code.fixups {
-                let target = addresses.of(symbol);
+                let target = addresses.address(symbol);
                 let reference = Reference {
                     at: place.rva + at,
                     target,
@@ -128,7 +128,7 @@ impl Parts {
         header.time_stamp = self.time_stamp;
         header.image_base = spec.image_base.address();
         header.stripped = !spec.extras.relocations;
-        header.entry = addresses.of(Symbol::Label(self.entry));
+        header.entry = addresses.address(Symbol::Label(self.entry));
         if spec.defect == Some(Defect::SwappedBase) {
             header.image_base ^= 0x1_0000 << (spec.seed % 12);
         }
@@ -147,7 +147,11 @@ impl Parts {
             header.set(directory, place.rva, place.virtual_size);
         }
         let Entry { label, size } = self.descriptors;
-        header.set(Directory::Import, addresses.of(Symbol::Label(label)), size);
+        header.set(
+            Directory::Import,
+            addresses.address(Symbol::Label(label)),
+            size,
+        );
         header
     }
 }
@@ -220,7 +224,7 @@ impl<'a> Addresses<'a> {
         }
     }
 
-    fn of(&self, symbol: Symbol) -> u32 {
+    fn address(&self, symbol: Symbol) -> u32 {
         let one_of = |functions: &[Label], number| {
             let Label(label) = functions[index(number) % functions.len()];
             self.labels[label]

@@ -213,7 +213,7 @@ const ONLY_X64: &[Encoding] = &[
 struct Table([Encoding; 1 << 10]);
 
 impl Table {
-    fn of(arch: Arch) -> &'static Self {
+    fn for_arch(arch: Arch) -> &'static Self {
         use std::sync::LazyLock;
         static X86: LazyLock<Table> = LazyLock::new(|| Table::new(ONLY_X86));
         static X64: LazyLock<Table> = LazyLock::new(|| Table::new(ONLY_X64));
@@ -247,7 +247,7 @@ pub(super) struct Instruction {
 /// Draws several instructions and returns the one whose bytes are most
 /// underrepresented.
 pub(super) fn choose(arch: Arch, random: &mut Random, balance: &Balance) -> Instruction {
-    let table = Table::of(arch);
+    let table = Table::for_arch(arch);
     let mut draw = || {
         let (bits, values) = (random.next(), random.next());
         let encoding = &table.0[usize::try_from(bits >> 54).expect("ten bits")];

@@ -110,7 +110,7 @@ fn attempt_build(spec: &Spec, attempt: u64) -> Option<Specimen> {
         .collect();
     let (trio, decoy_limiters, stores) = (program.trio, program.decoy_limiters, program.stores);
     let image = program.parts.link(spec);
-    let variables = Variables::of(trio, &decoy_limiters, &image);
+    let variables = Variables::new(trio, &decoy_limiters, &image);
     let truth = GroundTruth::read(&marks, &variables, &image);
     if chance_reference::exists(spec, &image, &truth, &variables)
         || chance_reference::few_calls(spec, &image, &truth)

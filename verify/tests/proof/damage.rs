@@ -43,7 +43,7 @@ proptest! {
     fn cut_anywhere_it_is_right_or_refused(spec: Spec, length: prop::sample::Index) {
         let specimen = spec.build();
         let file = &specimen.file[..length.index(specimen.file.len())];
-        let verdict = property::of_file(file, property::module(spec.module));
+        let verdict = property::file_verdict(file, property::module(spec.module));
         if let Some(threshold) = verdict.threshold() {
             prop_assert_eq!(threshold, specimen.truth.threshold);
         }
@@ -66,7 +66,7 @@ fn every_value(
         let mut is_located = |value: u8| {
             file[place] = value;
             tried += 1;
-            let threshold = property::of_file(&file, module).threshold();
+            let threshold = property::file_verdict(&file, module).threshold();
             if let Some(threshold) = threshold {
                 located += 1;
                 let at = format!("byte {place:X}h = {value:02X}h");

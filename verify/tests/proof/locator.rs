@@ -25,7 +25,7 @@ proptest! {
     }
 
     #[test]
-    fn the_oracle_agrees_on_what_is_built(spec: Spec, defect: Option<Defect>) {
+    fn the_oracle_agrees_on_built_specimens(spec: Spec, defect: Option<Defect>) {
         agreement::oracle_agrees(&Spec { defect, ..spec }.build());
     }
 
@@ -36,7 +36,7 @@ proptest! {
             Arch::X86 => page << 12,
             Arch::X64 => 0xFFFF_F800_0000_0000 | page << 12,
         };
-        let verdict = property::of_loaded(&specimen.load(base), property::module(spec.module));
+        let verdict = property::loaded_verdict(&specimen.load(base), property::module(spec.module));
         prop_assert_eq!(verdict, property::truth(&specimen));
     }
 }
@@ -111,7 +111,7 @@ fn in_memory_the_base_in_the_header_does_not_matter() {
         let image_base = e_lfanew + 24 + if spec.arch == Arch::X86 { 28 } else { 24 };
         for byte in [0x00, 0x55, 0xFF] {
             loaded.headers[image_base..image_base + 4].fill(byte);
-            let verdict = property::of_loaded(&loaded, property::module(spec.module));
+            let verdict = property::loaded_verdict(&loaded, property::module(spec.module));
             assert_eq!(verdict, property::truth(&specimen));
         }
     }
@@ -139,7 +139,7 @@ fn the_values_of_the_variables_change_nothing() {
                 section.bytes.fill(0xEE);
             }
         }
-        let verdict = property::of_loaded(&loaded, property::module(spec.module));
+        let verdict = property::loaded_verdict(&loaded, property::module(spec.module));
         assert!(matches!(verdict, Verdict::Located(_)), "{verdict:?}");
         assert_eq!(verdict, property::truth(&specimen));
     }

@@ -35,7 +35,7 @@ static BUILDS: LazyLock<Vec<Builds>> = LazyLock::new(|| {
     };
     small
         .chain(full)
-        .map(|spec| Builds::of(&real(spec)).expect("a limit elsewhere in one of 64"))
+        .map(|spec| Builds::from_spec(&real(spec)).expect("a limit elsewhere in one of 64"))
         .collect()
 });
 
@@ -116,7 +116,10 @@ fn a_duplicated_sector_or_shifted_cluster_is_refused_on_x64() {
     let specimen = spec.build();
     let file = &specimen.file;
     let module = property::module(spec.module);
-    assert_eq!(property::of_file(file, module), property::truth(&specimen));
+    assert_eq!(
+        property::file_verdict(file, module),
+        property::truth(&specimen)
+    );
 
     // The last cluster at least one whole cluster before both gates.
     let text = &specimen.sections[0];
@@ -125,12 +128,20 @@ fn a_duplicated_sector_or_shifted_cluster_is_refused_on_x64() {
     let at = (first.expect("a gate") as usize - 0x2000) / 0x1000 * 0x1000;
     assert!(at > text.offset as usize, "code before it");
     let doubled = [&file[..at], &file[at - 0x200..]].concat();
-    assert!(property::of_file(&doubled, module).threshold().is_none());
+    assert!(
+        property::file_verdict(&doubled, module)
+            .threshold()
+            .is_none()
+    );
 
     let end = (text.offset + text.raw_size) as usize / 0x1000 * 0x1000;
     let mut rotated = file.clone();
     rotated[at..end].rotate_left(0x1000);
     let headers = scanner_core::Headers::parse(&rotated).unwrap();
     assert!(scanner_core::Checksum::compute(&headers, &rotated).is_right());
-    assert!(property::of_file(&rotated, module).threshold().is_none());
+    assert!(
+        property::file_verdict(&rotated, module)
+            .threshold()
+            .is_none()
+    );
 }

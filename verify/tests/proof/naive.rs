@@ -38,7 +38,7 @@ fn the_first_pair_that_holds_ten_is_wrong_among_rivals() {
         let found = first_load_compare(&loaded);
         wrong += usize::from(found.is_some_and(|rva| rva != specimen.truth.threshold));
         assert_eq!(
-            property::of_loaded(&loaded, property::module(spec.module)),
+            property::loaded_verdict(&loaded, property::module(spec.module)),
             property::truth(specimen)
         );
     }

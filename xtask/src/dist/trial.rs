@@ -127,7 +127,7 @@ fn in_wine(
         ("version", release.version.as_str()),
         ("help", "tcplimit install"),
     ] {
-        let output = match wine::unpacked(release.workspace, arch, folder, name, &[verb])? {
+        let output = match wine::run_unpacked(release.workspace, arch, folder, name, &[verb])? {
             Ok(output) => output,
             Err(why) => return Ok(format!("{arch} in Wine SKIPPED: {why}")),
         };

@@ -2,24 +2,24 @@
 
 use std::ops::Range;
 
-/// The header of a data block, in bytes ([MS-CAB], CFDATA).
+/// Size of the header of a data block, in bytes ([MS-CAB], CFDATA).
 pub(super) const BLOCK_HEADER: usize = 8;
 
 /// A data block ([MS-CAB], CFDATA).
 #[derive(Clone, Copy)]
 pub(super) struct Block<'a> {
-    /// What is reserved in it.
+    /// Its reserved bytes.
     pub(super) reserved: &'a [u8],
-    /// The data, compressed.
+    /// The compressed data.
     pub(super) data: &'a [u8],
-    /// How many bytes it holds when decompressed.
+    /// Its decompressed size in bytes.
     pub(super) size: u16,
-    /// Where it ends in the file.
+    /// Offset of its end in the file.
     pub(super) end: usize,
 }
 
 impl<'a> Block<'a> {
-    /// The block that begins there; `None` where the file ends first.
+    /// The block at an offset; `None` if the file ends before the block does.
     pub(super) fn at(file: &'a [u8], at: usize, reserve: usize) -> Option<Block<'a>> {
         let header: &[u8; BLOCK_HEADER] = file.get(at..)?.first_chunk()?;
         let [.., a, b, c, d] = *header;
@@ -34,8 +34,7 @@ impl<'a> Block<'a> {
         })
     }
 
-    /// A block of this data, which holds so many bytes when decompressed; `None`
-    /// where either is too long.
+    /// A block of this data, with its decompressed size; `None` if either is too long.
     pub(super) fn of(data: &'a [u8], size: usize) -> Option<Block<'a>> {
         u16::try_from(data.len()).ok()?;
         Some(Block {
@@ -46,7 +45,7 @@ impl<'a> Block<'a> {
         })
     }
 
-    /// Appends it to others, with its checksum.
+    /// Appends the block with its checksum.
     pub(super) fn append_to(&self, blocks: &mut Vec<u8>, without_reserve: bool) {
         blocks.extend(self.checksum(without_reserve).to_le_bytes());
         blocks.extend(self.sizes());
@@ -54,15 +53,15 @@ impl<'a> Block<'a> {
         blocks.extend(self.data);
     }
 
-    /// Its two sizes, as in its header.
+    /// Its two sizes, as in the header.
     fn sizes(&self) -> [u8; 4] {
         let length = u16::try_from(self.data.len()).unwrap_or(u16::MAX);
         let ([a, b], [c, d]) = (length.to_le_bytes(), self.size.to_le_bytes());
         [a, b, c, d]
     }
 
-    /// The checksum of its data, then of all before it. [MS-CAB] counts what is
-    /// reserved; some programs leave that out.
+    /// The checksum of its data, then of its sizes and reserved bytes. [MS-CAB] includes the
+    /// reserved bytes; some programs leave them out.
     pub(super) fn checksum(&self, without_reserve: bool) -> u32 {
         let reserved = match without_reserve {
             true => &[],
@@ -72,19 +71,19 @@ impl<'a> Block<'a> {
     }
 }
 
-/// The words of these bytes, combined ([MS-CAB], "Checksum method").
+/// The checksum of these bytes ([MS-CAB], "Checksum method").
 fn checksum(bytes: &[u8]) -> u32 {
     let (words, rest) = bytes.as_chunks::<4>();
     let sum = words
         .iter()
         .fold(0, |sum, &word| sum ^ u32::from_le_bytes(word));
-    // The first of what is left over is the highest.
+    // The first leftover byte is the most significant.
     sum ^ rest
         .iter()
         .fold(0, |word, &byte| word << 8 | u32::from(byte))
 }
 
-/// A range of bytes, or none where it is not there.
+/// A range of bytes; empty if it is out of bounds.
 pub(super) fn bytes(file: &[u8], range: Range<usize>) -> &[u8] {
     file.get(range).unwrap_or_default()
 }
@@ -113,7 +112,7 @@ mod tests {
         assert_eq!(checksum(&[]), 0);
     }
 
-    /// The cabinet that [MS-CAB] gives as an example has this one block.
+    /// The only block of the example cabinet in [MS-CAB].
     #[test]
     fn the_example_of_the_specification_has_the_checksum_that_it_states() {
         let data = b"#include <stdio.h>\r\n\r\nvoid main(void)\r\n{\r\n    \

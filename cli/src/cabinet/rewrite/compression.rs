@@ -1,8 +1,8 @@
-//! A stream, compressed as setup files are: by LZX or by MSZIP.
+//! Compression of streams by LZX and MSZIP, as in setup files.
 //!
-//! The crate `lzxc` compresses by LZX. 369 of its streams (programs, random bytes,
-//! text, and sizes around a block's, with each window) came out right in
-//! cabextract and in Wine's cabinet.dll. The crate `cab` compresses by MSZIP.
+//! The crate `lzxc` compresses by LZX. cabextract and Wine's cabinet.dll decompressed 369 of its
+//! streams correctly (programs, random bytes, text, and sizes around a block's, with each window).
+//! The crate `cab` compresses by MSZIP.
 //!
 //! Source of all layouts: [MS-CAB], "Structure".
 
@@ -16,24 +16,24 @@ use super::layout::{RewriteError, Stream};
 use crate::cabinet::single_member::SingleMember;
 use crate::cabinet::{Cabinet, STREAM};
 
-/// The low byte of a folder's compression that means LZX; the high one is the
-/// power of two that its window has in bytes ([MS-CAB], CFFOLDER).
+/// The low byte of a folder's compression for LZX; the high byte is the binary logarithm of the
+/// window size in bytes ([MS-CAB], CFFOLDER).
 pub(crate) const LZX: u8 = 3;
 
-/// Longer content is compressed by MSZIP, in bytes: this takes ten times as
-/// long for some content, and every driver is shorter.
+/// Longest content for LZX, in bytes. For some content it takes ten times as long as MSZIP, and
+/// every driver is shorter.
 const LONGEST: usize = 1 << 20;
 
 /// A compressed stream.
 #[derive(Debug)]
 pub(crate) struct CompressedStream {
-    /// How it is compressed ([MS-CAB], CFFOLDER, typeCompress).
+    /// Its compression ([MS-CAB], CFFOLDER, typeCompress).
     pub(super) compression: u16,
-    /// How many data blocks there are.
+    /// Number of data blocks.
     pub(super) count: u16,
-    /// How many bytes they hold when decompressed.
+    /// Their decompressed size in bytes.
     size: u32,
-    /// The blocks, one behind the other, with checksums and nothing reserved.
+    /// The blocks, one after the other, with checksums and without reserved bytes.
     blocks: Vec<u8>,
 }
 
@@ -48,7 +48,7 @@ impl CompressedStream {
         })
     }
 
-    /// A cabinet with this as its one member.
+    /// A cabinet with this stream as its single member.
     pub(crate) fn cabinet(&self, name: &str, stamp: [u8; 6]) -> Vec<u8> {
         let single = SingleMember {
             name,
@@ -63,8 +63,8 @@ impl CompressedStream {
     }
 }
 
-/// Content compressed by LZX with a window of so many bytes, as a power of two;
-/// nothing where MSZIP is to do it.
+/// Content compressed by LZX with a window of 2 to the power of `power` bytes; `None` if it must be
+/// compressed by MSZIP.
 pub(crate) fn lzx(power: u8, content: &[u8]) -> Option<CompressedStream> {
     let window = window(power)?;
     if content.is_empty() || content.len() > LONGEST {
@@ -99,7 +99,7 @@ fn window(power: u8) -> Option<WindowSize> {
 /// Compresses by MSZIP the bytes that `write` writes.
 ///
 /// # Errors
-/// That of `write`, or when it can't be compressed.
+/// The error of `write`, or if compression fails.
 pub(crate) fn mszip(
     write: impl FnOnce(&mut dyn Write) -> Result<(), RewriteError>,
 ) -> Result<CompressedStream, RewriteError> {
@@ -112,7 +112,7 @@ pub(crate) fn mszip(
     write(&mut member)?;
     let cabinet = writer.finish().map_err(failed)?.into_inner();
 
-    let damaged = || RewriteError::Damaged("what was compressed can't be read".to_owned());
+    let damaged = || RewriteError::Damaged("the compressed data can't be read back".to_owned());
     let tables = Cabinet::new(&cabinet).map_err(|_| damaged())?;
     let folder = *tables.folders.first().ok_or_else(damaged)?;
     let stream = Stream::of(&cabinet, folder, 0)?;

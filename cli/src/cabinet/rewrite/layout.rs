@@ -1,5 +1,5 @@
-//! What must hold of a cabinet that is rewritten: its tables and data follow each
-//! other from the first byte to the last, and its checksums are right.
+//! The required layout of a cabinet to rewrite: its tables and data follow each other from the
+//! first byte to the last, and its checksums are right.
 
 use std::ops::Range;
 
@@ -7,14 +7,14 @@ use super::block::{Block, bytes, dword, index, to_u64};
 use crate::cabinet::single_member::HAS_RESERVE;
 use crate::cabinet::{CONTINUED, Cabinet, Folder, HAS_NEXT, HAS_PREVIOUS, MAX_BLOCK, Member};
 
-/// How the reserved bytes of a header begin that tell of a signature behind the
-/// cabinet (Authenticode, as signtool makes it).
+/// The first reserved bytes of a header if a signature follows the cabinet (Authenticode by
+/// signtool).
 const SIGNATURE: [u8; 4] = [0, 0, 0x10, 0];
 
-/// Why a cabinet is not rewritten.
+/// The reason why a cabinet is not rewritten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RewriteError {
-    /// It can't be written back as it was.
+    /// Rewriting would lose something.
     Unsupported(&'static str),
     /// It is damaged, or forged.
     Damaged(String),
@@ -22,27 +22,27 @@ pub(crate) enum RewriteError {
 
 /// A folder and its data blocks.
 pub(super) struct Stream {
-    /// As the table has it.
+    /// Its entry in the table.
     pub(super) folder: Folder,
-    /// The blocks, in the file.
+    /// The range of its blocks in the file.
     pub(super) region: Range<usize>,
-    /// Where each block begins in the file.
+    /// Offset of each block in the file.
     pub(super) blocks: Vec<usize>,
-    /// How many bytes they hold when decompressed.
+    /// Their decompressed size in bytes.
     pub(super) size: u64,
-    /// The checksums of its blocks leave out what is reserved in them.
+    /// The checksums of its blocks leave out their reserved bytes.
     pub(super) without_reserve: bool,
 }
 
-/// Refuses a cabinet whose header tells of more than the cabinet itself, and one
-/// whose tables do not follow each other.
+/// Refuses a cabinet whose header refers to data outside the cabinet, or whose tables do not follow
+/// each other.
 pub(super) fn check_header(file: &[u8], cabinet: &Cabinet<'_>) -> Result<(), RewriteError> {
     let offsets = &cabinet.offsets;
     let field = |at: usize| dword(file, at).unwrap_or_default();
     let length = to_u64(file.len());
     if cabinet.bytes_behind() != 0 {
         return Err(RewriteError::Unsupported(
-            "the file has bytes behind the cabinet in it, a signature perhaps",
+            "the file has bytes behind the cabinet, perhaps a signature",
         ));
     }
     if u64::from(field(8)) != length {
@@ -54,9 +54,7 @@ pub(super) fn check_header(file: &[u8], cabinet: &Cabinet<'_>) -> Result<(), Rew
         return Err(RewriteError::Unsupported("the cabinet is one of a set"));
     }
     if offsets.flags & !HAS_RESERVE != 0 || [4, 12, 20].into_iter().any(|at| field(at) != 0) {
-        return Err(RewriteError::Unsupported(
-            "its header has fields that no cabinet of today has",
-        ));
+        return Err(RewriteError::Unsupported("its header has unknown fields"));
     }
     let reserved = bytes(file, 40..40 + usize::from(offsets.header_reserve));
     if reserved.starts_with(&SIGNATURE) {
@@ -72,8 +70,8 @@ pub(super) fn check_header(file: &[u8], cabinet: &Cabinet<'_>) -> Result<(), Rew
     }
 }
 
-/// The data of all folders, which must lie one behind the other, from `tables`
-/// to the end of the file; and their order.
+/// The data of all folders, which must follow each other from `tables` to the end of the file, and
+/// their order.
 pub(super) fn streams(
     file: &[u8],
     cabinet: &Cabinet<'_>,
@@ -83,14 +81,14 @@ pub(super) fn streams(
         .zip(&cabinet.folders)
         .map(|(number, folder)| (folder.start, folder.blocks, number))
         .collect();
-    // A folder without data begins where another one does.
+    // A folder without data has the same start as another one.
     order.sort_by_key(|&(start, blocks, number)| (start, blocks != 0, number));
     let mut streams: Vec<Option<Stream>> = cabinet.folders.iter().map(|_| None).collect();
     let mut at = tables;
     for &(start, _, number) in &order {
         if index(start.into()) != at {
             return Err(RewriteError::Damaged(
-                "its folders overlap, or there is something between them".to_owned(),
+                "its folders overlap or have gaps between them".to_owned(),
             ));
         }
         let folder = cabinet.folders.get(number).copied();
@@ -106,7 +104,7 @@ pub(super) fn streams(
             order.into_iter().map(|(.., number)| number).collect(),
         )),
         false => Err(RewriteError::Damaged(
-            "there is something behind its last folder".to_owned(),
+            "there are bytes behind its last folder".to_owned(),
         )),
     }
 }
@@ -160,7 +158,7 @@ impl Stream {
     }
 }
 
-/// Every member must lie in a folder of this cabinet, and over no other.
+/// Refuses members outside the folders of this cabinet and overlapping ones.
 pub(super) fn check_members(members: &[Member], streams: &[Stream]) -> Result<(), RewriteError> {
     let mut sorted: Vec<&Member> = members.iter().collect();
     sorted.sort_by_key(|member| (member.folder, member.offset, member.size));
@@ -181,7 +179,7 @@ pub(super) fn check_members(members: &[Member], streams: &[Stream]) -> Result<()
             (folder, at) = (member.folder, 0);
         }
         match streams.get(usize::from(folder)) {
-            None => return damaged("names a folder that the cabinet has not"),
+            None => return damaged("names a folder that the cabinet does not have"),
             Some(stream) if member.end() > stream.size => return damaged("ends behind its folder"),
             _ if u64::from(member.offset) < at => return damaged("overlaps another"),
             _ => at = member.end(),

@@ -1,4 +1,4 @@
-//! Cabinets of every kind, rewritten, and every reason not to.
+//! Rewriting of every kind of cabinet, and every reason for refusal.
 
 use specimen::cabinet::{Cabinet as Spec, Folder, Method};
 
@@ -8,7 +8,7 @@ use crate::cabinet::tests::contents;
 
 const METHODS: [Method; 3] = [Method::Stored, Method::MsZip, Method::Lzx];
 
-/// Bytes that compress, but not to nothing.
+/// Bytes that can be compressed, but not much.
 fn filler(length: usize, seed: u32) -> Vec<u8> {
     let mut state = seed;
     let bytes = (0..length).map(|_| {
@@ -22,7 +22,7 @@ fn is_driver(name: &str) -> bool {
     name.ends_with(".sys")
 }
 
-/// Four folders, two of them with drivers, which lie over block boundaries.
+/// Four folders, two of them with drivers that cross block boundaries.
 fn spec(methods: [Method; 4]) -> Spec {
     let [a, b, c, d] = methods;
     Spec::new(vec![
@@ -55,7 +55,7 @@ fn reserved(spec: Spec) -> Spec {
     }
 }
 
-/// What the wanted members hold with a byte changed at either end.
+/// The contents of the wanted members with a byte changed at either end.
 fn changed(whole: &ParsedCabinet<'_>) -> Vec<Vec<u8>> {
     let contents = whole.wanted().iter().map(|wanted| {
         let mut content = wanted.content.clone();
@@ -81,7 +81,7 @@ fn only_wanted_members_change_under_every_compression() {
                 let new = whole.with(&changed).unwrap();
                 let mut expected = contents(&old);
                 let mut next = changed.iter();
-                // `contents` goes by folders, as the table does here.
+                // `contents` has the order of the folders, which is that of the table here.
                 for (name, content) in &mut expected {
                     if is_driver(name) {
                         *content = Ok(next.next().unwrap().clone());
@@ -100,8 +100,8 @@ fn only_wanted_members_change_under_every_compression() {
     }
 }
 
-/// The tables differ in nothing but length, places, numbers and methods; folders
-/// without a driver are the same bytes; no checksum is missing.
+/// The tables differ only in length, offsets, block counts and compression; folders without a
+/// driver are the same bytes; no checksum is missing.
 fn only_folders_differ(old: &[u8], new: &[u8], whole: &ParsedCabinet<'_>) {
     let again = ParsedCabinet::of(new, is_driver).unwrap();
     assert_eq!(again.tables, whole.tables);
@@ -198,10 +198,10 @@ fn cabinets_that_cannot_be_reproduced_are_refused() {
     let mut behind = sound.clone();
     behind.push(0);
     unsupported(&behind, "bytes behind");
-    unsupported(&with(4, &[1]), "no cabinet of today");
-    unsupported(&with(12, &[1]), "no cabinet of today");
-    unsupported(&with(20, &[1]), "no cabinet of today");
-    unsupported(&with(30, &[8]), "no cabinet of today");
+    unsupported(&with(4, &[1]), "unknown fields");
+    unsupported(&with(12, &[1]), "unknown fields");
+    unsupported(&with(20, &[1]), "unknown fields");
+    unsupported(&with(30, &[8]), "unknown fields");
     // The second folder's method, and the first: that is not touched.
     unsupported(&with(36 + 8 + 6, &[2]), "Quantum");
     unsupported(&with(36 + 8 + 6, &[4]), "unknown");

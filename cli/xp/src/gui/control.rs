@@ -68,7 +68,9 @@ unsafe extern "system" fn filtered<const INDEX: usize>(
         return 0;
     }
     let original = ORIGINALS.get(INDEX);
-    let original = original.map_or(ptr::null_mut(), |it| it.load(Ordering::Relaxed));
+    let original = original.map_or(ptr::null_mut(), |procedure| {
+        procedure.load(Ordering::Relaxed)
+    });
     if original.is_null() {
         // SAFETY: the parameters are those from Windows.
         return unsafe { DefWindowProcW(window, message, wide, long) };
@@ -95,9 +97,9 @@ pub(crate) fn register() -> Result<(), Win32Error> {
         filtered::<3>,
         filtered::<4>,
     ];
-    for (((original, ours), place), procedure) in CLASSES.iter().zip(&ORIGINALS).zip(procedures) {
+    for (((original, own), place), procedure) in CLASSES.iter().zip(&ORIGINALS).zip(procedures) {
         let is_static = *original == STATIC;
-        let (original, ours) = (wide(original), wide(ours));
+        let (original, own) = (wide(original), wide(own));
         let mut class = Class {
             size: length(size_of::<Class>()),
             style: 0,
@@ -121,7 +123,7 @@ pub(crate) fn register() -> Result<(), Win32Error> {
         class.size = length(size_of::<Class>());
         class.procedure = Some(procedure);
         class.module = module();
-        class.name = ours.as_ptr();
+        class.name = own.as_ptr();
         // CS_GLOBALCLASS is for libraries.
         class.style &= !0x4000;
         if is_static {
@@ -140,7 +142,7 @@ pub(crate) fn register() -> Result<(), Win32Error> {
 /// # Errors
 /// If it can't be created.
 pub(crate) fn make(control: Control, parent: Window) -> Result<Window, Win32Error> {
-    let [text, button, edit, choice, list] = CLASSES.map(|(_, ours)| ours);
+    let [text, button, edit, choice, list] = CLASSES.map(|(_, own)| own);
     let (class, style, extended) = match control {
         Control::StatusLabels | Control::StatusTexts => (text, UNBROKEN | NO_PREFIX, 0),
         Control::Advice => (text, NO_PREFIX, 0),

@@ -189,7 +189,7 @@ imports! { "user32.dll":
         function: *const c_void,
     ) -> usize;
     pub(super) fn SetWindowTextW(window: Handle, text: *const u16) -> i32;
-    pub(super) fn ShowWindow(window: Handle, how: i32) -> i32;
+    pub(super) fn ShowWindow(window: Handle, command: i32) -> i32;
     pub(super) fn SystemParametersInfoW(
         action: u32,
         number: u32,

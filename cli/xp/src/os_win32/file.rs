@@ -35,7 +35,7 @@ pub(super) fn open(
     path: &str,
     access: u32,
     share: u32,
-    how: u32,
+    disposition: u32,
 ) -> Result<OwnedHandle, Win32Error> {
     let path = wide(path);
     // SAFETY: the name ends in a NUL; security and template are null.
@@ -45,7 +45,7 @@ pub(super) fn open(
             access,
             share,
             ptr::null(),
-            how,
+            disposition,
             NORMAL | NOT_AS_US,
             ptr::null_mut(),
         )

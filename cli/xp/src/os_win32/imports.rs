@@ -40,7 +40,7 @@ imports! { "kernel32.dll":
         start: *const StartupInfo,
         made: *mut [Handle; 3],
     ) -> i32;
-    pub(super) fn CreateToolhelp32Snapshot(what: u32, process: u32) -> Handle;
+    pub(super) fn CreateToolhelp32Snapshot(contents: u32, process: u32) -> Handle;
     pub(super) fn DeleteFileW(name: *const u16) -> i32;
     pub(super) fn DeviceIoControl(
         device: Handle,
@@ -68,7 +68,7 @@ imports! { "kernel32.dll":
     pub(super) fn GetOEMCP() -> u32;
     pub(super) fn GetProcAddress(module: Handle, name: *const u8) -> *const c_void;
     pub(super) fn GetProcessHeap() -> Handle;
-    pub(super) fn GetStdHandle(which: u32) -> Handle;
+    pub(super) fn GetStdHandle(stream: u32) -> Handle;
     pub(super) fn GetSystemDirectoryW(name: *mut u16, length: u32) -> u32;
     pub(super) fn GetSystemTimeAsFileTime(time: *mut [u32; 2]);
     pub(super) fn GetUserDefaultUILanguage() -> u16;

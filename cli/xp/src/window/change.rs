@@ -49,7 +49,10 @@ impl Model {
     #[must_use]
     pub fn propose_set(&self, number: &str, keep: bool, ipv6: bool) -> Change {
         let number = number.trim();
-        let number: String = number.chars().filter(|it| !it.is_whitespace()).collect();
+        let number: String = number
+            .chars()
+            .filter(|character| !character.is_whitespace())
+            .collect();
         let mut change = self.propose(&format!("set {number}"), keep, ipv6, &|module, now| {
             text!(
                 "{module}: set the limit from {now} to {number}?",

@@ -420,7 +420,7 @@ fn a_service_without_its_device_differs_from_a_loaded_one() {
 }
 
 #[test]
-fn a_driver_in_use_stays_loaded_and_advice_says_to_close_programs() {
+fn a_driver_in_use_stays_loaded_with_advice() {
     let machine = Machine::installed();
     machine.in_use.set(true);
     let output = machine.fails("unload", Exit::Refused);

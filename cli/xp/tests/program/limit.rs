@@ -171,14 +171,14 @@ fn a_refused_set_is_not_stored_and_its_reason_is_the_drivers() {
 #[test]
 fn a_driver_that_another_program_has_loaded_is_used_and_nothing_is_stored_for_it() {
     let machine = Machine::new();
-    let theirs = Service {
+    let legacy_service = Service {
         activity: Activity::Running,
         start: Start::Demand,
         is_quiet: true,
         image: r"E:\Ares\tcpip_patcher.sys".into(),
     };
     let mut services = machine.services.borrow_mut();
-    services.insert("tcpip_patcher".into(), theirs);
+    services.insert("tcpip_patcher".into(), legacy_service);
     drop(services);
     machine.succeeds("set 100");
     let output = machine.fails("set 110 --persist", Exit::Unreadable);

@@ -406,7 +406,7 @@ impl Machine {
     fn answer(&self, module: ModuleId, reason: Reason) -> Answer {
         let limiter = self.limiters.borrow()[usize::from(module == ModuleId::TCPIP6)];
         let mut answer = Answer::new_zeroed();
-        answer.header = Header::of::<Answer>();
+        answer.header = Header::for_record::<Answer>();
         // Like the driver: one byte each for major, minor and patch.
         let parts = env!("CARGO_PKG_VERSION").split('.');
         let version = parts.fold(0_u32, |version, part| {

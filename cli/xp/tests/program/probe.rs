@@ -146,7 +146,7 @@ fn each_field_equals_the_one_of_the_workbench() {
         let [here, there] = [&object, &workbench].map(|it| it["reason"].as_str());
         assert_eq!(here.is_some(), there.is_some(), "{what}");
         let there = there.unwrap_or_default();
-        let cause = [": say which it is by", ": if it is one of them"]
+        let cause = [": choose one with", ": if it is one of them"]
             .into_iter()
             .find_map(|advice| Some(there.split_once(advice)?.0));
         let here = here.unwrap_or_default();

@@ -7,7 +7,7 @@ use crate::machine::{ENTRY, FOLDER, Fault, Machine, USERS, WINDOW, descriptor, s
 const LINE: &str = "install --shortcut";
 const COMMENT: &str = "tcplimit: half-open connection limit";
 
-fn ours(target: &str) -> Vec<u8> {
+fn our_shortcut(target: &str) -> Vec<u8> {
     shortcut_file(target, COMMENT)
 }
 
@@ -25,7 +25,7 @@ fn an_entry_for_the_window_is_made_and_uninstall_takes_it_away() {
     let machine = unpacked();
     let output = machine.succeeds(LINE);
     assert!(machine.is_installed());
-    assert_eq!(machine.file(ENTRY), Some(ours(WINDOW)));
+    assert_eq!(machine.file(ENTRY), Some(our_shortcut(WINDOW)));
     let line = format!("Created a Start menu entry: {ENTRY}\n");
     assert!(output.contains(&line), "{output}");
     let output = machine.succeeds("uninstall");
@@ -56,29 +56,29 @@ fn an_installation_without_an_entry_gets_one_and_nothing_else_is_done() {
 #[test]
 fn an_entry_for_another_folder_is_replaced() {
     let machine = unpacked();
-    let old = ours(r"C:\old\TCPLIMITW.EXE");
+    let old = our_shortcut(r"C:\old\TCPLIMITW.EXE");
     machine.files.borrow_mut().insert(ENTRY.into(), old);
     machine.succeeds(LINE);
-    assert_eq!(machine.file(ENTRY), Some(ours(WINDOW)));
+    assert_eq!(machine.file(ENTRY), Some(our_shortcut(WINDOW)));
 }
 
 #[test]
 fn an_entry_that_a_user_has_made_is_neither_replaced_nor_deleted() {
-    for theirs in [
+    for user_file in [
         shortcut_file(WINDOW, ""),
         shortcut_file(r"C:\other\program.exe", COMMENT),
         b"no shortcut".to_vec(),
     ] {
         let machine = unpacked();
         let mut files = machine.files.borrow_mut();
-        files.insert(ENTRY.into(), theirs.clone());
+        files.insert(ENTRY.into(), user_file.clone());
         drop(files);
         let output = machine.fails(LINE, Exit::Refused);
         assert!(output.contains("another entry of that name"), "{output}");
         assert_eq!(machine.changes.get(), 0);
         machine.succeeds("install");
         machine.succeeds("uninstall");
-        assert_eq!(machine.file(ENTRY), Some(theirs));
+        assert_eq!(machine.file(ENTRY), Some(user_file));
     }
 }
 
@@ -86,7 +86,7 @@ fn an_entry_that_a_user_has_made_is_neither_replaced_nor_deleted() {
 fn an_entry_made_from_another_folder_is_removed_with_the_rest() {
     for verb in ["uninstall", "repair"] {
         let machine = Machine::new();
-        let old = ours(r"C:\old\tcplimitw.exe");
+        let old = our_shortcut(r"C:\old\tcplimitw.exe");
         machine.files.borrow_mut().insert(ENTRY.into(), old);
         let output = machine.succeeds(verb);
         assert!(output.starts_with(&format!("Deleted {ENTRY}.")), "{output}");
@@ -157,7 +157,7 @@ fn killed_anywhere_it_is_finished_by_the_next_and_undone_by_uninstall() {
             assert_eq!(machine.run_with_fault(LINE, call, kill), None);
             machine.succeeds(LINE);
             assert!(machine.is_installed(), "{call} {kill:?}");
-            assert_eq!(machine.file(ENTRY), Some(ours(WINDOW)));
+            assert_eq!(machine.file(ENTRY), Some(our_shortcut(WINDOW)));
             let machine = unpacked();
             assert_eq!(machine.run_with_fault(LINE, call, kill), None);
             machine.succeeds("uninstall");

@@ -255,7 +255,7 @@ fn a_guard_lifted_by_set_has_no_note() {
 
 #[test]
 fn status_names_the_2005_program_that_loaded_the_driver() {
-    let theirs = Service {
+    let legacy_service = Service {
         activity: Activity::Running,
         start: Start::Demand,
         is_quiet: false,
@@ -263,7 +263,7 @@ fn status_names_the_2005_program_that_loaded_the_driver() {
     };
     let beside = |machine: Machine| {
         let mut services = machine.services.borrow_mut();
-        services.insert("tcpip_patcher".into(), theirs.clone());
+        services.insert("tcpip_patcher".into(), legacy_service.clone());
         drop(services);
         machine.succeeds("status")
     };

@@ -71,7 +71,7 @@ fn read<T: Request + std::fmt::Debug>(size: usize, version: u32) -> Result<(), S
         place.copy_from_slice(&field.to_le_bytes());
     }
     let request = T::read(&bytes)?;
-    assert_eq!(request.header(), Header::of::<T>());
+    assert_eq!(request.header(), Header::for_record::<T>());
     assert_eq!(request.as_bytes(), bytes);
     Ok(())
 }
@@ -100,7 +100,7 @@ fn each_request_has_one_length_and_one_version() {
     has_one_length_and_version::<Reset>(16);
     // The header must match the record as well.
     let set = Set {
-        header: Header::of::<Query>(),
+        header: Header::for_record::<Query>(),
         module: ModuleId::TCPIP,
         limit: 100.into(),
         expected: 0.into(),
@@ -109,7 +109,7 @@ fn each_request_has_one_length_and_one_version() {
         Set::read(set.as_bytes()).map(|_| ()),
         Err(Status::INFO_LENGTH_MISMATCH)
     );
-    let header = Header::of::<Answer>();
+    let header = Header::for_record::<Answer>();
     assert_eq!(header.version.get(), 1);
     assert_eq!(header.size.get() as usize, size_of::<Answer>());
 }

@@ -170,7 +170,7 @@ fn history_survives_a_new_clock_time_but_not_another_boot() {
 }
 
 /// A record of version 0.1.0, which kept it below its service key.
-fn former(world: &World, last: u32) -> Value {
+fn record_of_version_0_1(world: &World, last: u32) -> Value {
     let target = world.module(Module::Tcpip).expect("tcpip.sys");
     let field = |at| target.dword(at).expect("headers");
     let nt = field(0x3C);
@@ -184,7 +184,7 @@ fn a_record_of_version_0_1_0_is_read_once_and_kept() {
     each_driver(|system, mut world| {
         let target = world.module_mut(Module::Tcpip).expect("tcpip.sys");
         target.write(target.threshold.expect("a limit"), &[55, 0, 0, 0]);
-        let left = former(&world, 55);
+        let left = record_of_version_0_1(&world, 55);
         world.registry.put(STATE, "tcpip.sys", left);
         load(system, world);
         system.send(&requests::query(Module::Tcpip)).expect("none");

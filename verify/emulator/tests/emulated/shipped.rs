@@ -227,12 +227,12 @@ fn every_read_outside_the_allowed_ranges_is_noticed() {
             assert!(run(&mut system, &whole).is_ok());
             // Headers, code and the three variables, each without its first byte,
             // and code without its last bytes.
-            let ranges = shrunk(&whole);
+            let ranges = shrunken_ranges(&whole);
             assert!(ranges.len() >= 6, "{ranges:?}");
-            for (number, shrunk, missing) in ranges {
+            for (number, shrunken, missing) in ranges {
                 let mut scenario = Scenario::from_specimen(&spec);
                 let target = scenario.world.modules.iter_mut().flatten().next();
-                target.expect("a module").readable[number] = shrunk;
+                target.expect("a module").readable[number] = shrunken;
                 let result = run(&mut system, &scenario).map(|_| ());
                 assert!(
                     matches!(&result, Err(Violation::Access { access: Access::Read, address, size, .. })
@@ -246,24 +246,24 @@ fn every_read_outside_the_allowed_ranges_is_noticed() {
 
 /// Readable ranges that lack some bytes: index of the range, the rest of it, and the
 /// addresses of the missing bytes.
-fn shrunk(scenario: &Scenario) -> Vec<(usize, Range<u32>, Range<u64>)> {
+fn shrunken_ranges(scenario: &Scenario) -> Vec<(usize, Range<u32>, Range<u64>)> {
     let mut modules = scenario.world.modules.iter().flatten();
     let target = modules.next().expect("a module");
-    let mut shrunk = Vec::new();
+    let mut ranges = Vec::new();
     for (number, range) in target.readable.iter().enumerate() {
         let first = target.base + u64::from(range.start);
-        shrunk.push((number, range.start + 1..range.end, first..first + 1));
+        ranges.push((number, range.start + 1..range.end, first..first + 1));
         if range.len() > 4 && range.start > 0 {
             let (left, end) = (range.end - 64, target.base + u64::from(range.end));
-            shrunk.push((number, range.start..left, end - 64..end));
+            ranges.push((number, range.start..left, end - 64..end));
         }
     }
-    shrunk
+    ranges
 }
 
 /// A world whose headers in memory declare the beginning of INIT as resident code:
 /// the part that shares a page with a resident section.
-fn misled(spec: &Spec) -> (Scenario, Range<u64>) {
+fn scenario_with_misleading_headers(spec: &Spec) -> (Scenario, Range<u64>) {
     let mut scenario = Scenario::from_specimen(spec);
     scenario.sound = [false; 2];
     scenario.files = [None, None];
@@ -314,7 +314,7 @@ fn a_read_of_discardable_bytes_on_a_present_page_is_noticed() {
     };
     let specs = (4..32).map(|kib| Spec::xp_sp3().with_text_kib(kib));
     let spec = specs.into_iter().find(shares).expect("a shared page");
-    let (scenario, init) = misled(&spec);
+    let (scenario, init) = scenario_with_misleading_headers(&spec);
     let mut system = system(arch, &file);
     // The page is readable.
     assert_eq!(run(&mut system, &scenario).map(|_| ()), Ok(()));

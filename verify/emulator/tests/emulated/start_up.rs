@@ -7,7 +7,7 @@ use verify::patching::plan_patch;
 
 /// Runs the start-up store of a patched specimen at each base. The specimen's builder
 /// knows the RVAs of store and limit.
-fn started(specimen: &Specimen, file: &[u8]) -> Vec<StoreResult> {
+fn run_start_up(specimen: &Specimen, file: &[u8]) -> Vec<StoreResult> {
     let store = specimen.truth.start_up_store.expect("a start-up store");
     let run = |base| run(file, base, store, specimen.truth.threshold).expect("it runs");
     specimen.spec.arch.bases().map(run).to_vec()
@@ -26,7 +26,7 @@ fn a_patched_driver_starts_with_the_requested_limit_and_changes_nothing_else() {
                 let plan = plan_patch(&specimen, limit).expect("a sound driver");
                 let file = specimen.spec.module.file_name();
                 let patched = apply(file, &plan, &specimen.file).expect("its own plan");
-                for stored in started(&specimen, &patched) {
+                for stored in run_start_up(&specimen, &patched) {
                     assert_eq!((stored.before, stored.after), (0, limit), "{name}");
                     assert_eq!(stored.length, 10, "{name}: one store");
                     let limit = specimen.truth.threshold..specimen.truth.threshold + 4;
@@ -37,7 +37,7 @@ fn a_patched_driver_starts_with_the_requested_limit_and_changes_nothing_else() {
                 }
             }
             // Without the patch the limit is unchanged.
-            for stored in started(&specimen, &specimen.file) {
+            for stored in run_start_up(&specimen, &specimen.file) {
                 assert_eq!(stored.after, shipped, "{name}");
             }
         }
@@ -51,7 +51,7 @@ fn a_store_to_another_address_is_noticed() {
         let mut file = specimen.file.clone();
         // The operand's second byte, 100h further.
         file[specimen.value_offset() - 3] ^= 1;
-        for stored in started(&specimen, &file) {
+        for stored in run_start_up(&specimen, &file) {
             assert_eq!(stored.after, 0);
             assert!(!stored.changed.is_empty());
         }

@@ -68,12 +68,12 @@ fn expect_limit_violation(
 }
 
 /// inc, in place of lock cmpxchg.
-fn counting_up(driver: Mutant) -> Mutant {
+fn with_increment(driver: Mutant) -> Mutant {
     driver.with_exchange(|operands| vec![0xFF, operands & 7])
 }
 
 /// The same twice.
-fn twice(driver: Mutant) -> Mutant {
+fn with_two_increments(driver: Mutant) -> Mutant {
     driver.with_exchange(|operands| [0xFF, operands & 7].repeat(2))
 }
 
@@ -81,7 +81,7 @@ fn twice(driver: Mutant) -> Mutant {
 fn another_limit_than_the_service_key_has_is_noticed() {
     expect_limit_violation(
         1,
-        counting_up,
+        with_increment,
         |scenario| put(scenario, "Limit", LIMIT),
         "at start: a value other than the requested one",
     );
@@ -91,7 +91,7 @@ fn another_limit_than_the_service_key_has_is_noticed() {
 fn a_second_write_for_a_request_is_noticed() {
     expect_limit_violation(
         1,
-        twice,
+        with_two_increments,
         |scenario| set(scenario, LIMIT),
         "for a request: more than one write to a module",
     );

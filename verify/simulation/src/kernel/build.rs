@@ -98,10 +98,10 @@ impl Site {
 
 impl Build {
     fn new(name: impl Into<String>, spec: Spec, located: Result<(), Reason>) -> Build {
-        Build::of(name, &spec.with_text_kib(TEXT_KIB), located)
+        Build::from_spec(name, &spec.with_text_kib(TEXT_KIB), located)
     }
 
-    fn of(name: impl Into<String>, spec: &Spec, located: Result<(), Reason>) -> Build {
+    fn from_spec(name: impl Into<String>, spec: &Spec, located: Result<(), Reason>) -> Build {
         let specimen = spec.build();
         Build {
             name: name.into(),
@@ -124,7 +124,7 @@ impl Build {
         let place = site.index() + if arch == Arch::X64 { BASES / 2 } else { 0 };
         let image = self.images[place].get_or_init(|| {
             let loaded = self.specimen.load(site.base(arch));
-            let mut flat = FlatImage::of(&loaded);
+            let mut flat = FlatImage::new(&loaded);
             (self.edit)(&self.specimen, &mut flat);
             Arc::new(flat.bytes)
         });
@@ -159,7 +159,7 @@ impl Build {
 }
 
 impl FlatImage {
-    fn of(loaded: &Loaded) -> FlatImage {
+    fn new(loaded: &Loaded) -> FlatImage {
         let length = loaded.size.next_multiple_of(PAGE);
         let mut flat = FlatImage {
             base: loaded.base,
@@ -311,7 +311,7 @@ fn candidates() -> Build {
     };
     // Large enough for these variables.
     let spec = spec.with_text_kib(64);
-    Build::of("fourteen candidates", &spec, Err(Reason::TooManyCandidates)).edited(
+    Build::from_spec("fourteen candidates", &spec, Err(Reason::TooManyCandidates)).edited(
         |specimen, flat| {
             let [text, data] = [b".text", b".data"].map(|name| {
                 let named = |section: &&PlacedSection| section.name.starts_with(name);

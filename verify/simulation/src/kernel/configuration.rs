@@ -59,8 +59,8 @@ impl Configuration {
     pub fn x86() -> Self {
         Self {
             arch: Arch::X86,
-            tcpip: Installed::of("tcpip-2003-sp2-x86"),
-            tcpip6: Installed::of("tcpip6-x86"),
+            tcpip: Installed::with_build("tcpip-2003-sp2-x86"),
+            tcpip6: Installed::with_build("tcpip6-x86"),
             rights_known: true,
             list: ModuleListing {
                 style: PathStyle::SystemRoot,
@@ -79,8 +79,8 @@ impl Configuration {
     pub fn x64() -> Self {
         Self {
             arch: Arch::X64,
-            tcpip: Installed::of("tcpip-xp-x64"),
-            tcpip6: Installed::of("tcpip6-x64"),
+            tcpip: Installed::with_build("tcpip-xp-x64"),
+            tcpip6: Installed::with_build("tcpip6-x64"),
             ..Self::x86()
         }
     }
@@ -89,7 +89,7 @@ impl Configuration {
 impl Installed {
     /// A module at rest: a limit of 10, three half-open, two waiting.
     #[must_use]
-    pub fn of(build: &str) -> Option<Self> {
+    pub fn with_build(build: &str) -> Option<Self> {
         Some(Self {
             build: BuildChoice::named(build),
             limit: Number(10),

@@ -71,7 +71,7 @@ impl Instance {
             arch,
             foreign: Arc::clone(&memory),
             memory,
-            pages: (0..of.pages()).map(|page| Page::of(of, page)).collect(),
+            pages: (0..of.pages()).map(|page| Page::new(of, page)).collect(),
             sections: of.sections.clone(),
         }
     }
@@ -313,7 +313,7 @@ impl Instance {
 impl Page {
     /// A page after start-up: every pageable page is paged out, so that nobody
     /// relies on it.
-    fn of(build: &Build, number: u32) -> Page {
+    fn new(build: &Build, number: u32) -> Page {
         let page = number * PAGE..(number + 1) * PAGE;
         let inside = |section: &&PlacedSection| {
             section.rva < page.end && page.start < section.rva + section.virtual_size

@@ -170,7 +170,7 @@ impl Model {
         };
         *history = ModuleHistory {
             certain: true,
-            located: Some(Location::of(loaded)),
+            located: Some(Location::new(loaded)),
             peak: answer.peak,
             memory: (answer.original != 0).then_some(memory),
             earlier: answer.flags & 8 != 0,

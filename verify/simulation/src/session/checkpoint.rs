@@ -17,7 +17,7 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    pub(super) fn of(state: &State) -> Checkpoint {
+    pub(super) fn take(state: &State) -> Checkpoint {
         Checkpoint {
             exchanges: state.exchanges.len(),
             events: state.events.len(),

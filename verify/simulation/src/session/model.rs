@@ -170,7 +170,7 @@ impl Model {
     /// Whether the driver takes the module for the one in its history.
     fn is_known_module(&mut self, state: &State, loaded: &Instance) -> Option<bool> {
         let slot = slot(loaded.module);
-        let (history, now) = (&mut self.history[slot], Location::of(loaded));
+        let (history, now) = (&mut self.history[slot], Location::new(loaded));
         match history.located {
             Some(before) if before.identity == now.identity => {
                 let same_place = before.threshold == now.threshold;

@@ -72,7 +72,7 @@ impl ModuleHistory {
 }
 
 impl Location {
-    pub(super) fn of(module: &Instance) -> Location {
+    pub(super) fn new(module: &Instance) -> Location {
         Location {
             identity: module.identity(),
             base: module.base,

@@ -195,7 +195,7 @@ impl Request {
     }
 
     /// Parses the request; the status of a refusal.
-    pub(super) fn read(&self) -> Result<ParsedRequest, Status> {
+    pub(super) fn parse(&self) -> Result<ParsedRequest, Status> {
         let wanted = match (self.device, self.code) {
             (Device::Ours, QUERY) => 3,
             (Device::Ours, SET) => 5,

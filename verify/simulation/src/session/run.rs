@@ -77,7 +77,7 @@ impl<M: Processor> Run<M> {
 
     /// Performs a step and checks its effects.
     pub fn step(&mut self, step: &Step) -> StepResult {
-        let before = Checkpoint::of(&self.kernel().state());
+        let before = Checkpoint::take(&self.kernel().state());
         self.predicted = false;
         for &ScheduledFault { call, fault } in &step.faults {
             self.kernel().state().schedule(usize::from(call), fault);
@@ -156,7 +156,7 @@ impl<M: Processor> Run<M> {
         let mut buffer = request.input.clone();
         buffer.resize(request.input.len().max(request.output), 0xA5);
         let untouched = buffer.clone();
-        let parsed = request.read();
+        let parsed = request.parse();
         let mut model = self.model.clone();
         let predicted = parsed.ok().and_then(|parsed| {
             let state = self.kernel().state();

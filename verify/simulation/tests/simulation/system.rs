@@ -185,7 +185,7 @@ fn builds_get_their_stated_verdict() {
     for build in all() {
         for module in [Module::Tcpip, Module::Tcpip6] {
             for system in [Configuration::x86(), Configuration::x64()] {
-                let place = Installed::of(&build.name);
+                let place = Installed::with_build(&build.name);
                 let (tcpip, tcpip6) = match module {
                     Module::Tcpip => (place, None),
                     Module::Tcpip6 => (None, place),

@@ -41,7 +41,7 @@ fn check_truth(specimen: &Specimen) {
     assert!(truth.gates.is_sorted() && truth.gates.len() == 2 && truth.gate_lens.len() == 2);
     let mut tested: Vec<u32> = Vec::new();
     for (&rva, &len) in truth.gates.iter().zip(&truth.gate_lens) {
-        let gate = at(specimen, rva, len)
+        let gate = instructions_at(specimen, rva, len)
             .gate(0)
             .expect("a gate where the truth says");
         assert_eq!((gate.rva, gate.len, gate.signed), (rva, len, true));
@@ -55,7 +55,7 @@ fn check_truth(specimen: &Specimen) {
     assert_eq!(tested, truth.queue_tests);
     assert!(!truth.queue_tests.is_empty());
     for &rva in &truth.queue_tests {
-        let test = at(specimen, rva, 16);
+        let test = instructions_at(specimen, rva, 16);
         let first = &test.instructions[0];
         assert_eq!(test.variable(first), Some(truth.queue));
         let tests = [Mnemonic::Cmp, Mnemonic::Test];
@@ -65,14 +65,14 @@ fn check_truth(specimen: &Specimen) {
     }
     assert_eq!(truth.atomics.len(), usize::from(specimen.spec.atomics));
     for &rva in &truth.atomics {
-        assert_eq!(at(specimen, rva, 16).atomics(truth.count), 1);
+        assert_eq!(instructions_at(specimen, rva, 16).atomics(truth.count), 1);
     }
     assert_eq!(truth.event.is_some(), specimen.spec.module == Module::Tcpip);
     if let Some(event) = truth.event {
-        let listing = at(specimen, event, 10);
+        let listing = instructions_at(specimen, event, 10);
         assert_eq!(listing.instructions[0].immediate32(), 0x8000_1082);
     }
-    let store = at(
+    let store = instructions_at(
         specimen,
         truth.start_up_store.expect("a start-up store"),
         10,
@@ -90,13 +90,13 @@ fn check_truth(specimen: &Specimen) {
 }
 
 /// The instructions of a few bytes at an RVA.
-fn at(specimen: &Specimen, rva: u32, len: u32) -> Listing {
+fn instructions_at(specimen: &Specimen, rva: u32, len: u32) -> Listing {
     let offset = offset(specimen, rva);
-    Listing::at(specimen, &specimen.file[offset..offset + len as usize], rva)
+    Listing::decode(specimen, &specimen.file[offset..offset + len as usize], rva)
 }
 
 fn check_decoding(specimen: &Specimen) {
-    let text = Listing::of(specimen, b".text\0\0\0");
+    let text = Listing::new(specimen, b".text\0\0\0");
     let size = listing::section(specimen, b".text\0\0\0").virtual_size as usize;
     let valid: usize = text
         .instructions
@@ -277,7 +277,7 @@ fn each_defect_breaks_exactly_the_fact_it_names() {
 fn signed_jumps_follow_only_the_gates_and_two_rivals() {
     for (name, spec) in Spec::full_size_presets() {
         let specimen = spec.build();
-        let text = Listing::of(&specimen, b".text\0\0\0");
+        let text = Listing::new(&specimen, b".text\0\0\0");
         let signed = text.gates().into_iter().filter(|gate| gate.signed).count();
         assert_eq!(signed, 4, "{name}");
     }

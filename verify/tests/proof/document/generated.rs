@@ -87,7 +87,7 @@ const LEGACY: &str = include_str!("../../../../driver/protocol/src/legacy.rs");
 /// A record that begins with its size and version. All fields have 32 bits
 /// without gaps, so the size proves the offsets.
 fn record<T>(name: &str) -> Vec<String> {
-    let header = Header::of::<T>();
+    let header = Header::for_record::<T>();
     let value = |name: &str, value: u32| Documented {
         name: name.into(),
         of: "U32".into(),

@@ -18,7 +18,7 @@ impl Page {
     }
 
     #[cfg(test)]
-    pub(crate) fn of(text: &str) -> Page {
+    pub(crate) fn from_text(text: &str) -> Page {
         Page(text.into())
     }
 
@@ -61,7 +61,7 @@ fn cells(line: &str) -> Row {
 
 #[test]
 fn a_table_is_found_by_its_heading_and_columns() {
-    let page = Page::of(
+    let page = Page::from_text(
         "# A\n| x | y |\n|---|---|\n| 1 | `2` |\n\n| z |\n|---|\n| 3 |\n## B\n| x | y |\n|---|---|\n| 4 | 5 |\n",
     );
     assert_eq!(page.table("A", &["x", "y"]), [["1", "2"]]);
@@ -72,5 +72,5 @@ fn a_table_is_found_by_its_heading_and_columns() {
 #[test]
 #[should_panic(expected = "no table")]
 fn a_missing_table_is_an_error() {
-    Page::of("# A\n| x |\n|---|\n| 1 |\n").table("A", &["y"]);
+    Page::from_text("# A\n| x |\n|---|\n| 1 |\n").table("A", &["y"]);
 }

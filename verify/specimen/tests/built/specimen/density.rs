@@ -353,7 +353,7 @@ fn the_exception_table_has_every_function_and_every_part_of_one() {
             ascending && entries.iter().all(|one| one.start < one.end),
             "{name}"
         );
-        let text = listing::Listing::of(&specimen, b".text\0\0\0");
+        let text = listing::Listing::new(&specimen, b".text\0\0\0");
         let range = listing::section(&specimen, b".text\0\0\0");
         let range = range.rva..range.rva + range.virtual_size;
         let own: Vec<_> = entries

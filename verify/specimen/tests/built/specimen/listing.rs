@@ -40,15 +40,15 @@ pub(crate) fn section<'a>(specimen: &'a Specimen, name: &[u8; 8]) -> &'a PlacedS
 }
 
 impl Listing {
-    pub(crate) fn of(specimen: &Specimen, name: &[u8; 8]) -> Self {
+    pub(crate) fn new(specimen: &Specimen, name: &[u8; 8]) -> Self {
         let placed = section(specimen, name);
         let start = placed.offset as usize;
         let bytes = &specimen.file[start..start + placed.virtual_size as usize];
-        Self::at(specimen, bytes, placed.rva)
+        Self::decode(specimen, bytes, placed.rva)
     }
 
     /// The instructions of `bytes`, which are at `rva`.
-    pub(crate) fn at(specimen: &Specimen, bytes: &[u8], rva: u32) -> Self {
+    pub(crate) fn decode(specimen: &Specimen, bytes: &[u8], rva: u32) -> Self {
         let bits = if specimen.spec.arch == Arch::X86 {
             32
         } else {
@@ -168,8 +168,8 @@ impl Listing {
 /// The required facts that don't hold for T at `threshold`, from the bytes.
 /// The specimen may not have data between its functions.
 pub(crate) fn broken(specimen: &Specimen, threshold: u32) -> Vec<Defect> {
-    let text = Listing::of(specimen, b".text\0\0\0");
-    let page = Listing::of(specimen, b"PAGE\0\0\0\0");
+    let text = Listing::new(specimen, b".text\0\0\0");
+    let page = Listing::new(specimen, b"PAGE\0\0\0\0");
     let own = |gate: &Gate| gate.threshold == threshold;
     let gates: Vec<Gate> = text.gates().into_iter().filter(own).collect();
     let pageable: Vec<Gate> = page.gates().into_iter().filter(own).collect();
