@@ -151,7 +151,7 @@ fn one_refused_copy_leaves_all_unchanged() {
             states(&objects),
             ["cabinet", "not-done", "refused", "not-done", "not-done"]
         );
-        assert!(objects[1]["reason"].as_str().unwrap().contains("alike"));
+        assert!(objects[1]["reason"].as_str().unwrap().contains("together"));
         let summary = &objects.last().unwrap()["summary"];
         assert_eq!(summary["not_done"], 3);
         assert_eq!(summary["would_change"], 0);
