@@ -235,7 +235,9 @@ mod tests {
         for (paging, address) in ALL {
             let pde = paging.entries(address)[2].unwrap_or_default();
             let pte = paging.entries(address)[3].unwrap_or_default();
-            let offset = address & paging.large_offset();
+            // Large pages have 4 MiB, with PAE 2 MiB.
+            let bits = if paging == Paging::Plain { 22 } else { 21 };
+            let offset = address % (1 << bits);
             let physical = 0x0800_0000 | offset;
             for (bits, answer) in [(0x1E3, Some(true)), (0x1E1, Some(false))] {
                 let mut tables = tables(paging, address);

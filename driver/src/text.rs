@@ -110,7 +110,9 @@ mod tests {
         for number in [0, 1, 9, 10, 100, 16_777_215, u32::MAX] {
             let mut buffer = [0xFF; 16];
             let mut text = Text::new(&mut buffer);
+            assert!(text.is_empty());
             text.number(number);
+            assert!(!text.is_empty());
             assert_eq!(text.finish(), format!("{number}\0").as_bytes());
         }
     }
