@@ -79,7 +79,7 @@ impl Failure {
         let mut failure = Failure::win32(&text!("{action} {path}", action, path), error);
         match error {
             Win32Error::ACCESS_DENIED | Win32Error::SHARING_VIOLATION => {
-                failure.advice = FILE.get().into()
+                failure.advice = FILE.get().into();
             }
             Win32Error::USER_MAPPED_FILE => failure.advice = IN_MEMORY.get().into(),
             _ => {}
