@@ -152,7 +152,7 @@ fn each_inconsistency_has_its_own_note() {
                 .push(record(now, 0x8000_1082, "Tcpip"));
         }),
         ("Run: tcplimit load", |machine| {
-            drop(machine.succeeds("unload"))
+            drop(machine.succeeds("unload"));
         }),
     ];
     for (says, change) in changes {
