@@ -74,7 +74,10 @@ fn objections(located: &Located, request: &WriteRequest) -> Vec<Refusal> {
 fn a_refusal_gives_the_values() {
     let (current, expected) = (50, 10);
     for (refusal, words) in [
-        (Refusal::LimitOutOfRange(0), "limit 0 is not from 1 to 16777215"),
+        (
+            Refusal::LimitOutOfRange(0),
+            "limit 0 is not from 1 to 16777215",
+        ),
         (Refusal::ImplausibleValue(77), "impossible value 77"),
         (
             Refusal::UnexpectedValue { current, expected },
