@@ -391,3 +391,14 @@ impl<K, E> fmt::Debug for Driver<K, E> {
         f.write_str("Driver")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_has_a_byte_for_each_of_its_numbers() {
+        assert_eq!(version("0.12.3"), 0x0000_0C03);
+        assert_eq!(version("10.2.34-beta.1"), 0x000A_0222);
+    }
+}

@@ -207,3 +207,17 @@ impl Setting {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_have_different_names() {
+        let per_module = Module::ALL.map(|it| [Setting::Limit(it), Setting::Expect(it)]);
+        let switches = [Setting::RestoreAtUnload, Setting::AcceptUnknownRights];
+        let all = per_module.iter().flatten().chain(&switches);
+        let names: std::collections::HashSet<_> = all.map(|it| it.name()).collect();
+        assert_eq!(names.len(), 6);
+    }
+}

@@ -74,11 +74,14 @@ fn objections(located: &Located, request: &WriteRequest) -> Vec<Refusal> {
 fn a_refusal_gives_the_values() {
     let (current, expected) = (50, 10);
     for (refusal, words) in [
-        (Refusal::LimitOutOfRange(0), "0 is no limit: 1 to 16777215"),
-        (Refusal::ImplausibleValue(77), "holds 77"),
+        (
+            Refusal::LimitOutOfRange(0),
+            "limit 0 is not from 1 to 16777215",
+        ),
+        (Refusal::ImplausibleValue(77), "impossible value 77"),
         (
             Refusal::UnexpectedValue { current, expected },
-            "holds 50, not 10",
+            "is 50, not 10",
         ),
     ] {
         assert!(refusal.to_string().contains(words), "{refusal}");
