@@ -321,9 +321,9 @@ impl FaultyDisk {
     }
 
     /// Counts a step and decides whether it happens, happens in part, or fails.
-    fn step(&self) -> Step {
+    fn step(&self) -> CallEffect {
         if self.ended.get() {
-            return Step::Fails(io::Error::other("the run has ended"));
+            return CallEffect::Fails(io::Error::other("the run has ended"));
         }
         let step = self.steps.get();
         self.steps.set(step + 1);
@@ -335,21 +335,21 @@ impl FaultyDisk {
             self.change(Change::Create(path.clone(), inode));
         }
         match self.fault.get() {
-            Some(Fault::Fails(at)) if at == step => Step::Half(io::Error::other("a fault")),
-            Some(Fault::Full(at)) if at <= step => Step::Full,
+            Some(Fault::Fails(at)) if at == step => CallEffect::Half(io::Error::other("a fault")),
+            Some(Fault::Full(at)) if at <= step => CallEffect::Full,
             Some(Fault::Killed(at) | Fault::PowerLoss(at, _)) if at == step => {
                 self.ended.set(true);
-                Step::Half(io::Error::other("the run has ended"))
+                CallEffect::Half(io::Error::other("the run has ended"))
             }
-            _ => Step::Happens,
+            _ => CallEffect::Happens,
         }
     }
 
     /// A step that happens completely or not at all.
     fn atomic_step(&self) -> io::Result<()> {
         match self.step() {
-            Step::Happens | Step::Full => Ok(()),
-            Step::Half(error) | Step::Fails(error) => Err(error),
+            CallEffect::Happens | CallEffect::Full => Ok(()),
+            CallEffect::Half(error) | CallEffect::Fails(error) => Err(error),
         }
     }
 
@@ -371,7 +371,8 @@ impl FaultyDisk {
 /// The number of times a run waits for another.
 const PAUSES: u32 = 1;
 
-enum Step {
+/// The effect of a call on the disk.
+enum CallEffect {
     Happens,
     Full,
     Half(io::Error),
@@ -430,12 +431,12 @@ impl FileSystem for FaultyDisk {
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         self.check_writable(path.parent().expect("a file is in a folder"))?;
         let (written, result) = match self.step() {
-            Step::Happens => (content, Ok(())),
+            CallEffect::Happens => (content, Ok(())),
             // A partial file is removed at once.
-            Step::Full => return Err(ErrorKind::StorageFull.into()),
-            Step::Half(error) if !self.ended.get() => return Err(error),
-            Step::Half(error) => (&content[..content.len() / 2], Err(error)),
-            Step::Fails(error) => return Err(error),
+            CallEffect::Full => return Err(ErrorKind::StorageFull.into()),
+            CallEffect::Half(error) if !self.ended.get() => return Err(error),
+            CallEffect::Half(error) => (&content[..content.len() / 2], Err(error)),
+            CallEffect::Fails(error) => return Err(error),
         };
         if self.inode(path).is_ok() {
             return Err(ErrorKind::AlreadyExists.into());

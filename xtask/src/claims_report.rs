@@ -7,7 +7,7 @@ use std::fs;
 
 use crate::command::Failure;
 use crate::figures::{End, Suite};
-use crate::last_run::{LastRun, Sources, Step, Verdict};
+use crate::last_run::{LastRun, Sources, StepRecord, Verdict};
 use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
@@ -189,7 +189,7 @@ fn suite_standing(suite: &Suite) -> (Standing, String) {
 }
 
 /// The standing of a step; a missing figure counts as not run.
-fn step_standing(step: &Step, figures: &[&str]) -> (Standing, String) {
+fn step_standing(step: &StepRecord, figures: &[&str]) -> (Standing, String) {
     let mut standing = Standing::of(step.verdict);
     let mut text = format!("\n  * {}", escape_markdown(&step.note));
     for name in figures {

@@ -30,7 +30,7 @@ pub(crate) struct LastRun {
     pub(crate) compiler: String,
     /// Whether it completed; otherwise it was interrupted or is still running.
     pub(crate) complete: bool,
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<StepRecord>,
 }
 
 /// The state of the repository.
@@ -44,7 +44,7 @@ pub(crate) struct Sources {
 
 /// A step with its result.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Step {
+pub(crate) struct StepRecord {
     pub(crate) name: String,
     pub(crate) verdict: Verdict,
     /// Elapsed time.
@@ -117,7 +117,7 @@ impl LastRun {
         Ok(fs::write(path, text + "\n")?)
     }
 
-    pub(crate) fn step(&self, name: &str) -> Option<&Step> {
+    pub(crate) fn step(&self, name: &str) -> Option<&StepRecord> {
         self.steps.iter().find(|step| step.name == name)
     }
 
@@ -134,7 +134,7 @@ impl LastRun {
 }
 
 /// Tests, checks and steps together; skipped steps and ignored tests count as ignored.
-pub(crate) fn sum(steps: &[Step]) -> TestCounts {
+pub(crate) fn sum(steps: &[StepRecord]) -> TestCounts {
     let mut sum = TestCounts::default();
     for step in steps {
         let ended = |verdict| usize::from(step.verdict == verdict);
@@ -147,7 +147,7 @@ pub(crate) fn sum(steps: &[Step]) -> TestCounts {
     sum
 }
 
-impl Step {
+impl StepRecord {
     /// Reads a step that another process wrote.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let text = fs::read_to_string(path)?;
@@ -241,7 +241,7 @@ mod tests {
             },
             compiler: "rustc 1.95.0".into(),
             complete: true,
-            steps: vec![Step {
+            steps: vec![StepRecord {
                 name: "tests".into(),
                 verdict: Verdict::Failed,
                 seconds: 1.5,

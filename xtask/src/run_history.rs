@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::command::Failure;
-use crate::last_run::{Sources, Step};
+use crate::last_run::{Sources, StepRecord};
 use crate::workspace::Workspace;
 
 const FILE: &str = "report/history.jsonl";
@@ -35,13 +35,13 @@ pub(crate) fn append(
     workspace: &Workspace,
     quick: bool,
     seconds: f64,
-    steps: &[Step],
+    steps: &[StepRecord],
 ) -> Result<String, Failure> {
     let path = workspace.target(FILE);
     // A missing file, or one of another version, begins empty.
     let mut runs = fs::read_to_string(&path).map_or_else(|_| Vec::new(), |text| parse_runs(&text));
     let tenths = |seconds: f64| (seconds * 10.0).round() / 10.0;
-    let times = |step: &Step| (tenths(step.seconds), step.processor_seconds.map(tenths));
+    let times = |step: &StepRecord| (tenths(step.seconds), step.processor_seconds.map(tenths));
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let run = Run {
         ended: now.map_or(0, |now| now.as_secs()),

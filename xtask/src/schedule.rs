@@ -19,7 +19,7 @@ pub(crate) struct Job {
     /// Jobs that must have ended, with any result; names that are not among the jobs are
     /// ignored.
     pub(crate) after: &'static [&'static str],
-    /// Runs the step, and writes a [`last_run::Step`] to [`Job::result`].
+    /// Runs the step, and writes a [`last_run::StepRecord`] to [`Job::result`].
     pub(crate) command: Command,
     /// The file for its output.
     pub(crate) log: PathBuf,
@@ -82,19 +82,19 @@ fn next(jobs: &[Job], running: &[(&'static str, Instant)]) -> Option<usize> {
 }
 
 /// Runs a job.
-fn run_job(mut job: Job) -> last_run::Step {
+fn run_job(mut job: Job) -> last_run::StepRecord {
     let start = Instant::now();
     let result = spawn(&mut job).and_then(|mut child| {
         let status = process_groups::wait(&mut child)?;
-        last_run::Step::read(&job.result)
+        last_run::StepRecord::read(&job.result)
             .map_err(|_| Failure(format!("the step ended without a result: {status}")))
     });
-    result.unwrap_or_else(|failure| last_run::Step {
+    result.unwrap_or_else(|failure| last_run::StepRecord {
         name: job.name.into(),
         verdict: Verdict::Failed,
         seconds: start.elapsed().as_secs_f64(),
         note: failure.to_string(),
-        ..last_run::Step::default()
+        ..last_run::StepRecord::default()
     })
 }
 
@@ -165,7 +165,7 @@ mod tests {
     fn a_result_of_an_earlier_run_is_not_used() {
         let job = job("stale", &[], "true");
         fs::create_dir_all(job.result.parent().unwrap()).unwrap();
-        let passed = last_run::Step::default();
+        let passed = last_run::StepRecord::default();
         passed.write(&job.result).unwrap();
         assert_eq!(run_job(job).verdict, Verdict::Failed);
     }
@@ -174,7 +174,7 @@ mod tests {
     fn a_failure_keeps_no_other_step_from_running() {
         let one = job("one", &[], "exit 1");
         let result = job("two", &[], "").result;
-        let passed = serde_json::to_string(&last_run::Step::default()).unwrap();
+        let passed = serde_json::to_string(&last_run::StepRecord::default()).unwrap();
         let script = format!("printf '%s' '{passed}' > {}", result.display());
         let two = job("two", &["one"], &script);
         let mut summary = Summary::default();

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::command::Failure;
 use crate::cpu_time;
 use crate::figures::Observations;
-use crate::last_run::{self, LastRun, Step, Verdict};
+use crate::last_run::{self, LastRun, StepRecord, Verdict};
 use crate::test_counts::TestCounts;
 use crate::workspace::Workspace;
 
@@ -24,7 +24,7 @@ pub(crate) enum Outcome {
 /// The results of all steps so far.
 #[derive(Debug, Default)]
 pub(crate) struct Summary<'a> {
-    steps: Vec<Step>,
+    steps: Vec<StepRecord>,
     /// The record for `cargo xtask report`, if any.
     saved: Option<(&'a Workspace, LastRun)>,
     /// A line for the end of the summary.
@@ -79,7 +79,7 @@ impl<'a> Summary<'a> {
     }
 
     /// Adds the result of a step.
-    pub(crate) fn add(&mut self, step: Step) {
+    pub(crate) fn add(&mut self, step: StepRecord) {
         println!("=== {}", line(&step));
         self.steps.push(step);
         self.write();
@@ -90,7 +90,7 @@ impl<'a> Summary<'a> {
         self.closing_line = Some(line);
     }
 
-    pub(crate) fn steps(&self) -> &[Step] {
+    pub(crate) fn steps(&self) -> &[StepRecord] {
         &self.steps
     }
 
@@ -122,7 +122,7 @@ impl<'a> Summary<'a> {
 pub(crate) fn run_timed(
     name: &str,
     run: impl FnOnce(&mut Observations) -> Result<Outcome, Failure>,
-) -> Step {
+) -> StepRecord {
     let (start, processor) = (Instant::now(), cpu_time::time());
     let mut observations = Observations::default();
     let result = run(&mut observations);
@@ -140,7 +140,7 @@ pub(crate) fn run_timed(
         Ok(Outcome::Tested(counts, note)) => (Verdict::Failed, counts_and_note(counts, &note)),
         Err(failure) => (Verdict::Failed, failure.to_string()),
     };
-    Step {
+    StepRecord {
         name: name.into(),
         verdict,
         seconds: start.elapsed().as_secs_f64(),
@@ -156,7 +156,7 @@ pub(crate) fn run_timed(
 const HEADING: &str = "        step               time  processor";
 
 /// Verdict, name, elapsed time and processor time in seconds, and note.
-fn line(step: &Step) -> String {
+fn line(step: &StepRecord) -> String {
     let verdict = match step.verdict {
         Verdict::Passed => "passed",
         Verdict::Failed => "FAILED",

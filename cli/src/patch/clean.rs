@@ -242,7 +242,7 @@ impl Run<'_> {
 
 fn write_json(out: &mut dyn Write, left: &Leftover, state: &str, reason: &str) -> io::Result<()> {
     #[derive(Serialize)]
-    struct Object<'a> {
+    struct LeftoverJson<'a> {
         path: &'a str,
         task: &'static str,
         kind: &'static str,
@@ -252,7 +252,7 @@ fn write_json(out: &mut dyn Write, left: &Leftover, state: &str, reason: &str) -
     }
     line(
         out,
-        &Object {
+        &LeftoverJson {
             path: &left.path.to_string_lossy(),
             task: "clean",
             kind: left.kind.name(),

@@ -135,7 +135,7 @@ pub(crate) fn write_skipped(
     skipped: &Skipped<'_>,
 ) -> io::Result<()> {
     #[derive(Serialize)]
-    struct Object<'a> {
+    struct SkippedFileJson<'a> {
         path: &'a str,
         role: Option<&'static str>,
         task: &'static str,
@@ -145,7 +145,7 @@ pub(crate) fn write_skipped(
     }
     line(
         out,
-        &Object {
+        &SkippedFileJson {
             path: skipped.path,
             role: skipped.role.map(Role::name),
             task: options.task.name(),

@@ -289,7 +289,7 @@ impl Absent<'_> {
 
     fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
-        struct Object<'a> {
+        struct AbsentCopyJson<'a> {
             path: &'a str,
             role: &'static str,
             state: &'static str,
@@ -298,7 +298,7 @@ impl Absent<'_> {
         }
         line(
             out,
-            &Object {
+            &AbsentCopyJson {
                 path: self.path,
                 role: self.copy.role.name(),
                 state: self.state,
@@ -424,7 +424,7 @@ fn write_json(
     backups: &[String],
 ) -> io::Result<()> {
     #[derive(Serialize)]
-    struct Object<'a> {
+    struct CopyJson<'a> {
         path: &'a str,
         member: Option<&'a str>,
         role: &'static str,
@@ -441,7 +441,7 @@ fn write_json(
     let file = report.file.as_ref();
     line(
         out,
-        &Object {
+        &CopyJson {
             path: &report.origin.path,
             member: report.origin.member.as_deref(),
             role: copy.role.name(),

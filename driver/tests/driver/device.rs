@@ -4,7 +4,7 @@ use simulation::kernel::{
     AddressLayout, Configuration, DeviceId, Fault, Name, Number, Settings, Switch, System, Value,
     X86,
 };
-use simulation::session::{Action, Answer, Run, ScheduledFault, Step};
+use simulation::session::{Action, Answer, Run, ScheduledFault, SessionStep};
 use specimen::Module;
 use tcplimit_driver::{Device, Driver};
 use tcplimit_protocol::Status;
@@ -47,7 +47,7 @@ fn a_failed_device_creation_removes_both_devices() {
             (Fault::NotLinked(which), Status::INSUFFICIENT_RESOURCES),
         ] {
             let mut run = Run::<X86>::start(&system(None), AddressLayout::First);
-            let load = Step {
+            let load = SessionStep {
                 action: Action::Load,
                 faults: vec![ScheduledFault { call: 0, fault }],
             };

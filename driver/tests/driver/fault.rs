@@ -4,7 +4,7 @@ use simulation::kernel::{
     AddressLayout, BuildChoice, Configuration, DeviceId, Fault, ListState, ModulePage, Number,
     SectionRight, X86,
 };
-use simulation::session::{self, Action, Run, ScheduledFault, Session, Step};
+use simulation::session::{self, Action, Run, ScheduledFault, Session, SessionStep};
 use specimen::Module;
 
 use crate::session::{busy, during, legacy_get, legacy_set, query, reset, set};
@@ -76,18 +76,22 @@ fn faults() -> Vec<Fault> {
 }
 
 /// A few steps after a fault, with a new load.
-fn then_reload(step: Step) -> Vec<Step> {
+fn then_reload(step: SessionStep) -> Vec<SessionStep> {
     let then = [query(), set(50), Action::Unload, Action::Load, query()];
-    std::iter::once(step).chain(then.map(Step::from)).collect()
+    std::iter::once(step)
+        .chain(then.map(SessionStep::from))
+        .collect()
 }
 
 /// All kinds of steps after a fault.
-fn then_all(step: Step) -> Vec<Step> {
+fn then_all(step: SessionStep) -> Vec<SessionStep> {
     let steps = [query(), set(50), reset(), legacy_set(60), legacy_get()];
     let again = [Action::Unload, Action::Load, query(), set(70)];
     let restarted = [Action::Restart, Action::Load, query(), Action::Unload];
     let then = steps.into_iter().chain(again).chain(restarted);
-    std::iter::once(step).chain(then.map(Step::from)).collect()
+    std::iter::once(step)
+        .chain(then.map(SessionStep::from))
+        .collect()
 }
 
 /// More calls than the driver makes for a request, and for a load with limits

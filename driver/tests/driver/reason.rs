@@ -1,7 +1,7 @@
 //! Every reason of the protocol, and its cause.
 
 use simulation::kernel::{Configuration, Fault, ListState, ModulePage, Number, Settings, Value};
-use simulation::session::{Action, Answer, Step};
+use simulation::session::{Action, Answer, SessionStep};
 use specimen::Module;
 use tcplimit_protocol::Reason;
 
@@ -82,7 +82,7 @@ fn at_start(reason: Reason) -> Option<[u32; 2]> {
         _ => {
             // The power fails during the first start; the second finds the mark.
             let load = during(Action::Load, 0, Fault::GuardUnwritable);
-            let unload: Step = Action::Unload.into();
+            let unload: SessionStep = Action::Unload.into();
             let system = stored(Value::Number(Number(100)));
             answer(&system, [unload, load, query().into()])
         }

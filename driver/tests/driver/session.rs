@@ -7,7 +7,7 @@ use simulation::kernel::{
     AddressLayout, Configuration, Fault, Installed, Number, Settings, Switch, Value, X64, X86,
 };
 use simulation::session::{
-    self, Action, Answer, Output, Run, ScheduledFault, Session, Step, StepResult,
+    self, Action, Answer, Output, Run, ScheduledFault, Session, SessionStep, StepResult,
 };
 use specimen::{Arch, Module};
 use tcplimit_protocol::Reason;
@@ -113,8 +113,8 @@ pub(crate) fn others_set(limit: u32) -> Action {
 }
 
 /// An action with a fault right before the n-th call.
-pub(crate) fn during(action: Action, call: u8, fault: Fault) -> Step {
-    Step {
+pub(crate) fn during(action: Action, call: u8, fault: Fault) -> SessionStep {
+    SessionStep {
         action,
         faults: vec![ScheduledFault { call, fault }],
     }
@@ -124,7 +124,7 @@ pub(crate) fn during(action: Action, call: u8, fault: Fault) -> Step {
 /// results, the load's first.
 pub(crate) fn results(
     system: &Configuration,
-    steps: impl IntoIterator<Item = impl Into<Step>>,
+    steps: impl IntoIterator<Item = impl Into<SessionStep>>,
 ) -> Vec<StepResult> {
     let session = Session {
         steps: steps.into_iter().map(Into::into).collect(),
@@ -140,7 +140,7 @@ pub(crate) fn results(
 /// The last answer of our device.
 pub(crate) fn answer(
     system: &Configuration,
-    steps: impl IntoIterator<Item = impl Into<Step>>,
+    steps: impl IntoIterator<Item = impl Into<SessionStep>>,
 ) -> Answer {
     let response = results(system, steps);
     Answer::read(&response.last().expect("a step").output)
@@ -149,7 +149,7 @@ pub(crate) fn answer(
 /// The last answer of the legacy device: limit, half-open, error, and the log.
 pub(crate) fn legacy(
     system: &Configuration,
-    steps: impl IntoIterator<Item = impl Into<Step>>,
+    steps: impl IntoIterator<Item = impl Into<SessionStep>>,
 ) -> ([u32; 3], String) {
     let response = results(system, steps);
     let output = &response.last().expect("a step").output;

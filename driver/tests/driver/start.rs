@@ -2,7 +2,7 @@
 //! start from failing again.
 
 use simulation::kernel::{AddressLayout, Configuration, Fault, Number, Settings, Value, X86};
-use simulation::session::{Action, Answer, Run, ScheduledFault, Step};
+use simulation::session::{Action, Answer, Run, ScheduledFault, SessionStep};
 use specimen::Module;
 use tcplimit_protocol::{Reason, Start};
 
@@ -156,7 +156,7 @@ fn a_start_that_crashes_after_its_write_is_not_repeated() {
     let (mut died, mut guarded) = (0, 0);
     for call in 0..80 {
         let mut run = Run::<X86>::start(&system, AddressLayout::First);
-        let whole = Step {
+        let whole = SessionStep {
             action: Action::Load,
             faults: vec![ScheduledFault {
                 call,

@@ -34,13 +34,13 @@ pub struct Session {
     #[proptest(strategy = "few()")]
     pub faults: Vec<ScheduledFault>,
     /// The steps after it.
-    #[proptest(strategy = "collection::vec(any::<Step>(), 0..10)")]
-    pub steps: Vec<Step>,
+    #[proptest(strategy = "collection::vec(any::<SessionStep>(), 0..10)")]
+    pub steps: Vec<SessionStep>,
 }
 
 /// An action, and the faults during it.
 #[derive(Debug, Clone, PartialEq, Eq, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub struct Step {
+pub struct SessionStep {
     /// The action.
     pub action: Action,
     /// Faults during it.
@@ -124,9 +124,9 @@ impl Session {
     }
 }
 
-impl From<Action> for Step {
-    fn from(action: Action) -> Step {
-        Step {
+impl From<Action> for SessionStep {
+    fn from(action: Action) -> SessionStep {
+        SessionStep {
             action,
             faults: Vec::new(),
         }

@@ -35,7 +35,7 @@ type Action = Rc<dyn Fn(&FaultyDisk) -> StepResult>;
 
 /// The step that a run takes next.
 #[derive(Clone)]
-struct Step {
+struct PendingCall {
     call: &'static str,
     path: PathBuf,
     action: Action,
@@ -83,7 +83,7 @@ struct Calls {
     /// The number of its steps that were taken.
     taken: usize,
     /// The first step that was not.
-    next: Option<Step>,
+    next: Option<PendingCall>,
     /// Warnings since the last step.
     notes: Vec<MountWarning>,
 }
@@ -108,7 +108,7 @@ impl RunDisk<'_> {
             calls.taken += 1;
             return result.get();
         }
-        calls.next.get_or_insert_with(|| Step {
+        calls.next.get_or_insert_with(|| PendingCall {
             call,
             path: path.to_owned(),
             action: Rc::new(move |disk| StepResult::new(step(disk))),
@@ -224,7 +224,7 @@ struct Node<R> {
     results: Vec<StepResult>,
     notes: Vec<MountWarning>,
     /// The next step; `None` if the run is done.
-    next: Option<Step>,
+    next: Option<PendingCall>,
     /// The run's return value if it is done or killed here.
     result: R,
     created: Vec<PathBuf>,

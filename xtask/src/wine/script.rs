@@ -9,7 +9,7 @@ use crate::command::Failure;
 
 /// A command and the expected words of its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Step {
+pub(super) struct Exchange {
     pub(super) command: String,
     pub(super) expected: String,
 }
@@ -19,7 +19,7 @@ pub(super) struct Step {
 pub(super) struct Check {
     /// A sentence; empty for preparation.
     pub(super) description: String,
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<Exchange>,
 }
 
 /// Parses a session.
@@ -39,7 +39,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Check>, Failure> {
             .split_once(" -> ")
             .ok_or_else(|| Failure(format!("no arrow in: {line}")))?;
         if let Some(check) = checks.last_mut() {
-            check.steps.push(Step {
+            check.steps.push(Exchange {
                 command: step.0.into(),
                 expected: step.1.into(),
             });
@@ -81,8 +81,8 @@ pub(super) fn parse_number(answer: &str, name: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn step(command: &str, expected: &str) -> Step {
-        Step {
+    fn step(command: &str, expected: &str) -> Exchange {
+        Exchange {
             command: command.into(),
             expected: expected.into(),
         }
@@ -92,7 +92,7 @@ mod tests {
     fn a_sentence_is_about_the_lines_below_it_up_to_an_empty_one() {
         let text = "# A file.\n\n    a -> b\n\nit works\n    c d -> e f\n    g -> h\nand this\n    \
             i -> j\n\n    k -> l\n";
-        let check = |description: &str, steps: &[Step]| Check {
+        let check = |description: &str, steps: &[Exchange]| Check {
             description: description.into(),
             steps: steps.to_vec(),
         };

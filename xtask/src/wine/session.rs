@@ -121,7 +121,7 @@ impl<'a> Session<'a> {
     ) -> Result<(), Failure> {
         self.run_check(&Check {
             description: description.into(),
-            steps: vec![script::Step {
+            steps: vec![script::Exchange {
                 command: command.into(),
                 expected: expected.into(),
             }],

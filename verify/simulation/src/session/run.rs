@@ -10,7 +10,7 @@ use super::answer::{self, Answer};
 use super::checkpoint::Checkpoint;
 use super::model::{Model, Prediction};
 use super::request::{Command, ParsedRequest, Request};
-use super::{Action, ScheduledFault, Session, Step};
+use super::{Action, ScheduledFault, Session, SessionStep};
 use crate::kernel::{
     AddressLayout, CheckedExclusion, Configuration, Number, PowerFailure, Processor, System, slot,
 };
@@ -43,7 +43,7 @@ impl<M: Processor> Run<M> {
     /// Runs a whole session; the result of each step.
     pub fn session(session: &Session, layout: AddressLayout) -> Vec<StepResult> {
         let mut run = Run::<M>::start(&session.system, layout);
-        let load = Step {
+        let load = SessionStep {
             action: Action::Load,
             faults: session.faults.clone(),
         };
@@ -76,7 +76,7 @@ impl<M: Processor> Run<M> {
     }
 
     /// Performs a step and checks its effects.
-    pub fn step(&mut self, step: &Step) -> StepResult {
+    pub fn step(&mut self, step: &SessionStep) -> StepResult {
         let before = Checkpoint::take(&self.kernel().state());
         self.predicted = false;
         for &ScheduledFault { call, fault } in &step.faults {
