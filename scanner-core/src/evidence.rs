@@ -69,41 +69,41 @@ evidence! {
     2 SameDataSection
         "all three lie in one section that is readable, writable, not executable, not pageable, not discardable"
         "queue length, limit and count lie in one writable section that stays in memory"
-        "Writing there is lawful: the memory is writable and is neither freed nor paged out."
+        "So the memory is writable, and is neither freed nor paged out."
 
     3 AtomicCounter
         "the count is updated by locked instructions in three places or more"
         "the count goes up and down by locked instructions, in three places or more"
-        "It counts what several processors begin and end at the same time; a setting never does."
+        "Several processors update it at the same time, so it is a counter, not a setting."
 
     4 QueueTest
         "the dword before the limit is compared or tested near a gate"
         "the queue length, directly before the limit, is tested near a gate"
-        "Attempts that find no room wait in a queue, whose length is looked at there."
+        "Connections beyond the limit wait in a queue; this code tests its length."
 
     5 GateReadsOnly
         "nothing but the gates reads the limit or takes its address; in `tcpip.sys` nothing but them loads the count"
         "nothing but the gates reads the limit, and in tcpip.sys nothing but them loads the count"
-        "So it serves for nothing else: changing it changes only the limit."
+        "So the limit has no other purpose: changing it changes only the limit."
 
     6 NoLiveWriter
         "nothing that runs after start-up writes the limit"
-        "no code that runs after start-up writes the limit: it is a constant by then"
-        "So nothing would overwrite what is written to it."
+        "no code that runs after start-up writes the limit"
+        "So no code overwrites a new limit."
 
     7 NoAtomicOnThreshold
         "the limit is not updated by a locked instruction"
         "the limit is never updated by a locked instruction: it is no counter"
-        "So limit and count are not mistaken for each other."
+        "So limit and count are not confused."
 
     8 AnchoredBase
         "calls through the import table land in the import table"
         "calls through the import table land in it: addresses are not shifted by a damaged header"
-        "Were the base wrong, all addresses would be shifted alike and look consistent."
+        "With a wrong image base, all addresses would shift by the same amount and still look consistent."
 
     9 EventId
         "the code of event 4226, 80001082h, is in live code"
-        "the code of event 4226, logged when the limit is reached, is there: this is tcpip.sys"
+        "the code of event 4226, logged when the limit is reached, is present: this is tcpip.sys"
         "The driver logs event 4226 when it delays connections for the limit."
 
     10 NoEventId
@@ -114,12 +114,12 @@ evidence! {
     11 LocalImports
         "around each gate, two in three calls through pointers land in the import table, eight at least"
         "around each gate, two in three calls through pointers land in the import table"
-        "So the code stands where it was linked to be: shifted, it would name other variables."
+        "So the code stands at its linked address; elsewhere it would name other variables."
 
     12 LocalFunctions
         "around each gate, one in two direct calls reaches a function of the exception table, eight at least"
         "around each gate, half of the direct calls reach the first byte of a function"
-        "So the code stands where it was linked to be: shifted, it would name other variables."
+        "So the code stands at its linked address; elsewhere it would name other variables."
 
     13 Relocated
         "every operand that the answer rests on is relocated, and the relocation table fits the code"
