@@ -100,7 +100,7 @@ fn unsupported_compression_is_named() {
     assert!(with(42, [2, 0]).contains("Quantum"));
     assert!(with(42, [9, 0]).contains("unknown"));
     assert!(with(52, [0xFE, 0xFF]).contains("another cabinet"));
-    assert!(with(52, [7, 0]).contains("has not"));
+    assert!(with(52, [7, 0]).contains("does not have"));
     // A size of 80 MiB.
     assert!(with(46, [0, 5]).contains("larger"));
 }

@@ -208,7 +208,7 @@ fn cabinets_that_cannot_be_reproduced_are_refused() {
     assert!(ParsedCabinet::of(&with(36 + 6, &[2]), is_driver).is_ok());
     let members = 36 + 4 * 8;
     unsupported(&with(members + 8, &[0xFD, 0xFF]), "continues");
-    damaged(&with(members + 8, &[4, 0]), "has not");
+    damaged(&with(members + 8, &[4, 0]), "does not have");
     // A size and an offset too large; the next member where this one lies.
     damaged(&with(members + 2, &[1]), "ends behind its folder");
     damaged(&with(members + 4, &[1]), "ends behind its folder");
