@@ -40,6 +40,8 @@ pub enum Failure {
         /// The file.
         path: PathBuf,
     },
+    /// A copy in an offline Windows came or went before the locks were acquired.
+    CopiesChanged,
     /// Ctrl-C.
     Interrupted,
 }
@@ -77,6 +79,9 @@ impl fmt::Display for Failure {
                 "{reason}, and the old content could not be restored: check {} before using it",
                 path.display()
             ),
+            Failure::CopiesChanged => f.write_str(
+                "the copies changed while another run was in progress: run the command again",
+            ),
             Failure::Interrupted => f.write_str("interrupted"),
         }
     }
@@ -92,6 +97,11 @@ impl Failure {
             Failure::Interrupted => Exit::Interrupted,
             _ => Exit::Unreadable,
         }
+    }
+
+    /// Whether the file was not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Failure::Unreadable { error, .. } if error.kind() == ErrorKind::NotFound)
     }
 }
 
@@ -115,6 +125,7 @@ impl Clone for Failure {
                 reason: reason.clone(),
                 path: path.clone(),
             },
+            Failure::CopiesChanged => Failure::CopiesChanged,
             Failure::Interrupted => Failure::Interrupted,
         }
     }

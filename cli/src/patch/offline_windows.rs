@@ -1,5 +1,6 @@
 //! The copies in an offline Windows, as one transaction.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +20,9 @@ use super::reporter::Reporter;
 use super::windows_install::{DriverCopy, WindowsInstall};
 use crate::terminal::print_error;
 use crate::text::count;
+
+/// So often the copies are listed before a run gives up.
+const LISTS: u32 = 3;
 
 const REFUSED: &str = "A copy is refused or can't be read, so none is changed: all copies change together or not at all.";
 
@@ -43,19 +47,24 @@ impl OfflineWindows<'_> {
             self.reporter.summary.interrupted = true;
             return Ok(());
         }
-        let install = match WindowsInstall::find(windir) {
-            Ok(install) => install,
-            Err(reason) => {
-                self.reporter.report_problem(Exit::Unreadable, &reason);
-                return Ok(());
-            }
-        };
-        match self.run_transaction(&install) {
-            Ok((ready, changed)) => self.report_all(&install, ready, changed),
-            Err(failure) => {
-                let reason = self.with_folder(&install, failure.to_string());
-                self.reporter.report_problem(failure.exit(), &reason);
-                Ok(())
+        let mut lists = LISTS;
+        loop {
+            let install = match WindowsInstall::find(windir) {
+                Ok(install) => install,
+                Err(reason) => {
+                    self.reporter.report_problem(Exit::Unreadable, &reason);
+                    return Ok(());
+                }
+            };
+            lists -= 1;
+            match self.run_transaction(&install) {
+                Ok((ready, changed)) => return self.report_all(&install, ready, changed),
+                Err(Failure::CopiesChanged) if lists > 0 => {}
+                Err(failure) => {
+                    let reason = self.with_folder(&install, failure.to_string());
+                    self.reporter.report_problem(failure.exit(), &reason);
+                    return Ok(());
+                }
             }
         }
     }
@@ -74,6 +83,11 @@ impl OfflineWindows<'_> {
             Err(_) => false,
         };
         let has_work = all_prepared(&ready) && ready.iter().any(changes);
+        // NTFS-3G and FAT have no atomic rename: while another run replaces a listed
+        // copy, it is missing for a moment.
+        let vanished =
+            |(.., prepared): &Ready<'_>| prepared.as_ref().is_err_and(Failure::is_not_found);
+        let must_wait = ready.iter().any(vanished);
         if has_work {
             check_writable(fs, &install.windir)?;
         }
@@ -83,13 +97,14 @@ impl OfflineWindows<'_> {
             }
             return Ok((ready, None));
         }
-        if !is_pending && !has_work {
+        if !is_pending && !has_work && !must_wait {
             return Ok((ready, None));
         }
         let copies = install.copies.iter().map(|copy| copy.path.as_path());
         let folders = journal::folders_to_lock(fs, &install.windir, copies)?;
         let folders = folders.iter().map(PathBuf::as_path);
         let locks = Locks::acquire(fs, folders, self.job.task.name())?;
+        check_copies(install)?;
         let found = journal::recover(&locks, &install.windir)?;
         self.report_recovery(&install.windir, found);
         // Another run may have been in progress until now.
@@ -273,6 +288,22 @@ impl OfflineWindows<'_> {
     }
 }
 
+/// Refuses a list of copies that is no longer right: a copy was missing for a moment,
+/// and only the locks keep it in place.
+fn check_copies(install: &WindowsInstall) -> Result<(), Failure> {
+    let paths = |install: &WindowsInstall| -> BTreeSet<PathBuf> {
+        install
+            .copies
+            .iter()
+            .map(|copy| copy.path.clone())
+            .collect()
+    };
+    match WindowsInstall::find(&install.windir) {
+        Ok(now) if paths(&now) == paths(install) => Ok(()),
+        _ => Err(Failure::CopiesChanged),
+    }
+}
+
 fn all_prepared(ready: &[Ready<'_>]) -> bool {
     ready.iter().all(|(.., prepared)| prepared.is_ok())
 }
@@ -297,8 +328,25 @@ fn outcome(prepared: &Prepared, is_sound: bool, changed: Option<&Result<(), Fail
 mod tests {
     use super::super::filesystem::FileSystem;
     use super::super::job::{Job, Task};
+    use super::super::windows_install::tests::tree;
     use super::*;
     use crate::default_inputs::SPECIMEN;
+
+    #[test]
+    fn a_list_without_a_copy_that_was_missing_for_a_moment_is_refused() {
+        let root = tree(&["system32/drivers/tcpip.sys", "system32/dllcache/tcpip.sys"]);
+        let loaded = root.path().join("system32/drivers/tcpip.sys");
+        let whole = WindowsInstall::find(root.path()).unwrap();
+        assert!(check_copies(&whole).is_ok());
+        std::fs::remove_file(&loaded).unwrap();
+        let failed = check_copies(&whole).unwrap_err();
+        assert_eq!(failed.exit(), Exit::Unreadable);
+        let cached = WindowsInstall::find(root.path()).unwrap();
+        assert!(check_copies(&cached).is_ok());
+        std::fs::write(&loaded, b"").unwrap();
+        let failed = check_copies(&cached).unwrap_err();
+        assert!(matches!(failed, Failure::CopiesChanged), "{failed:?}");
+    }
 
     #[test]
     fn each_copy_gets_the_outcome_of_the_transaction() {
