@@ -25,7 +25,7 @@ pub enum Failure {
     },
     /// The file system failed.
     Io {
-        /// What could not be done, to which file.
+        /// The action that failed, and its file.
         problem: String,
         /// The error of the system.
         error: io::Error,
@@ -35,12 +35,12 @@ pub enum Failure {
     /// The file was replaced, then something failed, and so did restoring the old
     /// content.
     RollbackFailed {
-        /// What failed, and what the file holds now.
+        /// The failure, and the present content of the file.
         reason: String,
         /// The file.
         path: PathBuf,
     },
-    /// A copy in an offline Windows came or went before the locks were acquired.
+    /// A copy in an offline Windows appeared or vanished before the locks were acquired.
     CopiesChanged,
     /// Ctrl-C.
     Interrupted,
@@ -99,8 +99,9 @@ impl Failure {
         }
     }
 
-    /// Whether the file was not there.
-    pub(crate) fn is_not_found(&self) -> bool {
+    /// Whether the file was not there. NTFS-3G has no atomic rename: a file that another
+    /// run replaces is missing for a moment, so only a run with the locks can be sure.
+    pub(crate) fn may_be_a_rename(&self) -> bool {
         matches!(self, Failure::Unreadable { error, .. } if error.kind() == ErrorKind::NotFound)
     }
 }

@@ -93,26 +93,34 @@ impl Job {
         result: &mut FileResult,
     ) -> Result<Outcome, Failure> {
         // 1.
-        let prepared = self.plan_and_check(fs, path, result)?;
-        match self.check_journal(fs, path, None) {
-            Ok(()) => {
-                if let Some(outcome) = self.outcome_without_writing(fs, &prepared, result)? {
-                    return Ok(outcome);
-                }
+        // A large cabinet is in memory only once: the plan ends with its arm.
+        let missing = match self.plan_and_check(fs, path, result) {
+            Ok(prepared) => match self.check_journal(fs, path, None) {
+                Ok(()) => match self.outcome_without_writing(fs, &prepared, result)? {
+                    Some(outcome) => return Ok(outcome),
+                    None => None,
+                },
+                Err(failure) if self.target == Target::DryRun => return Err(failure),
+                // Its run may be in progress: acquiring the locks waits for it.
+                Err(_) => None,
+            },
+            Err(failure) if self.target == Target::InPlace && failure.may_be_a_rename() => {
+                Some(failure)
             }
-            Err(failure) if self.target == Target::DryRun => return Err(failure),
-            // Its run may be in progress: acquiring the locks waits for it.
-            Err(_) => {}
-        }
-        // Keep only one copy of a large cabinet in memory.
-        drop(prepared);
+            Err(failure) => return Err(failure),
+        };
 
         // 2.
         let folder = match &self.target {
             Target::Output(output) => folder_of(output),
             _ => folder_of(path),
         };
-        let locks = Locks::acquire(fs, [folder], self.task.name())?;
+        let locks = match (Locks::acquire(fs, [folder], self.task.name()), missing) {
+            (Err(failure), Some(missing)) if !matches!(failure, Failure::Locked(_)) => {
+                return Err(missing);
+            }
+            (locks, _) => locks?,
+        };
         let prepared = self.plan_and_check(fs, path, result)?;
         self.check_journal(fs, path, Some(&locks))?;
         if let Some(outcome) = self.outcome_without_writing(fs, &prepared, result)? {

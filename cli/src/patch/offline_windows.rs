@@ -1,6 +1,5 @@
 //! The copies in an offline Windows, as one transaction.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +20,7 @@ use super::windows_install::{DriverCopy, WindowsInstall};
 use crate::terminal::print_error;
 use crate::text::count;
 
-/// So often the copies are listed before a run gives up.
+/// A run lists the copies at most this many times.
 const LISTS: u32 = 3;
 
 const REFUSED: &str = "A copy is refused or can't be read, so none is changed: all copies change together or not at all.";
@@ -83,11 +82,8 @@ impl OfflineWindows<'_> {
             Err(_) => false,
         };
         let has_work = all_prepared(&ready) && ready.iter().any(changes);
-        // NTFS-3G and FAT have no atomic rename: while another run replaces a listed
-        // copy, it is missing for a moment.
-        let vanished =
-            |(.., prepared): &Ready<'_>| prepared.as_ref().is_err_and(Failure::is_not_found);
-        let must_wait = ready.iter().any(vanished);
+        let is_missing =
+            |(.., prepared): &Ready<'_>| prepared.as_ref().is_err_and(Failure::may_be_a_rename);
         if has_work {
             check_writable(fs, &install.windir)?;
         }
@@ -97,13 +93,18 @@ impl OfflineWindows<'_> {
             }
             return Ok((ready, None));
         }
-        if !is_pending && !has_work && !must_wait {
+        if !is_pending && !has_work && !ready.iter().any(is_missing) {
             return Ok((ready, None));
         }
         let copies = install.copies.iter().map(|copy| copy.path.as_path());
         let folders = journal::folders_to_lock(fs, &install.windir, copies)?;
         let folders = folders.iter().map(PathBuf::as_path);
-        let locks = Locks::acquire(fs, folders, self.job.task.name())?;
+        let locks = match Locks::acquire(fs, folders, self.job.task.name()) {
+            Err(Failure::Locked(held)) => return Err(Failure::Locked(held)),
+            // The missing copy is the reason to report.
+            Err(_) if !is_pending && !has_work => return Ok((ready, None)),
+            locks => locks?,
+        };
         check_copies(install)?;
         let found = journal::recover(&locks, &install.windir)?;
         self.report_recovery(&install.windir, found);
@@ -288,18 +289,11 @@ impl OfflineWindows<'_> {
     }
 }
 
-/// Refuses a list of copies that is no longer right: a copy was missing for a moment,
-/// and only the locks keep it in place.
+/// Checks, under the locks, that the list has every copy: another run may have been
+/// renaming one while the list was made.
 fn check_copies(install: &WindowsInstall) -> Result<(), Failure> {
-    let paths = |install: &WindowsInstall| -> BTreeSet<PathBuf> {
-        install
-            .copies
-            .iter()
-            .map(|copy| copy.path.clone())
-            .collect()
-    };
     match WindowsInstall::find(&install.windir) {
-        Ok(now) if paths(&now) == paths(install) => Ok(()),
+        Ok(now) if now.copies == install.copies => Ok(()),
         _ => Err(Failure::CopiesChanged),
     }
 }

@@ -8,6 +8,7 @@
 //! and so the outcome of all orders.
 
 use std::any::Any;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fmt;
@@ -15,7 +16,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::{cell::RefCell, thread};
+use std::thread;
 
 use tcplimit::patch::filesystem::{FileSystem, LockOutcome};
 use tcplimit::patch::mount::MountWarning;
@@ -76,6 +77,7 @@ pub struct RunDisk<'n> {
     /// The results of its steps.
     results: &'n [StepResult],
     calls: RefCell<Calls>,
+    splits_renames: Cell<bool>,
 }
 
 #[derive(Default)]
@@ -95,6 +97,12 @@ impl fmt::Debug for RunDisk<'_> {
 }
 
 impl RunDisk<'_> {
+    /// From now on a rename first removes the file that it replaces, in a step of its
+    /// own, as on NTFS-3G.
+    pub fn split_renames(&self) {
+        self.splits_renames.set(true);
+    }
+
     /// Returns the known result of a step. At the first step without one the
     /// run ends as if killed: nothing after that counts.
     fn step<T: Hash + Clone + 'static>(
@@ -178,6 +186,9 @@ impl FileSystem for RunDisk<'_> {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let (from, at) = (from.to_owned(), to.to_owned());
+        if self.splits_renames.get() && self.exists(to)? {
+            self.remove(to)?;
+        }
         self.step("rename", to, move |disk| disk.rename(&from, &at))
     }
 
@@ -252,6 +263,7 @@ impl<'r, R> Tree<'r, R> {
         let disk = RunDisk {
             results: &results,
             calls: RefCell::default(),
+            splits_renames: Cell::default(),
         };
         let result = (self.run)(&disk);
         let Calls { next, notes, taken } = disk.calls.into_inner();

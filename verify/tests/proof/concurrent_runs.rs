@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use specimen::Spec;
 use tcplimit::patch::filesystem::FileSystem;
-use tcplimit::patch::job::{FileResult, Outcome, Task};
+use tcplimit::patch::job::{FileResult, Job, Outcome, Task};
 use tcplimit::patch::journal::{self, recover, replace_all};
 use tcplimit::patch::lock::{self, LockOwner, Locks, OwnerState};
 use tcplimit::patch::mount::MountWarning;
@@ -341,6 +341,16 @@ fn a_complete_file_is_not_reported_as_interrupted() {
 /// changes lead from the first limit to the final one.
 #[test]
 fn each_of_two_runs_over_a_driver_reports_its_own_changes() {
+    two_runs_over_a_driver(|_| {});
+}
+
+/// The same where a replaced file is missing for a moment, as on NTFS-3G.
+#[test]
+fn a_file_that_another_run_renames_is_waited_for() {
+    two_runs_over_a_driver(|disk| disk.split_renames());
+}
+
+fn two_runs_over_a_driver(prepare: impl Fn(&RunDisk<'_>)) {
     let specimen = Spec::xp_sp3().with_text_kib(1).build();
     let (old, at) = (&specimen.file, specimen.value_offset());
     let path = Path::new("/disc/tcpip.sys");
@@ -351,8 +361,12 @@ fn each_of_two_runs_over_a_driver_reports_its_own_changes() {
         let disk = FaultyDisk::with(&[("/disc/tcpip.sys", old)]);
         let jobs = tasks.map(job);
         let [one, two] = &jobs;
+        let run = |job: &Job, disk: &RunDisk<'_>| {
+            prepare(disk);
+            job.run(disk, path)
+        };
         let runs: [&dyn Fn(&RunDisk<'_>) -> FileResult; 2] =
-            [&|disk| one.run(disk, path), &|disk| two.run(disk, path)];
+            [&|disk| run(one, disk), &|disk| run(two, disk)];
         let (mut both, mut waited) = (0, 0);
         every_order(&disk, false, runs, |disk, done| {
             let mut changes = Vec::new();
