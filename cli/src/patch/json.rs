@@ -66,11 +66,7 @@ pub(crate) fn write_entry(
         Outcome::Failed(Failure::Refused(refusal)) => Some(refusal),
         _ => None,
     };
-    let reason = match &result.outcome {
-        Outcome::Failed(failure) => Some(failure.to_string()),
-        Outcome::NotDone(reason) => Some(reason.clone()),
-        _ => None,
-    };
+    let reason = result.outcome.reason();
     line(
         out,
         &FileObject {

@@ -72,6 +72,17 @@ pub enum Outcome {
     Failed(Failure),
 }
 
+impl Outcome {
+    /// Why the file was not changed, where something prevented it.
+    pub(crate) fn reason(&self) -> Option<String> {
+        match self {
+            Outcome::Failed(failure) => Some(failure.to_string()),
+            Outcome::NotDone(reason) => Some(reason.clone()),
+            _ => None,
+        }
+    }
+}
+
 const OTHER_REFUSED: &str =
     "Another driver in this cabinet is refused, so the cabinet is left unchanged.";
 

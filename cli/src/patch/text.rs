@@ -55,10 +55,8 @@ pub(crate) fn write_entry(
     if let Some(role) = entry.role {
         write_row(out, "this is", role.description())?;
     }
-    match &result.outcome {
-        Outcome::Failed(failure) => write_row(out, "because", printable(&failure.to_string()))?,
-        Outcome::NotDone(reason) => write_row(out, "because", printable(reason))?,
-        _ => {}
+    if let Some(reason) = result.outcome.reason() {
+        write_row(out, "because", printable(&reason))?;
     }
     let Some(facts) = result.facts.first() else {
         return Ok(());
