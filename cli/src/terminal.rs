@@ -33,7 +33,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    fn to(writer: Box<dyn Write>) -> Output {
+    pub(crate) fn to(writer: Box<dyn Write>) -> Output {
         Output {
             writer: BufWriter::with_capacity(1 << 20, writer),
             lost: None,

@@ -262,3 +262,90 @@ fn write_json(out: &mut dyn Write, left: &Leftover, state: &str, reason: &str) -
         },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::super::windows_install::tests::tree;
+    use super::*;
+    use crate::arguments::{Colour, WindowsArgs};
+
+    /// Keeps the output.
+    #[derive(Clone, Default)]
+    struct Captured(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Cleans a Windows with two incomplete files of a killed run; the exit code, the
+    /// output, and the number of files that remain.
+    fn cleaned(is_interrupted: bool) -> (Exit, String, usize) {
+        let root = tree(&[
+            "system32/drivers/tcpip.sys",
+            "system32/drivers/tcpip.sys.1.tcplimit-new",
+            "system32/drivers/tcpip.sys.2.tcplimit-new",
+        ]);
+        let verb = Clean {
+            root: root.path().to_owned(),
+            windows: WindowsArgs {
+                windows: None,
+                every: false,
+            },
+            in_place: true,
+            dry_run: false,
+            json: false,
+        };
+        let captured = Captured::default();
+        let mut run = Run {
+            verb: &verb,
+            fs: HostFileSystem::default(),
+            out: Output::to(Box::new(captured.clone())),
+            stop: Arc::new(AtomicBool::new(is_interrupted)),
+            totals: Totals::default(),
+            exit: Exit::Done,
+        };
+        run.clean_windows(root.path()).unwrap().unwrap();
+        let exit = run.finish(OutputArgs {
+            verbose: false,
+            quiet: false,
+            color: Colour::Auto,
+        });
+        let output = String::from_utf8(captured.0.borrow().clone()).unwrap();
+        let output = anstream::adapter::strip_str(&output).to_string();
+        let files = std::fs::read_dir(root.path().join("system32/drivers")).unwrap();
+        (exit.unwrap(), output, files.count())
+    }
+
+    #[test]
+    fn an_interrupted_run_keeps_the_rest_and_reports_it() {
+        let (exit, output, files) = cleaned(true);
+        assert_eq!((exit, files), (Exit::Interrupted, 3), "{output}");
+        assert_eq!(
+            output.matches("because      interrupted").count(),
+            2,
+            "{output}"
+        );
+        for text in ["not all files were removed", "2 files: 0 removed, 2 kept"] {
+            assert!(output.contains(text), "{output}");
+        }
+    }
+
+    #[test]
+    fn a_completed_run_mentions_neither_an_interruption_nor_further_files() {
+        let (exit, output, files) = cleaned(false);
+        assert_eq!((exit, files), (Exit::Done, 1), "{output}");
+        assert!(output.contains("2 files: 2 removed, 0 kept"), "{output}");
+        for text in ["interrupted", "Nothing was removed"] {
+            assert!(!output.contains(text), "{output}");
+        }
+    }
+}

@@ -186,3 +186,34 @@ pub(crate) fn io_failure(problem: impl Into<String>) -> impl FnOnce(io::Error) -
         error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_of_the_system_has_its_hint() {
+        let text = |kind: ErrorKind| {
+            let problem = "a can't be written".to_owned();
+            let error = kind.into();
+            Failure::Io { problem, error }.to_string()
+        };
+        let denied = match cfg!(unix) {
+            true => "must be writable; if it is yours, run chmod u+w FOLDER",
+            false => "must be writable",
+        };
+        for (kind, hint) in [
+            (ErrorKind::StorageFull, "free some space and try again"),
+            (ErrorKind::QuotaExceeded, "free some space and try again"),
+            (ErrorKind::PermissionDenied, denied),
+            (ErrorKind::ReadOnlyFilesystem, "shut it down first"),
+            (ErrorKind::ResourceBusy, "another program uses the file"),
+        ] {
+            let text = text(kind);
+            assert!(text.starts_with("a can't be written: "), "{text}");
+            assert!(text.ends_with(hint), "{text}");
+        }
+        let other = text(ErrorKind::TimedOut);
+        assert_eq!(other.matches(": ").count(), 1, "{other}");
+    }
+}

@@ -124,9 +124,19 @@ mod tests {
         let backup = format!("TcpIp.sys.{hash}.orig");
         let of = parse_driver_backup_name(OsStr::new(&backup)).unwrap();
         assert_eq!(of, (OsStr::new("TcpIp.sys"), hash.to_owned()));
-        assert_eq!(
-            parse_driver_backup_name(OsStr::new(&format!("afd.sys.{hash}.orig"))),
-            None
-        );
+        for other in [
+            format!("afd.sys.{hash}.orig"),
+            format!("tcpip.sys.{hash}.copy"),
+            format!("tcpip.sys.{}g.orig", &hash[1..]),
+            format!("tcpip.sys{hash}.orig"),
+        ] {
+            assert_eq!(
+                parse_driver_backup_name(OsStr::new(&other)),
+                None,
+                "{other}"
+            );
+        }
+        let nameless = format!(".{hash}.orig");
+        assert_eq!(parse_backup_name(OsStr::new(&nameless)), None);
     }
 }

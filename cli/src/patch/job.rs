@@ -339,3 +339,34 @@ impl Job {
 fn canonical(fs: &impl FileSystem, path: &Path) -> PathBuf {
     fs.canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::filesystem::HostFileSystem;
+    use super::*;
+    use crate::default_inputs::SPECIMEN;
+
+    #[test]
+    fn only_the_planned_content_passes_the_verification() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tcpip.sys");
+        std::fs::write(&path, SPECIMEN).unwrap();
+        let job = Job {
+            task: Task::Patch { limit: 100 },
+            target: Target::InPlace,
+            module: None,
+            touch: false,
+            running: Vec::new(),
+            cabinets: false,
+        };
+        let prepared = job.plan(&HostFileSystem::default(), &path).unwrap();
+        let verify = |now: &[u8]| job.verify(&path, &prepared, now);
+        verify(&prepared.after).unwrap();
+        let mut other = prepared.after.to_vec();
+        // A byte of the DOS header that no reader uses; the checksum covers it.
+        other[20] ^= 1;
+        for wrong in [SPECIMEN, &other, &other[..5000], b""] {
+            assert!(verify(wrong).is_err(), "{} bytes", wrong.len());
+        }
+    }
+}

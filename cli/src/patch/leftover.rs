@@ -455,3 +455,27 @@ fn read_regular(fs: &impl FileSystem, path: &Path) -> Result<Vec<u8>, Failure> {
     let content = fs.link_count(path).and_then(|_| fs.read(path));
     content.map_err(read_failure(path))
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn the_age_counts_from_the_last_change() {
+        // Older than this test, unlike any file that it could make.
+        let path = Path::new("/bin/sh");
+        let changed = std::fs::symlink_metadata(path).unwrap().ctime();
+        let left = Leftover {
+            path: path.to_owned(),
+            kind: LeftoverKind::Backup,
+            is_removable: false,
+            meaning: String::new(),
+            duplicate: None,
+        };
+        let expected = now() - u64::try_from(changed).unwrap();
+        let age = left.age().unwrap();
+        assert!(age.abs_diff(expected) < 60 && age > 0, "{age} {expected}");
+    }
+}

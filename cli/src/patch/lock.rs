@@ -248,3 +248,30 @@ pub(crate) fn inspect(fs: &impl FileSystem, folder: &Path) -> Result<Option<Held
         owner_state,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::filesystem::HostFileSystem;
+    use super::*;
+
+    #[test]
+    fn the_state_of_a_run_on_another_machine_is_unknown() {
+        let folder = tempfile::tempdir().unwrap();
+        let fs = HostFileSystem::default();
+        let state = || {
+            inspect(&fs, folder.path())
+                .unwrap()
+                .map(|held| held.owner_state)
+        };
+        assert_eq!(state(), None);
+        let here = LockOwner::current("patch");
+        let mut elsewhere = here.clone();
+        elsewhere.host.push('x');
+        for (owner, expected) in [(here, OwnerState::Ended), (elsewhere, OwnerState::Unknown)] {
+            std::fs::write(folder.path().join(NAME), owner.text()).unwrap();
+            assert_eq!(state(), Some(expected), "{owner:?}");
+        }
+        std::fs::write(folder.path().join(NAME), "?").unwrap();
+        assert_eq!(state(), Some(OwnerState::Ended));
+    }
+}

@@ -129,3 +129,43 @@ impl fmt::Display for HeldLock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_has_the_unit_that_fits() {
+        for (seconds, text) in [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (119, "119 seconds"),
+            (120, "2 minutes"),
+            (7199, "119 minutes"),
+            (7200, "2 hours"),
+            (172_799, "47 hours"),
+            (172_800, "2 days"),
+            (864_000, "10 days"),
+        ] {
+            assert_eq!(age_text(seconds), text);
+        }
+    }
+
+    #[test]
+    fn a_held_lock_is_shown_with_its_file_and_its_run() {
+        let owner = LockOwner::current("patch");
+        let age = now() - owner.started;
+        assert!(age < 3600, "{age}");
+        let mut held = HeldLock {
+            path: PathBuf::from("a.lock"),
+            owner: None,
+            owner_state: OwnerState::Running,
+        };
+        assert_eq!(held.to_string(), "a.lock");
+        let process = std::process::id();
+        held.owner = Some(owner);
+        let text = held.to_string();
+        let run = format!("a.lock (tcplimit patch, process {process} on ");
+        assert!(text.starts_with(&run) && text.ends_with(')'), "{text}");
+    }
+}

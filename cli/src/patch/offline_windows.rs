@@ -25,7 +25,7 @@ const LISTS: u32 = 3;
 
 const REFUSED: &str = "A copy is refused or can't be read, so none is changed: all copies change together or not at all.";
 
-type Ready<'a> = (&'a DriverCopy, PathBuf, Result<Prepared, Failure>);
+type Ready = (DriverCopy, PathBuf, Result<Prepared, Failure>);
 /// The result of the transaction, if it was attempted.
 type TransactionResult = Option<Result<(), Failure>>;
 
@@ -46,44 +46,43 @@ impl OfflineWindows<'_> {
             self.reporter.summary.interrupted = true;
             return Ok(());
         }
-        let mut lists = LISTS;
-        loop {
-            let install = match WindowsInstall::find(windir) {
-                Ok(install) => install,
-                Err(reason) => {
-                    self.reporter.report_problem(Exit::Unreadable, &reason);
-                    return Ok(());
-                }
-            };
-            lists -= 1;
-            match self.run_transaction(&install) {
-                Ok((ready, changed)) => return self.report_all(&install, ready, changed),
-                Err(Failure::CopiesChanged) if lists > 0 => {}
-                Err(failure) => {
-                    let reason = self.with_folder(&install, failure.to_string());
-                    self.reporter.report_problem(failure.exit(), &reason);
-                    return Ok(());
-                }
+        let done = with_unchanged_copies(|| match WindowsInstall::find(windir) {
+            Ok(install) => {
+                let (ready, changed) = self.run_transaction(&install)?;
+                Ok(Ok((install, ready, changed)))
+            }
+            Err(reason) => Ok(Err(reason)),
+        });
+        match done {
+            Ok(Ok((install, ready, changed))) => self.report_all(&install, ready, changed),
+            Ok(Err(reason)) => {
+                self.reporter.report_problem(Exit::Unreadable, &reason);
+                Ok(())
+            }
+            Err(failure) => {
+                let reason = self.with_folder(windir, failure.to_string());
+                self.reporter.report_problem(failure.exit(), &reason);
+                Ok(())
             }
         }
     }
 
     /// Prepares all copies, and changes them if requested and if all can be changed.
     /// Returns the result of the change, if it was attempted.
-    fn run_transaction<'s>(
+    fn run_transaction(
         &mut self,
-        install: &'s WindowsInstall,
-    ) -> Result<(Vec<Ready<'s>>, TransactionResult), Failure> {
+        install: &WindowsInstall,
+    ) -> Result<(Vec<Ready>, TransactionResult), Failure> {
         let fs = self.fs;
         let is_pending = journal::is_pending(fs, &install.windir)?;
         let ready = self.prepare_all(install);
-        let changes = |(.., prepared): &Ready<'_>| match prepared {
+        let changes = |(.., prepared): &Ready| match prepared {
             Ok(prepared) => !prepared.is_unchanged(),
             Err(_) => false,
         };
         let has_work = all_prepared(&ready) && ready.iter().any(changes);
         let is_missing =
-            |(.., prepared): &Ready<'_>| prepared.as_ref().is_err_and(Failure::may_be_a_rename);
+            |(.., prepared): &Ready| prepared.as_ref().is_err_and(Failure::may_be_a_rename);
         if has_work {
             check_writable(fs, &install.windir)?;
         }
@@ -114,22 +113,22 @@ impl OfflineWindows<'_> {
         Ok((ready, changed))
     }
 
-    fn prepare_all<'s>(&self, install: &'s WindowsInstall) -> Vec<Ready<'s>> {
+    fn prepare_all(&self, install: &WindowsInstall) -> Vec<Ready> {
         let copies = install.copies.iter();
         let copies = copies.filter(|copy| self.is_copy(&install.windir, copy));
-        let prepare = |copy: &'s DriverCopy| {
+        let prepare = |copy: &DriverCopy| {
             let path = install.windir.join(&copy.path);
             let prepared = self.job.plan(self.fs, &path).and_then(|prepared| {
                 self.job.check(self.fs, &path, &prepared)?;
                 Ok(prepared)
             });
-            (copy, path, prepared)
+            (copy.clone(), path, prepared)
         };
         let linked = install.linked.iter().filter(|copy| !copy.is_cabinet_file);
-        let refused = |copy: &'s DriverCopy| {
+        let refused = |copy: &DriverCopy| {
             let path = install.windir.join(&copy.path);
             let refusal = Refusal::SymbolicLink(path.display().to_string());
-            (copy, path, Err(refusal.into()))
+            (copy.clone(), path, Err(refusal.into()))
         };
         linked.map(refused).chain(copies.map(prepare)).collect()
     }
@@ -149,7 +148,7 @@ impl OfflineWindows<'_> {
     fn report_all(
         &mut self,
         install: &WindowsInstall,
-        ready: Vec<Ready<'_>>,
+        ready: Vec<Ready>,
         changed: TransactionResult,
     ) -> io::Result<()> {
         let packed = install.copies.iter().filter(|copy| copy.is_cabinet_file);
@@ -193,12 +192,12 @@ impl OfflineWindows<'_> {
                     Failure::RollbackFailed { .. } => failure.to_string(),
                     _ => format!("{failure}. No copy was changed."),
                 };
-                let reason = self.with_folder(install, reason);
+                let reason = self.with_folder(&install.windir, reason);
                 self.reporter.report_problem(failure.exit(), &reason);
             }
             None if !is_sound => {
                 self.reporter.flush()?;
-                let reason = self.with_folder(install, REFUSED.to_owned());
+                let reason = self.with_folder(&install.windir, REFUSED.to_owned());
                 self.reporter.report_problem(Exit::Done, &reason);
             }
             _ => {}
@@ -210,7 +209,7 @@ impl OfflineWindows<'_> {
         &self,
         locks: &Locks<'_, HostFileSystem>,
         install: &WindowsInstall,
-        ready: &[Ready<'_>],
+        ready: &[Ready],
     ) -> Result<(), Failure> {
         let sound = ready.iter().filter_map(|(copy, path, prepared)| {
             let prepared = prepared.as_ref().ok()?;
@@ -247,9 +246,9 @@ impl OfflineWindows<'_> {
     }
 
     /// A reason, with the Windows folder if there may be several.
-    fn with_folder(&self, install: &WindowsInstall, reason: String) -> String {
+    fn with_folder(&self, windir: &Path, reason: String) -> String {
         match self.is_one_of_several {
-            true => format!("{}: {reason}", install.windir.display()),
+            true => format!("{}: {reason}", windir.display()),
             false => reason,
         }
     }
@@ -289,6 +288,17 @@ impl OfflineWindows<'_> {
     }
 }
 
+/// Attempts a transaction, again with a new list if the copies changed meanwhile.
+fn with_unchanged_copies<T>(mut attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    for _ in 1..LISTS {
+        match attempt() {
+            Err(Failure::CopiesChanged) => {}
+            done => return done,
+        }
+    }
+    attempt()
+}
+
 /// Checks, under the locks, that the list has every copy: another run may have been
 /// renaming one while the list was made.
 fn check_copies(install: &WindowsInstall) -> Result<(), Failure> {
@@ -298,7 +308,7 @@ fn check_copies(install: &WindowsInstall) -> Result<(), Failure> {
     }
 }
 
-fn all_prepared(ready: &[Ready<'_>]) -> bool {
+fn all_prepared(ready: &[Ready]) -> bool {
     ready.iter().all(|(.., prepared)| prepared.is_ok())
 }
 
@@ -322,9 +332,11 @@ fn outcome(prepared: &Prepared, is_sound: bool, changed: Option<&Result<(), Fail
 mod tests {
     use super::super::filesystem::FileSystem;
     use super::super::job::{Job, Task};
+    use super::super::outcome::ReportOptions;
     use super::super::windows_install::tests::tree;
     use super::*;
     use crate::default_inputs::SPECIMEN;
+    use crate::manifest::Manifest;
 
     #[test]
     fn a_list_without_a_copy_that_was_missing_for_a_moment_is_refused() {
@@ -343,22 +355,110 @@ mod tests {
     }
 
     #[test]
+    fn copies_are_listed_again_while_they_change_but_not_forever() {
+        for (changes, lists) in [(0, 1), (1, 2), (2, 3), (3, 3), (9, 3)] {
+            let mut listed = 0;
+            let done = with_unchanged_copies(|| {
+                listed += 1;
+                match listed > changes {
+                    true => Ok(()),
+                    false => Err(Failure::CopiesChanged),
+                }
+            });
+            assert_eq!(
+                (done.is_ok(), listed),
+                (changes < LISTS, lists),
+                "{changes}"
+            );
+        }
+        let mut listed = 0;
+        let done: Result<(), Failure> = with_unchanged_copies(|| {
+            listed += 1;
+            Err(Failure::Interrupted)
+        });
+        assert!(matches!(done, Err(Failure::Interrupted)), "{done:?}");
+        assert_eq!(listed, 1);
+    }
+
+    fn patch_to(limit: u32) -> Job {
+        Job {
+            task: Task::Patch { limit },
+            target: Target::InPlace,
+            module: None,
+            touch: false,
+            running: Vec::new(),
+            cabinets: false,
+        }
+    }
+
+    fn reporter() -> Reporter {
+        let options = ReportOptions {
+            task: Task::Patch { limit: 100 },
+            target: Target::InPlace,
+            touch: false,
+            covers_many_files: true,
+            covers_windows: true,
+            suggests_writing: true,
+            is_quiet: true,
+        };
+        Reporter::new(options, Manifest::default(), false)
+    }
+
+    #[test]
+    fn nothing_begins_after_an_interruption() {
+        let root = tree(&["system32/drivers/tcpip.sys"]);
+        let path = root.path().join("system32/drivers/tcpip.sys");
+        std::fs::write(&path, SPECIMEN).unwrap();
+        for (stopped, interrupted) in [(true, false), (false, true)] {
+            let (stop, fs) = (AtomicBool::new(stopped), HostFileSystem::default());
+            let (job, mut reporter) = (patch_to(100), reporter());
+            reporter.summary.interrupted = interrupted;
+            let mut run = OfflineWindows {
+                job: &job,
+                fs: &fs,
+                stop: &stop,
+                is_one_of_several: false,
+                reporter: &mut reporter,
+            };
+            run.patch(root.path()).unwrap();
+            assert!(reporter.summary.interrupted);
+            assert_eq!(reporter.summary.files, 0);
+            assert_eq!(std::fs::read(&path).unwrap(), SPECIMEN);
+        }
+    }
+
+    #[test]
+    fn a_failed_lock_is_reported_unless_a_missing_copy_is_the_reason() {
+        let root = tree(&["system32/drivers/tcpip.sys"]);
+        let path = root.path().join("system32/drivers/tcpip.sys");
+        // A folder can't be locked.
+        std::fs::create_dir(root.path().join("system32/drivers/tcplimit.lock")).unwrap();
+        let (stop, fs) = (AtomicBool::new(false), HostFileSystem::default());
+        let (job, mut reporter) = (patch_to(100), reporter());
+        let mut run = OfflineWindows {
+            job: &job,
+            fs: &fs,
+            stop: &stop,
+            is_one_of_several: false,
+            reporter: &mut reporter,
+        };
+        std::fs::write(&path, SPECIMEN).unwrap();
+        let install = WindowsInstall::find(root.path()).unwrap();
+        let failed = run.run_transaction(&install).unwrap_err();
+        assert!(matches!(failed, Failure::Io { .. }), "{failed:?}");
+        std::fs::remove_file(&path).unwrap();
+        let (ready, changed) = run.run_transaction(&install).unwrap();
+        assert!(ready[0].2.as_ref().unwrap_err().may_be_a_rename());
+        assert!(changed.is_none());
+    }
+
+    #[test]
     fn each_copy_gets_the_outcome_of_the_transaction() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tcpip.sys");
         let fs = HostFileSystem::default();
         fs.create(&path, SPECIMEN).unwrap();
-        let prepared = |limit| {
-            let job = Job {
-                task: Task::Patch { limit },
-                target: Target::InPlace,
-                module: None,
-                touch: false,
-                running: Vec::new(),
-                cabinets: false,
-            };
-            job.plan(&fs, &path).unwrap()
-        };
+        let prepared = |limit| patch_to(limit).plan(&fs, &path).unwrap();
         let (same, other) = (prepared(10), prepared(100));
         let unsure = Err(Failure::RollbackFailed {
             reason: "x".to_owned(),

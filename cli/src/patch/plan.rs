@@ -246,3 +246,30 @@ fn is_in_syswow64(path: &str) -> bool {
 fn to_usize(offset: u32) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use specimen::Spec;
+
+    use super::*;
+
+    #[test]
+    fn another_address_of_a_variable_or_a_gate_is_noticed() {
+        let of = |seed| {
+            let spec = Spec {
+                seed,
+                ..Spec::xp_sp3()
+            };
+            let built = spec.build();
+            let image = Image::from_file(&built.file).unwrap();
+            addresses(&scanner_core::locate(&image, Module::Tcpip).unwrap())
+        };
+        let (one, other) = (of(1), of(2));
+        assert_eq!(one, of(1));
+        assert!(one.0 != other.0 || one.3 != other.3, "{one:?}");
+        assert_eq!(one.3.len(), 2, "{one:?}");
+        assert_ne!(one.0, Rva::default());
+        assert_ne!(one.1, one.0);
+        assert_ne!(one.2, one.0);
+    }
+}

@@ -329,3 +329,46 @@ pub(crate) fn backups(
     }
     Ok(backups)
 }
+
+#[cfg(test)]
+mod tests {
+    use specimen::{Checksum, Defect, Extras, Spec};
+
+    use super::*;
+
+    /// Content that is incomplete may be removed; any other may be the only copy.
+    #[test]
+    fn only_incomplete_content_is_damaged() {
+        let built = |defect, checksum| {
+            let base = Spec::xp_sp3();
+            let spec = Spec {
+                defect,
+                extras: Extras {
+                    checksum,
+                    ..base.extras
+                },
+                ..base
+            };
+            spec.build().file
+        };
+        let sound = built(None, Checksum::Correct);
+        let state = |content: &[u8]| match assess(Path::new("tcpip.sys"), content) {
+            Assessment::Patchable(_) => "patchable",
+            Assessment::Damaged => "damaged",
+            Assessment::Other => "other",
+        };
+        let one_gate = Some(Defect::OneGate);
+        for (content, expected) in [
+            (sound.clone(), "patchable"),
+            (sound[..5000].to_vec(), "damaged"),
+            (Vec::new(), "damaged"),
+            (b"text".to_vec(), "damaged"),
+            (built(None, Checksum::Wrong), "damaged"),
+            (built(one_gate, Checksum::Wrong), "damaged"),
+            (built(one_gate, Checksum::Correct), "other"),
+            (built(None, Checksum::Zero), "other"),
+        ] {
+            assert_eq!(state(&content), expected, "{} bytes", content.len());
+        }
+    }
+}

@@ -276,3 +276,94 @@ pub(crate) fn write_summary(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::patch::job::Task;
+
+    fn options() -> ReportOptions {
+        ReportOptions {
+            task: Task::Patch { limit: 100 },
+            target: Target::InPlace,
+            touch: false,
+            covers_many_files: true,
+            covers_windows: true,
+            suggests_writing: false,
+            is_quiet: false,
+        }
+    }
+
+    fn summary(outcomes: &[Outcome]) -> Summary {
+        let mut summary = Summary::default();
+        outcomes.iter().for_each(|outcome| summary.count(outcome));
+        summary
+    }
+
+    fn text(summary: &Summary, options: &ReportOptions) -> String {
+        let mut out = Vec::new();
+        write_summary(&mut out, summary, options).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn an_interruption_before_any_change_of_a_windows_is_reported_as_such() {
+        let nothing = "interrupted: nothing was changed";
+        let some = "interrupted: not all files were processed";
+        let single_files = ReportOptions {
+            covers_windows: false,
+            ..options()
+        };
+        for (changed, options, expected) in [
+            (vec![], options(), nothing),
+            (vec![Outcome::Changed], options(), some),
+            (vec![], single_files, some),
+        ] {
+            let mut summary = summary(&changed);
+            summary.interrupted = true;
+            let text = text(&summary, &options);
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn totals_and_advice_are_printed_only_where_they_apply() {
+        let planned = summary(&[Outcome::WouldChange, Outcome::Unchanged]);
+        let totals = "2 files: 0 changed, 1 to change, 1 already correct";
+        let shown = text(&planned, &options());
+        assert!(shown.contains(totals), "{shown}");
+        let quiet = ReportOptions {
+            is_quiet: true,
+            ..options()
+        };
+        let one = ReportOptions {
+            covers_many_files: false,
+            ..options()
+        };
+        let none = summary(&[]);
+        for (summary, options) in [(&planned, &quiet), (&planned, &one), (&none, &options())] {
+            let text = text(summary, options);
+            assert!(!text.contains(" changed, "), "{text}");
+        }
+        let dry = |suggests_writing| ReportOptions {
+            target: Target::DryRun,
+            suggests_writing,
+            ..options()
+        };
+        let in_place = ReportOptions {
+            suggests_writing: true,
+            ..options()
+        };
+        let unchanged = summary(&[Outcome::Unchanged, Outcome::Unchanged]);
+        for (summary, options, expected) in [
+            (&planned, &dry(true), true),
+            (&planned, &dry(false), false),
+            (&planned, &in_place, false),
+            (&unchanged, &dry(true), false),
+        ] {
+            let text = text(summary, options);
+            assert_eq!(text.contains(HOW_TO_WRITE_ALL), expected, "{text}");
+        }
+    }
+}

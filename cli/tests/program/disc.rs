@@ -382,6 +382,15 @@ fn cabinet_at(image: &[u8], place: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn a_temporary_file_of_another_run_stays() {
+    let files = with(&setup().build()).with("NEW.iso.1.tcplimit-new", b"another's");
+    let run = files.run(&["patch", "XP.ISO", "--output", "NEW.iso"]);
+    assert_eq!(run.code, 0, "{}", run.stdout);
+    assert_eq!(read(&files, "NEW.iso.1.tcplimit-new"), b"another's");
+    assert_eq!(fs::read_dir(files.path()).unwrap().count(), 3);
+}
+
+#[test]
 fn a_new_image_keeps_the_old_time_unless_touched() {
     let files = with(&setup().build());
     let path = |name: &str| files.path().join(name);
@@ -474,6 +483,10 @@ fn an_image_is_never_changed_in_place_or_overwritten() {
         assert_eq!(run.code, 1, "{arguments:?}: {}", run.stdout);
         run.prints(because);
     }
+    let objects = files
+        .run(&["patch", "--in-place", "--json", "XP.ISO"])
+        .objects();
+    assert_eq!(objects[0]["refusal"], "disc-in-place");
     assert_eq!(read(&files, "there.iso"), b"mine");
     assert_eq!(read(&files, "XP.ISO"), built.image);
     assert_eq!(fs::read_dir(files.path()).unwrap().count(), 2);
@@ -589,12 +602,23 @@ fn an_inconsistent_table_is_refused() {
             let directory = built.records["I386/TCPIP.SY_"][0] / SECTOR;
             point(built, "WIN51", directory, 7);
         },
-        "share sectors",
+        "WIN51 share sectors",
     );
-    refused(|built| point(built, "WIN51", 16, 7), "share sectors");
+    refused(
+        |built| point(built, "WIN51", 16, 7),
+        "the volume descriptors and WIN51 share sectors",
+    );
     refused(
         |built| point(built, "WIN51", built.sectors["I386/TCPIP.SY_"] + 1, 7),
-        "share sectors",
+        "COPY/TCPIP.SY_ and WIN51 share sectors",
+    );
+    refused(
+        |built| {
+            let root = built.image[16 * SECTOR + 158..16 * SECTOR + 162].try_into();
+            let root = usize::try_from(u32::from_le_bytes(root.unwrap()));
+            point(built, "WIN51", root.unwrap(), 7);
+        },
+        "the root directory and WIN51 share sectors",
     );
     refused(
         |built| point(built, "WIN51", built.sectors["I386/TCPIP.SY_"], 7),

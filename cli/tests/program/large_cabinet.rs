@@ -209,6 +209,12 @@ fn cabinets_in_a_tree_or_under_another_name_are_rewritten_on_request() {
     ];
     assert_eq!(files.run(&copy).code, 0);
     assert!(read(&files, "back.cab") == old);
+    let copy = ["patch", "--cabinets", "--limit", "7", "--output", "7.cab"];
+    let objects = files
+        .run(&[&copy[..], &["--json", "back.cab"]].concat())
+        .objects();
+    let written = objects.iter().filter(|object| object["output"] == "7.cab");
+    assert_eq!(written.count(), 2, "{objects:?}");
 }
 
 fn sp3_without() -> Vec<u8> {

@@ -113,6 +113,7 @@ fn all_copies_are_patched_together_and_restored_exactly() {
         4
     );
     shown.prints("Nothing was written");
+    shown.does_not_warn("A copy is refused");
     assert_eq!(all(&files.path()), before);
 
     let patch = files.run(&["patch", "--root", ".", "--limit", "77", "--in-place"]);

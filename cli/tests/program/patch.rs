@@ -198,7 +198,7 @@ fn every_refusal_gives_a_reason_and_leaves_the_file_unchanged() {
     signed[nt + 24 + 64..nt + 24 + 68].copy_from_slice(&sum.to_le_bytes());
     let unrelocated = with(&|spec| spec.extras.relocations = false);
     let vista = with(&|spec| spec.defect = Some(Defect::OneGate));
-    let cases: [(&str, Vec<u8>, i32, &str); 10] = [
+    let cases: [(&str, Vec<u8>, i32, &str); 11] = [
         ("tcpip.sys", signed, 1, "an embedded signature"),
         (
             "tcpip.sys",
@@ -218,7 +218,13 @@ fn every_refusal_gives_a_reason_and_leaves_the_file_unchanged() {
             1,
             "evidence is missing: LocalImports, Relocated",
         ),
-        ("tcpip.sys", vista, 1, "evidence is missing: TwoGates"),
+        (
+            "tcpip.sys",
+            vista.clone(),
+            1,
+            "evidence is missing: TwoGates",
+        ),
+        ("tcpip.sys", vista, 1, "take a fresh copy"),
         (
             "tcpip.sys",
             patched(0),
@@ -302,9 +308,45 @@ fn a_version_without_the_limiter_is_refused() {
 }
 
 #[test]
+fn only_a_file_without_any_name_may_be_one_of_the_drivers() {
+    let nameless = Spec {
+        extras: Extras {
+            export: false,
+            version: false,
+            ..Spec::xp_sp3().extras
+        },
+        ..Spec::xp_sp3()
+    }
+    .build()
+    .file;
+    let mut other = Spec {
+        extras: Extras {
+            export: true,
+            version: false,
+            ..Spec::xp_sp3().extras
+        },
+        ..Spec::xp_sp3()
+    }
+    .build()
+    .file;
+    let name = b"tcpip.sys\0";
+    let at = other.windows(name.len()).position(|bytes| bytes == name);
+    other[at.unwrap()..][..5].copy_from_slice(b"other");
+    for (content, has_hint) in [(nameless, true), (other, false)] {
+        let files = Files::new().with("a.sys", &content);
+        let run = files.run(&["patch", "a.sys"]);
+        refused(&run, "");
+        let hint = "name the file itself, with --module";
+        assert_eq!(run.stdout.contains(hint), has_hint, "{}", run.stdout);
+    }
+}
+
+#[test]
 fn a_missing_or_truncated_file_is_an_input_error() {
     let files = Files::new().with("tcpip.sys", &xp()[..5000]);
-    assert_eq!(files.run(&["patch", "nothing.sys"]).code, 3);
+    let missing = files.run(&["patch", "nothing.sys"]);
+    assert_eq!(missing.code, 3);
+    missing.does_not_warn("other files");
     let cut = files.run(&["patch", "--in-place", "tcpip.sys"]);
     assert_eq!(cut.code, 3, "{}", cut.stdout);
     assert_eq!(names(&files.path()), ["tcpip.sys"]);

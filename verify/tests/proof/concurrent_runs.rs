@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use specimen::Spec;
+use tcplimit::patch::Refusal;
 use tcplimit::patch::filesystem::FileSystem;
-use tcplimit::patch::job::{FileResult, Job, Outcome, Task};
+use tcplimit::patch::job::{FileResult, Job, Outcome, Target, Task};
 use tcplimit::patch::journal::{self, recover, replace_all};
 use tcplimit::patch::lock::{self, LockOwner, Locks, OwnerState};
 use tcplimit::patch::mount::MountWarning;
@@ -230,6 +231,62 @@ fn on_a_mount_without_locks_exclusive_creation_keeps_runs_apart() {
     let failure = append(&failing, b'A').unwrap_err();
     assert!(matches!(failure, Failure::Io { .. }), "{failure:?}");
     assert_eq!(failing.paths(), disk().paths());
+    let stale = LockOwner::current("patch").text();
+    let failing = FaultyDisk::with(&[(FILE, b"old"), (LOCK, stale.as_bytes())]);
+    let failing = failing.without_locks(errno::EIO);
+    let failure = append(&failing, b'A').unwrap_err();
+    assert!(matches!(failure, Failure::Io { .. }), "{failure:?}");
+}
+
+/// Only a run that will write waits for another.
+#[test]
+fn a_refused_or_missing_file_is_reported_in_spite_of_a_lock() {
+    let mut other = LockOwner::current("patch");
+    other.host = "another".to_owned();
+    let lock = (LOCK, other.text());
+    let run = |disk: &FaultyDisk, target| {
+        let job = Job {
+            target,
+            ..job(Task::Patch { limit: 100 })
+        };
+        job.run(disk, Path::new(FILE)).outcome
+    };
+    let disk = FaultyDisk::with(&[(FILE, b"text"), (LOCK, lock.1.as_bytes())]);
+    for target in [Target::InPlace, Target::DryRun] {
+        let refused = run(&disk, target);
+        assert!(
+            matches!(refused, Outcome::Failed(Failure::Refused(_))),
+            "{refused:?}"
+        );
+    }
+    // A dry run does not wait for a run that left its journal either.
+    let driver = Spec::xp_sp3().with_text_kib(4).build().file;
+    let journal = format!("{HOME}/{}", journal::NAME);
+    let copy = format!("{FOLDER}/tcpip.sys");
+    let disk = FaultyDisk::with(&[
+        (&copy, &driver),
+        (&journal, b"tcplimit journal 1\nend 0\n"),
+        (LOCK, lock.1.as_bytes()),
+    ]);
+    let dry = Job {
+        target: Target::DryRun,
+        ..job(Task::Patch { limit: 100 })
+    };
+    let pending = dry.run(&disk, Path::new(&copy)).outcome;
+    assert!(
+        matches!(
+            pending,
+            Outcome::Failed(Failure::Refused(Refusal::JournalPending(_)))
+        ),
+        "{pending:?}"
+    );
+    // A missing file is the reason, not a lock that can't be acquired.
+    let failing = FaultyDisk::with(&[(&copy, b"x")]).without_locks(errno::EIO);
+    let missing = run(&failing, Target::InPlace);
+    assert!(
+        matches!(missing, Outcome::Failed(Failure::Unreadable { .. })),
+        "{missing:?}"
+    );
 }
 
 #[test]

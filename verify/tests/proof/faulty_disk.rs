@@ -622,6 +622,11 @@ fn an_output_file_created_at_the_last_moment_stays() {
         assert!(written || there == b"another's", "{step}: {done:?}");
         let temporary = |path: &String| path.ends_with(".tcplimit-new");
         assert!(!disk.paths().iter().any(temporary), "{step}");
+        let refused = matches!(
+            done.outcome,
+            Outcome::Failed(Failure::Refused(Refusal::OutputExists(_)))
+        );
+        assert!(written || refused, "{step}: {done:?}");
         appeared += u32::from(!written);
     }
     assert!(appeared > 3, "{appeared}");

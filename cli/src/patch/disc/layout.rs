@@ -337,3 +337,30 @@ fn read(file: &dyn Storage, sector: u64, count: u64) -> Result<Vec<u8>, DiscRefu
 fn damaged(error: &std::io::Error) -> DiscRefusal {
     DiscRefusal::Damaged(crate::terminal::os_error_text(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_table_needs_all_of_its_marks() {
+        let sector = |marks: &[(usize, &[u8])]| {
+            let mut sector = [0; 2048];
+            for (at, mark) in marks {
+                sector[*at..][..mark.len()].copy_from_slice(mark);
+            }
+            is_partitioned(&sector)
+        };
+        let signature: (usize, &[u8]) = (510, &[0x55, 0xAA]);
+        for entry in [450, 466, 482, 498] {
+            assert!(sector(&[signature, (entry, &[7])]), "{entry}");
+            assert!(!sector(&[(entry, &[7])]), "{entry}");
+        }
+        assert!(!sector(&[signature]));
+        assert!(sector(&[(512, b"EFI PART")]));
+        assert!(!sector(&[(512, b"EFI HALF")]));
+        assert!(sector(&[(0, b"ER"), (512, b"PM")]));
+        assert!(!sector(&[(0, b"ER")]));
+        assert!(!sector(&[(512, b"PM")]));
+    }
+}

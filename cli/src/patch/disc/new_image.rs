@@ -491,3 +491,28 @@ impl<'a> NewImage<'a> {
 fn to_u64(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::iso::Extent;
+
+    #[test]
+    fn a_file_may_have_the_size_of_the_largest_driver_and_no_more() {
+        let (most, sector) = (MAX_MEMBER, SECTOR);
+        let image = vec![0_u8; (most + 2 * sector) as usize];
+        let read = |length| {
+            let extent = Extent { start: 1, length };
+            let file = DriverFile {
+                path: "A".to_owned(),
+                extent,
+                is_cabinet: false,
+                records: Vec::new(),
+            };
+            read_file(&image, &file).map(|content| content.len())
+        };
+        assert_eq!(read(most).unwrap(), most as usize);
+        let failure = read(most + 1).unwrap_err().to_string();
+        assert!(failure.contains("no driver is"), "{failure}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Journals: complete, incomplete and foreign.
 
+use super::super::filesystem::HostFileSystem;
 use super::*;
 
 fn entry() -> Entry {
@@ -81,4 +82,38 @@ fn only_the_expected_content_is_undone() {
     assert_eq!(entry().undo(b"ayc".to_vec()), None);
     assert_eq!(entry().undo(b"axd".to_vec()), None);
     assert_eq!(entry().undo(b"a".to_vec()), None);
+}
+
+#[test]
+fn a_journal_that_another_program_has_just_created_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let fs = HostFileSystem::default();
+    let path = folder.path().join(NAME);
+    std::fs::write(&path, "another").unwrap();
+    assert!(write_journal(&fs, folder.path(), &[entry()]).is_err());
+    assert_eq!(std::fs::read(&path).unwrap(), b"another");
+}
+
+#[test]
+fn files_that_keep_old_content_are_returned_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let fs = HostFileSystem::default();
+    let files = [("a", Keep::Backup), ("b", Keep::Nothing)].map(|(name, keep)| {
+        std::fs::write(folder.path().join(name), "old").unwrap();
+        Replacement {
+            path: PathBuf::from(name),
+            before: b"old".to_vec().into(),
+            after: b"new".to_vec().into(),
+            keep,
+            like: None,
+            touch: false,
+        }
+    });
+    let locks = Locks::acquire(&fs, [folder.path()], "patch").unwrap();
+    let kept = replace_all(&locks, folder.path(), &files, &|| true, &|_, _| Ok(())).unwrap();
+    let backup = Keep::Backup.path(&folder.path().join("a"), b"old").unwrap();
+    assert_eq!(kept, [backup]);
+    for name in ["a", "b"] {
+        assert_eq!(std::fs::read(folder.path().join(name)).unwrap(), b"new");
+    }
 }

@@ -12,6 +12,7 @@ fn a_deleted_copy_is_shown_with_its_backup_and_restored_by_name() {
     status.prints_all([
         "system32/drivers/tcpip.sys: missing, but a backup exists",
         "tcplimit restore --in-place ./WINDOWS/system32/drivers/tcpip.sys",
+        "tcpip.sys is missing: this backup restores it",
     ]);
     let objects = files.run(&["status", "--root", ".", "--json"]).objects();
     let is_missing = |object: &&serde_json::Value| object["state"] == "missing";

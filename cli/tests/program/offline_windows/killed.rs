@@ -35,6 +35,8 @@ fn a_killed_run_is_rolled_back_by_the_next_and_shown_until_then() {
     let files = windows();
     let untouched = all(&files.path());
     killed(&files);
+    // It left its lock file, too.
+    fs::write(files.path().join("WINDOWS/tcplimit.lock"), b"").unwrap();
     let before = all(&files.path());
     let status = files.run(&["status", "--root", "."]);
     status.prints("an earlier run was interrupted");

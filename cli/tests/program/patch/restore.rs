@@ -25,6 +25,9 @@ fn restore_without_a_backup_sets_10() {
     restore.prints("no backup was used");
     assert_eq!(read(&files, "tcpip.sys"), xp());
     assert_eq!(names(&files.path()), ["tcpip.sys"]);
+    let again = files.run(&["restore", "--in-place", "tcpip.sys"]);
+    again.ends_with(0);
+    again.does_not_print("no backup was used");
 }
 
 #[test]
@@ -228,4 +231,15 @@ fn a_damaged_file_needs_sound_backups_of_one_build() {
         .with(&backup(&xp()), &xp());
     assert_eq!(update.run(&["restore", "--in-place", "tcpip.sys"]).code, 0);
     assert_eq!(read(&update, "tcpip.sys"), other);
+    // Nor is one whose limit is not located.
+    let newer = Spec {
+        defect: Some(Defect::OneGate),
+        ..Spec::xp_sp3()
+    }
+    .build()
+    .file;
+    let update = update.with("tcpip.sys", &newer);
+    let run = update.run(&["restore", "--in-place", "tcpip.sys"]);
+    refused(&run, "evidence is missing: TwoGates");
+    assert_eq!(read(&update, "tcpip.sys"), newer);
 }
