@@ -134,6 +134,8 @@ const PORTABLE: [&str; 2] = [
     "--cfg=sha2_backend_soft=\"compact\"",
 ];
 
+const NO_COMPILER: &str = "no compiler; cargo xtask setup installs one";
+
 /// The checker can't follow jumps through a table.
 const NO_JUMP_TABLES: &str = "-Cjump-tables=no";
 
@@ -180,6 +182,15 @@ pub(crate) fn run(
     Err(failure)
 }
 
+/// Compiles what [`step`] builds and checks, while the checker is compiled.
+pub(crate) fn compile(workspace: &Workspace) -> Result<Outcome, Failure> {
+    let Some(&compiler) = Compiler::all(workspace).first() else {
+        return Ok(Outcome::Skipped(NO_COMPILER.into()));
+    };
+    build(workspace, compiler)?;
+    Ok(Outcome::Passed(compiler.to_string()))
+}
+
 /// The step of `cargo xtask test`; skipped without a compiler.
 pub(crate) fn step(
     workspace: &Workspace,
@@ -187,9 +198,7 @@ pub(crate) fn step(
     observations: &mut Observations,
 ) -> Result<Outcome, Failure> {
     if Compiler::all(workspace).is_empty() {
-        return Ok(Outcome::Skipped(
-            "no compiler; cargo xtask setup installs one".into(),
-        ));
+        return Ok(Outcome::Skipped(NO_COMPILER.into()));
     }
     let rebuild = match may_be_recorded {
         true => Rebuild::UnlessRecorded,

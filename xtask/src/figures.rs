@@ -60,6 +60,12 @@ impl Observations {
         });
     }
 
+    /// Adds the other observations.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.figures.append(&mut other.figures);
+        self.suites.append(&mut other.suites);
+    }
+
     /// Adds the figures of a program's output.
     pub(crate) fn read_figures(&mut self, output: &str) {
         let lines = output.lines().filter_map(|line| line.strip_prefix(FIGURE));

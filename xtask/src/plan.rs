@@ -99,13 +99,18 @@ pub(crate) const STEPS: &[Step] = &[
         run: |workspace, _, _| lint::format(workspace),
     },
     Step {
+        name: "products",
+        after: &[],
+        run: |workspace, _, _| driver::compile(workspace),
+    },
+    Step {
         name: "checker",
         after: &[],
         run: |workspace, _, _| executables::build_checker(workspace),
     },
     Step {
         name: "driver",
-        after: &["checker"],
+        after: &["products", "checker"],
         run: |workspace, options, observations| {
             driver::step(workspace, options.recorded, observations)
         },

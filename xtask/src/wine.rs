@@ -33,7 +33,9 @@ mod window;
 mod windows_tests;
 
 use std::fs::{self, File};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Instant;
 
 use clap::Args;
@@ -42,6 +44,7 @@ use crate::command::{self, Failure, Output};
 use crate::figures::Observations;
 use crate::filesystem::copy;
 use crate::summary::Outcome;
+use crate::test_counts::{self, TestCounts};
 use crate::workspace::Workspace;
 use arch::Arch;
 use check_log::CheckLog;
@@ -116,55 +119,85 @@ pub(crate) fn run(
         return Ok(Outcome::Skipped(why.into()));
     }
     let _lock = lock(workspace)?;
-    let mut checks = CheckLog::default();
-    let mut notes = Vec::new();
-    let mut tried = false;
-    for arch in Arch::ALL {
-        if options.arch.is_some_and(|only| only != arch) {
-            continue;
-        }
-        let start = Instant::now();
-        let name = arch.name();
-        checks.set_arch(name);
-        match machine_for(workspace, options, arch) {
-            Ok(Ok(mut machine)) => {
-                tried = true;
-                let before = checks.counts();
-                let reads_before = checks.target_reads();
-                // A failed session must not hide earlier results, or those of the
-                // other processor.
-                if let Err(failure) = test(workspace, options, &mut machine, &mut checks) {
-                    checks.check("the session completes", false, &failure);
-                }
-                let passed = checks.counts().passed - before.passed;
-                observations.figure(&format!("{name}: passed checks"), passed);
-                observations.figure(&format!("{name}: concurrent requests"), options.requests());
-                let target_reads = checks.target_reads() - reads_before;
-                observations.figure(
-                    &format!("{name}: reads of a target after a change"),
-                    target_reads,
-                );
-                notes.push(format!("{name} {} s", start.elapsed().as_secs()));
-            }
-            Ok(Err(why)) => {
-                println!("{name} SKIPPED: {why}");
-                checks.skip();
-                observations.figure(&format!("{name}: skipped"), &why);
-                notes.push(format!("{name} SKIPPED: {why}"));
-            }
-            Err(failure) => {
-                tried = true;
-                checks.check("Wine is set up", false, &failure);
-            }
-        }
+    let chosen = Arch::ALL.into_iter();
+    let chosen = chosen.filter(|&arch| options.arch.is_none_or(|only| only == arch));
+    // In parallel: each mostly waits for its programs.
+    let runs: Vec<ArchRun> = thread::scope(|scope| {
+        let running: Vec<_> = chosen
+            .map(|arch| scope.spawn(move || run_arch(workspace, options, arch)))
+            .collect();
+        let ended = running.into_iter().map(thread::ScopedJoinHandle::join);
+        ended
+            .map(|run| run.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    });
+    let tried = runs.iter().any(|run| run.tried);
+    let (mut counts, mut notes, mut failed) = (TestCounts::default(), Vec::new(), Vec::new());
+    for run in runs {
+        counts += run.checks.counts();
+        failed.extend(run.checks.failed());
+        notes.push(run.note);
+        observations.append(run.observations);
     }
-    notes.extend(Some(checks.failure_note()).filter(|failures| !failures.is_empty()));
+    let failures = test_counts::name_failures(failed.into_iter());
+    notes.extend(Some(failures).filter(|failures| !failures.is_empty()));
     let notes = notes.join(", ");
     Ok(if tried {
-        Outcome::Tested(checks.counts(), notes)
+        Outcome::Tested(counts, notes)
     } else {
         Outcome::Skipped(notes)
     })
+}
+
+/// The results for one processor.
+struct ArchRun {
+    checks: CheckLog,
+    observations: Observations,
+    note: String,
+    tried: bool,
+}
+
+fn run_arch(workspace: &Workspace, options: &Options, arch: Arch) -> ArchRun {
+    let start = Instant::now();
+    let name = arch.name();
+    let mut checks = CheckLog::new(name);
+    let mut observations = Observations::default();
+    let mut skipped = None;
+    match machine_for(workspace, options, arch) {
+        Ok(Ok(mut machine)) => {
+            // A failed session must not hide earlier results.
+            if let Err(failure) = test(workspace, options, &mut machine, &mut checks) {
+                checks.check("the session completes", false, &failure);
+            }
+            for (figure, value) in [
+                ("passed checks", checks.counts().passed.to_string()),
+                ("concurrent requests", options.requests().to_string()),
+                (
+                    "reads of a target after a change",
+                    checks.target_reads().to_string(),
+                ),
+            ] {
+                observations.figure(&format!("{name}: {figure}"), value);
+            }
+        }
+        Ok(Err(why)) => {
+            println!("{name} SKIPPED: {why}");
+            checks.skip();
+            observations.figure(&format!("{name}: skipped"), &why);
+            skipped = Some(why);
+        }
+        Err(failure) => checks.check("Wine is set up", false, &failure),
+    }
+    let note = match &skipped {
+        None => format!("{name} {} s", start.elapsed().as_secs()),
+        Some(why) => format!("{name} SKIPPED: {why}"),
+    };
+    ArchRun {
+        checks,
+        observations,
+        note,
+        tried: skipped.is_none(),
+    }
 }
 
 /// A Wine for the driver, or the reason why there is none.

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use crate::test_counts::{self, TestCounts};
+use crate::test_counts::TestCounts;
 
-/// The results of checks.
-#[derive(Debug, Default)]
+/// The results of checks for a processor.
+#[derive(Debug)]
 pub(super) struct CheckLog {
     counts: TestCounts,
     arch: &'static str,
@@ -14,9 +14,13 @@ pub(super) struct CheckLog {
 }
 
 impl CheckLog {
-    /// Sets the processor of the following checks.
-    pub(super) fn set_arch(&mut self, arch: &'static str) {
-        self.arch = arch;
+    pub(super) fn new(arch: &'static str) -> Self {
+        Self {
+            counts: TestCounts::default(),
+            arch,
+            failed: Vec::new(),
+            target_reads: 0,
+        }
     }
 
     /// The counts so far.
@@ -38,9 +42,9 @@ impl CheckLog {
         self.target_reads
     }
 
-    /// The note with the failed checks, for the end of the output.
-    pub(super) fn failure_note(&self) -> String {
-        test_counts::name_failures(self.failed.iter().cloned())
+    /// The failed checks.
+    pub(super) fn failed(self) -> Vec<String> {
+        self.failed
     }
 
     /// Adds a check; `details` are printed if it failed.
@@ -79,13 +83,12 @@ mod tests {
 
     #[test]
     fn a_check_that_does_not_hold_is_counted_as_failed() {
-        let mut checks = CheckLog::default();
-        checks.set_arch("x64");
+        let mut checks = CheckLog::new("x64");
         checks.check("a", true, &"");
         checks.check("b", false, &"");
         checks.check_no_failures("c", &[]);
         checks.check_no_failures("d", &["e".into()]);
         assert_eq!((checks.counts().passed, checks.counts().failed), (2, 2));
-        assert_eq!(checks.failure_note(), "failed: x64 b, x64 d");
+        assert_eq!(checks.failed(), ["x64 b", "x64 d"]);
     }
 }

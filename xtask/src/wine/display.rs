@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
+use super::arch::Arch;
 use crate::command::Failure;
 use crate::workspace::Workspace;
 
@@ -37,8 +38,8 @@ pub(crate) fn is_installed(workspace: &Workspace) -> bool {
 impl Display {
     /// Starts Xvfb with an unused display number. It listens on an abstract socket, so that
     /// programs in a chroot reach it too.
-    pub(super) fn start(workspace: &Workspace) -> Result<Self, Failure> {
-        let folder = workspace.target("wine/screen");
+    pub(super) fn start(workspace: &Workspace, arch: Arch) -> Result<Self, Failure> {
+        let folder = workspace.target(&format!("wine/screen/{}", arch.name()));
         fs::create_dir_all(&folder)?;
         let mut server = workspace
             .command(PROGRAM)
@@ -124,13 +125,13 @@ impl Screen {
     }
 
     /// Saves the screenshot as a PPM file beside the framebuffer.
-    pub(super) fn save(&self, display: &Display, arch: &str, name: &str) -> Result<(), Failure> {
+    pub(super) fn save(&self, display: &Display, name: &str) -> Result<(), Failure> {
         let (width, height) = self.size();
         let mut file = format!("P6\n{width} {height}\n255\n").into_bytes();
         for pixel in self.bytes.chunks_exact(4) {
             file.extend(pixel.iter().take(3).rev());
         }
-        fs::write(display.folder.join(format!("{arch}-{name}.ppm")), file)?;
+        fs::write(display.folder.join(format!("{name}.ppm")), file)?;
         Ok(())
     }
 

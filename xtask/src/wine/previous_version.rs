@@ -22,8 +22,8 @@ const COMMIT: &str = "6813a2f";
 pub(super) fn build(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf, String>, Failure> {
     // It had no window.
     let [products @ .., _window] = &PRODUCTS;
-    let folder = workspace.target("wine/former");
-    let built = folder.join(arch.name());
+    let folder = workspace.target("wine/former").join(arch.name());
+    let built = folder.join("built");
     if products.iter().all(|it| built.join(it.file).is_file()) {
         return Ok(Ok(built));
     }

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 
-use super::arch::Arch;
 use super::check_log::CheckLog;
 use super::client::Client;
 use super::effective_limit::effective_limits;
@@ -52,11 +51,6 @@ impl<'a> Session<'a> {
         let description = "verify/wine/mend.c completes Wine's kernel";
         session.checks.check(description, answer == DONE, &answer);
         Ok(session)
-    }
-
-    /// The processor of this Wine.
-    pub(super) fn arch(&self) -> Arch {
-        self.machine.arch()
     }
 
     /// Plays a file of `verify/wine/session`.

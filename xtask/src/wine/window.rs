@@ -37,7 +37,7 @@ pub(super) fn test(
         checks.skip();
         return Ok(());
     }
-    let display = Display::start(workspace)?;
+    let display = Display::start(workspace, machine.arch())?;
     machine.restore()?;
     machine.install_fonts()?;
     machine.set_display(Some(display.number()));
@@ -118,7 +118,7 @@ fn check_appearance(
     appearance: Appearance,
 ) -> Result<(), Failure> {
     let screen = display.screenshot()?;
-    screen.save(display, session.arch().name(), appearance.name())?;
+    screen.save(display, appearance.name())?;
     let (painted, colors) = screen.painted_pixels();
     let size = session.send("window size")?;
     let (width, height) = (parse_number(&size, "width"), parse_number(&size, "height"));
