@@ -99,6 +99,10 @@ fn build(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<Executable>, F
     Ok(lines.filter_map(Executable::from_message).collect())
 }
 
+/// Arguments that make cargo build programs with the dependencies' features of tests, by
+/// selecting some tests too: otherwise it would build the libraries twice.
+const TEST_FEATURES: [&str; 2] = ["--test", "checks"];
+
 /// Builds the checker of shipped files first, since the driver's step needs only it and
 /// other steps wait for the driver; and the tool for files, with which Wine's step
 /// locates the limits in its targets.
@@ -107,7 +111,7 @@ pub(crate) fn build_checker(workspace: &Workspace) -> Result<Outcome, Failure> {
     let _ = fs::remove_file(list_path(workspace));
     let whole = workspace_arguments(workspace);
     let words = ["build", "--bin", CHECKER, "--bin", WORKBENCH];
-    let built = build(workspace, &[&words, &whole[..]].concat())?;
+    let built = build(workspace, &[&words, &TEST_FEATURES, &whole[..]].concat())?;
     write(workspace, &built)?;
     Ok(Outcome::Passed(CHECKER.into()))
 }
@@ -117,11 +121,10 @@ pub(crate) fn build_all(workspace: &Workspace) -> Result<Outcome, Failure> {
     let whole = workspace_arguments(workspace);
     let mut all = build(workspace, &[&["test", "--no-run"], &whole[..]].concat())?;
     // Building tests has built the programs that they run.
-    let pack = build(
-        workspace,
-        &[&["build", "--bin", "pack"], &whole[..]].concat(),
-    )?;
-    all.extend(pack);
+    let words = ["build", "--bin", "pack"];
+    let pack = build(workspace, &[&words, &TEST_FEATURES, &whole[..]].concat())?;
+    let programs = pack.into_iter();
+    all.extend(programs.filter(|it| it.kind == ExecutableKind::Program));
     write(workspace, &all)?;
     Ok(Outcome::Passed(format!("{} programs", all.len())))
 }

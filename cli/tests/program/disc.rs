@@ -294,6 +294,7 @@ fn cabinets_on_a_disc_are_rewritten_and_restored_to_the_byte() {
     // A rewritten cabinet is among the copies, without the option too.
     let run = files.run(&["patch", "NEW.iso", "--limit", "60", "--output", "60.iso"]);
     run.ends_with(0);
+    run.prints("SP3.CAB/TCPIP.SYS: written, changing the limit from 100 to 60");
     values("60.iso", 60);
     let run = files.run(&["restore", "NEW.iso", "--output", "again.iso"]);
     run.ends_with(0);

@@ -251,6 +251,25 @@ fn a_damaged_cabinet_is_restored_from_its_backup() {
     assert!(read(&files, "sp3.cab") == old);
 }
 
+#[test]
+fn a_backup_with_other_members_is_not_used() {
+    let old = sp3([Method::MsZip; 3], &xp());
+    // The reserved fields of the header are not part of a driver either.
+    let mut other = old.clone();
+    let reserved = other.windows(5).position(|bytes| bytes == [1, 2, 3, 4, 5]);
+    other[reserved.unwrap()] = 9;
+    let hash = specimen::checksum::sha256(&other);
+    let files = Files::new()
+        .with("sp3.cab", &sp3([Method::MsZip; 3], &patched(100)))
+        .with(&format!("sp3.cab.{}.orig", &hash[..16]), &other);
+    let restore = ["restore", "--cabinets", "--in-place", "sp3.cab"];
+    let run = files.run(&restore);
+    run.ends_with(0);
+    run.prints("no backup was used");
+    assert!(read(&files, "sp3.cab") != other);
+    assert_eq!(limits(&files, "sp3.cab"), both(10));
+}
+
 /// An installed Windows with copies in a cabinet and in a compressed file.
 fn windows(driver: &[u8]) -> Files {
     let six = six();
