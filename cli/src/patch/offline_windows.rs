@@ -337,6 +337,7 @@ mod tests {
     use super::*;
     use crate::default_inputs::SPECIMEN;
     use crate::manifest::Manifest;
+    use crate::terminal::Output;
 
     #[test]
     fn a_list_without_a_copy_that_was_missing_for_a_moment_is_refused() {
@@ -401,7 +402,8 @@ mod tests {
             suggests_writing: true,
             is_quiet: true,
         };
-        Reporter::new(options, Manifest::default(), false)
+        let out = Output::to(Box::new(io::sink()));
+        Reporter::new(options, Manifest::default(), false, out)
     }
 
     #[test]
@@ -428,28 +430,85 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_lock_is_reported_unless_a_missing_copy_is_the_reason() {
+    fn locks_are_acquired_only_for_work_or_a_missing_copy() {
+        let root = tree(&["system32/drivers/tcpip.sys", "system32/dllcache/tcpip.sys"]);
+        let paths = ["system32/drivers", "system32/dllcache"].map(|it| root.path().join(it));
+        // A folder can't be locked.
+        std::fs::create_dir(paths[0].join("tcplimit.lock")).unwrap();
+        let copies = paths.map(|folder| folder.join("tcpip.sys"));
+        let (stop, fs) = (AtomicBool::new(false), HostFileSystem::default());
+        let mut run = |limit, contents: [&[u8]; 2]| {
+            for (copy, content) in copies.iter().zip(contents) {
+                std::fs::write(copy, content).unwrap();
+            }
+            let install = WindowsInstall::find(root.path()).unwrap();
+            copies
+                .iter()
+                .zip(contents)
+                .filter(|(_, content)| content.is_empty())
+                .for_each(|(copy, _)| std::fs::remove_file(copy).unwrap());
+            let (job, mut reporter) = (patch_to(limit), reporter());
+            let mut run = OfflineWindows {
+                job: &job,
+                fs: &fs,
+                stop: &stop,
+                is_one_of_several: false,
+                reporter: &mut reporter,
+            };
+            run.run_transaction(&install)
+        };
+        let failed = run(100, [SPECIMEN; 2]).unwrap_err();
+        assert!(matches!(failed, Failure::Io { .. }), "{failed:?}");
+        for (limit, contents) in [(10, [SPECIMEN; 2]), (100, [SPECIMEN, b"text"])] {
+            let (ready, changed) = run(limit, contents).unwrap();
+            assert_eq!((ready.len(), changed.is_none()), (2, true));
+        }
+        // The missing copy is the reason to report.
+        let (ready, changed) = run(100, [b"", SPECIMEN]).unwrap();
+        let missing = ready.iter().filter_map(|(.., copy)| copy.as_ref().err());
+        assert_eq!(missing.filter(|it| it.may_be_a_rename()).count(), 1);
+        assert!(changed.is_none());
+    }
+
+    #[test]
+    fn the_failure_of_a_transaction_is_reported_once_for_all_copies() {
         let root = tree(&["system32/drivers/tcpip.sys"]);
         let path = root.path().join("system32/drivers/tcpip.sys");
-        // A folder can't be locked.
-        std::fs::create_dir(root.path().join("system32/drivers/tcplimit.lock")).unwrap();
-        let (stop, fs) = (AtomicBool::new(false), HostFileSystem::default());
-        let (job, mut reporter) = (patch_to(100), reporter());
-        let mut run = OfflineWindows {
-            job: &job,
-            fs: &fs,
-            stop: &stop,
-            is_one_of_several: false,
-            reporter: &mut reporter,
-        };
         std::fs::write(&path, SPECIMEN).unwrap();
-        let install = WindowsInstall::find(root.path()).unwrap();
-        let failed = run.run_transaction(&install).unwrap_err();
-        assert!(matches!(failed, Failure::Io { .. }), "{failed:?}");
-        std::fs::remove_file(&path).unwrap();
-        let (ready, changed) = run.run_transaction(&install).unwrap();
-        assert!(ready[0].2.as_ref().unwrap_err().may_be_a_rename());
-        assert!(changed.is_none());
+        let io = || Failure::Io {
+            problem: "x".to_owned(),
+            error: io::ErrorKind::StorageFull.into(),
+        };
+        let rollback = || Failure::RollbackFailed {
+            reason: "x".to_owned(),
+            path: path.clone(),
+        };
+        for (failure, is_interrupted, reason) in [
+            (Failure::Interrupted, true, None),
+            (io(), false, Some("x: ")),
+            (io(), false, Some(". No copy was changed.")),
+            (rollback(), false, Some("could not be restored")),
+        ] {
+            let (stop, fs) = (AtomicBool::new(false), HostFileSystem::default());
+            let (job, mut reporter) = (patch_to(100), reporter());
+            let mut run = OfflineWindows {
+                job: &job,
+                fs: &fs,
+                stop: &stop,
+                is_one_of_several: false,
+                reporter: &mut reporter,
+            };
+            let install = WindowsInstall::find(root.path()).unwrap();
+            let ready = run.prepare_all(&install);
+            run.report_all(&install, ready, Some(Err(failure))).unwrap();
+            assert_eq!(reporter.summary.interrupted, is_interrupted);
+            let text = reporter.summary.reason.as_deref();
+            assert_eq!(text.is_some(), reason.is_some(), "{text:?}");
+            assert!(
+                text.unwrap_or("").contains(reason.unwrap_or("")),
+                "{text:?}"
+            );
+        }
     }
 
     #[test]

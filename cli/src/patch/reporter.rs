@@ -16,7 +16,7 @@ use super::text;
 use super::windows_install::Role;
 use crate::json::summary_line;
 use crate::manifest::Manifest;
-use crate::terminal::{self, Output, os_error_text, print_error, quoted};
+use crate::terminal::{Output, os_error_text, print_error, quoted};
 
 /// The output of the reports, and their totals.
 pub(super) struct Reporter {
@@ -29,12 +29,17 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    pub(super) fn new(options: ReportOptions, manifest: Manifest, is_json: bool) -> Reporter {
+    pub(super) fn new(
+        options: ReportOptions,
+        manifest: Manifest,
+        is_json: bool,
+        out: Output,
+    ) -> Reporter {
         Reporter {
             options,
             manifest,
             is_json,
-            out: terminal::stdout(),
+            out,
             summary: Summary::default(),
         }
     }

@@ -23,7 +23,7 @@ use crate::default_inputs;
 use crate::interrupt::stop_flag;
 use crate::manifest::Manifest;
 use crate::progress::Progress;
-use crate::terminal::{command_line, print_error, quoted};
+use crate::terminal::{self, command_line, print_error, quoted};
 use crate::walk::{self, Item};
 
 /// Runs `patch`.
@@ -88,7 +88,7 @@ fn run(
         },
         output,
         fs: HostFileSystem::default(),
-        reporter: Reporter::new(options, manifest, writing.json),
+        reporter: Reporter::new(options, manifest, writing.json, terminal::stdout()),
         stop: stop_flag(),
     };
     match &writing.root {

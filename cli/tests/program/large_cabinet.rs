@@ -252,6 +252,20 @@ fn a_damaged_cabinet_is_restored_from_its_backup() {
 }
 
 #[test]
+fn a_cabinet_with_a_truncated_driver_is_restored_from_its_backup() {
+    let old = sp3([Method::MsZip; 3], &xp());
+    let hash = specimen::checksum::sha256(&old);
+    let files = Files::new()
+        .with("sp3.cab", &sp3([Method::MsZip; 3], &xp()[..5000]))
+        .with(&format!("sp3.cab.{}.orig", &hash[..16]), &old);
+    let restore = ["restore", "--cabinets", "--in-place", "sp3.cab"];
+    let run = files.run(&restore);
+    run.ends_with(0);
+    run.prints("restored from its backup");
+    assert!(read(&files, "sp3.cab") == old);
+}
+
+#[test]
 fn a_backup_with_other_members_is_not_used() {
     let old = sp3([Method::MsZip; 3], &xp());
     // The reserved fields of the header are not part of a driver either.

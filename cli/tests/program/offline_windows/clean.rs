@@ -168,6 +168,9 @@ fn clean_reports_its_failures() {
     let run = none.run(&clean);
     run.ends_with(3);
     run.warns("no Windows found");
+    let run = none.run(&[&clean[..], &["--windows", "WINNT"]].concat());
+    run.ends_with(3);
+    run.warns("no Windows folder is named WINNT; it has none");
     let bare = Files::new().with(DRIVERS, &xp());
     let run = bare.run(&clean);
     run.ends_with(0);

@@ -37,6 +37,23 @@ fn permissions_times_and_attributes_are_kept() {
 }
 
 #[test]
+fn root_keeps_the_owner_and_the_group() {
+    let files = Files::new().with("tcpip.sys", &xp());
+    let path = files.path().join("tcpip.sys");
+    let about = fs::metadata(&path).unwrap();
+    let (owner, group) = (about.uid() + 1001, about.gid() + 1002);
+    if std::os::unix::fs::chown(&path, Some(owner), Some(group)).is_err() {
+        eprintln!("skipped: only root may do this");
+        return;
+    }
+    assert_eq!(files.run(&["patch", "--in-place", "tcpip.sys"]).code, 0);
+    for name in names(&files.path()) {
+        let about = fs::metadata(files.path().join(&name)).unwrap();
+        assert_eq!((about.uid(), about.gid()), (owner, group), "{name}");
+    }
+}
+
+#[test]
 fn the_time_is_kept_with_a_note_unless_touch_is_given() {
     let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_208_131_200);
     let begun = SystemTime::now() - Duration::from_secs(2);
