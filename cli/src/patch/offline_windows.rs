@@ -472,6 +472,7 @@ mod tests {
 
     #[test]
     fn the_failure_of_a_transaction_is_reported_once_for_all_copies() {
+        const ROLLBACK: &str = "could not be restored";
         let root = tree(&["system32/drivers/tcpip.sys"]);
         let path = root.path().join("system32/drivers/tcpip.sys");
         std::fs::write(&path, SPECIMEN).unwrap();
@@ -487,7 +488,7 @@ mod tests {
             (Failure::Interrupted, true, None),
             (io(), false, Some("x: ")),
             (io(), false, Some(". No copy was changed.")),
-            (rollback(), false, Some("could not be restored")),
+            (rollback(), false, Some(ROLLBACK)),
         ] {
             let (stop, fs) = (AtomicBool::new(false), HostFileSystem::default());
             let (job, mut reporter) = (patch_to(100), reporter());
@@ -508,6 +509,8 @@ mod tests {
                 text.unwrap_or("").contains(reason.unwrap_or("")),
                 "{text:?}"
             );
+            let is_undone = text.is_some_and(|text| text.contains("No copy was changed"));
+            assert_eq!(is_undone, reason.is_some_and(|text| text != ROLLBACK));
         }
     }
 
