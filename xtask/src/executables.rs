@@ -111,7 +111,7 @@ pub(crate) fn build_checker(workspace: &Workspace) -> Result<Outcome, Failure> {
     let _ = fs::remove_file(list_path(workspace));
     let whole = workspace_arguments(workspace);
     let words = ["build", "--bin", CHECKER, "--bin", WORKBENCH];
-    let built = build(workspace, &[&words, &TEST_FEATURES, &whole[..]].concat())?;
+    let built = build(workspace, &[&words[..], &TEST_FEATURES, &whole].concat())?;
     write(workspace, &built)?;
     Ok(Outcome::Passed(CHECKER.into()))
 }
@@ -122,7 +122,7 @@ pub(crate) fn build_all(workspace: &Workspace) -> Result<Outcome, Failure> {
     let mut all = build(workspace, &[&["test", "--no-run"], &whole[..]].concat())?;
     // Building tests has built the programs that they run.
     let words = ["build", "--bin", "pack"];
-    let pack = build(workspace, &[&words, &TEST_FEATURES, &whole[..]].concat())?;
+    let pack = build(workspace, &[&words[..], &TEST_FEATURES, &whole].concat())?;
     let programs = pack.into_iter();
     all.extend(programs.filter(|it| it.kind == ExecutableKind::Program));
     write(workspace, &all)?;

@@ -468,6 +468,10 @@ mod tests {
         let missing = ready.iter().filter_map(|(.., copy)| copy.as_ref().err());
         assert_eq!(missing.filter(|it| it.may_be_a_rename()).count(), 1);
         assert!(changed.is_none());
+        // With a lock that can be acquired: nothing to do is no transaction.
+        std::fs::remove_dir(root.path().join("system32/drivers/tcplimit.lock")).unwrap();
+        assert!(run(10, [SPECIMEN; 2]).unwrap().1.is_none());
+        assert!(run(100, [SPECIMEN; 2]).unwrap().1.is_some());
     }
 
     #[test]

@@ -256,7 +256,7 @@ fn a_cabinet_with_a_truncated_driver_is_restored_from_its_backup() {
     let old = sp3([Method::MsZip; 3], &xp());
     let hash = specimen::checksum::sha256(&old);
     let files = Files::new()
-        .with("sp3.cab", &sp3([Method::MsZip; 3], &xp()[..5000]))
+        .with("sp3.cab", &sp3([Method::MsZip; 3], &xp()[..300]))
         .with(&format!("sp3.cab.{}.orig", &hash[..16]), &old);
     let restore = ["restore", "--cabinets", "--in-place", "sp3.cab"];
     let run = files.run(&restore);
