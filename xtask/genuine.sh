@@ -17,11 +17,28 @@ package() {
     rm -rf "$scratch/in" "$scratch/out"
     mkdir -p "$scratch/in" "$scratch/out"
     if (cd "$scratch/in" && "$@") && unpack; then
-        find "$scratch/out" ! -type d ! \( -type f -exec sh -c 'test "$(head -c 2 "$1" | tr -d "\0")" = MZ' _ {} \; \) -delete
+        only_pe_files "$scratch/out"
         mv "$scratch/out" "$to/$label" && echo "  $label"
     else
         echo "  $label: download failed"
     fi
+}
+
+# Removes all other files and links: in one process, since there are tens of thousands.
+only_pe_files() {
+    python3 - "$1" <<'PYTHON'
+import os
+import sys
+
+for folder, links, names in os.walk(sys.argv[1]):
+    for name in names + [link for link in links if os.path.islink(os.path.join(folder, link))]:
+        path = os.path.join(folder, name)
+        if os.path.isfile(path) and not os.path.islink(path):
+            with open(path, "rb") as file:
+                if file.read(2) == b"MZ":
+                    continue
+        os.remove(path)
+PYTHON
 }
 
 unpack() {
