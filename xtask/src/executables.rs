@@ -7,12 +7,14 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::command::{self, Failure};
 use crate::emulator;
+use crate::rustc_wrapper;
 use crate::summary::Outcome;
 use crate::workspace::Workspace;
 
@@ -25,6 +27,9 @@ pub(crate) const CHECKER: &str = "checker";
 
 /// The tool for files.
 pub(crate) const WORKBENCH: &str = "tcplimit";
+
+/// The benchmarks, which nothing runs.
+const BENCHMARKS: [&str; 2] = ["locate", "paired"];
 
 /// The kind of an executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,43 +95,113 @@ pub(crate) const RUST_ONLY: [&str; 3] = ["--workspace", "--exclude", "fuzz"];
 fn build(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<Executable>, Failure> {
     let mut cargo = workspace.cargo(arguments);
     cargo.args(["--locked", "--message-format", "json-render-diagnostics"]);
-    let output = command::capture_stdout(&mut cargo)?;
+    let lines = run_build(&mut cargo, arguments)?;
+    Ok(lines.lines().filter_map(Executable::from_message).collect())
+}
+
+/// Runs a cargo build of a whole run, with lints; returns the executables and the
+/// findings, `None` without clippy. Cargo repeats the findings of crates that it need
+/// not compile again.
+fn build_and_lint(
+    workspace: &Workspace,
+    arguments: &[&str],
+) -> Result<(Vec<Executable>, Option<String>), Failure> {
+    let mut cargo = workspace.cargo(arguments);
+    cargo.args(["--locked", "--message-format", "json"]);
+    let lints = rustc_wrapper::lint(workspace, &mut cargo)?;
+    let lines = run_build(&mut cargo, arguments)?;
+    let executables = lines.lines().filter_map(Executable::from_message);
+    let findings: String = lines.lines().filter_map(finding).collect();
+    Ok((executables.collect(), lints.then_some(findings)))
+}
+
+/// The text of a compiler's message in a line of cargo's JSON; `None` for other lines.
+fn finding(line: &str) -> Option<String> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let message = &line["message"];
+    let is_finding = matches!(message["level"].as_str()?, "warning" | "error");
+    // The closing line with the number of warnings has no code.
+    let is_finding = is_finding && !message["code"].is_null();
+    is_finding.then(|| message["rendered"].as_str().map(str::to_owned))?
+}
+
+fn run_build(cargo: &mut Command, arguments: &[&str]) -> Result<String, Failure> {
+    let output = command::capture_stdout(cargo)?;
     if !output.status.success() {
+        output
+            .out
+            .lines()
+            .filter_map(finding)
+            .for_each(|text| println!("{text}"));
         let words = arguments.join(" ");
         return Err(Failure(format!("cargo {words}: {}", output.status)));
     }
-    let lines = output.out.lines();
-    Ok(lines.filter_map(Executable::from_message).collect())
+    Ok(output.out)
 }
 
 /// Arguments that make cargo build programs with the dependencies' features of tests, by
-/// selecting some tests too: otherwise it would build the libraries twice.
-const TEST_FEATURES: [&str; 2] = ["--test", "checks"];
+/// selecting a small test too: otherwise it would build the libraries twice.
+pub(crate) const TEST_FEATURES: [&str; 2] = ["--test", "protocol"];
 
 /// Builds the checker of shipped files first, since the driver's step needs only it and
 /// other steps wait for the driver; and the tool for files, with which Wine's step
 /// locates the limits in its targets.
 pub(crate) fn build_checker(workspace: &Workspace) -> Result<Outcome, Failure> {
-    // The list of an earlier run is stale.
-    let _ = fs::remove_file(list_path(workspace));
+    // Those of an earlier run are stale.
+    for list in [list_path(workspace), findings_path(workspace)] {
+        let _ = fs::remove_file(list);
+    }
     let whole = workspace_arguments(workspace);
     let words = ["build", "--bin", CHECKER, "--bin", WORKBENCH];
-    let built = build(workspace, &[&words[..], &TEST_FEATURES, &whole].concat())?;
+    let (built, _) = build_and_lint(workspace, &[&words[..], &TEST_FEATURES, &whole].concat())?;
     write(workspace, &built)?;
     Ok(Outcome::Passed(CHECKER.into()))
 }
 
-/// Builds all tests, examples and programs, and writes the list.
+/// Builds and lints all tests, examples, programs and benchmarks, and writes the lists of
+/// executables and of findings.
 pub(crate) fn build_all(workspace: &Workspace) -> Result<Outcome, Failure> {
     let whole = workspace_arguments(workspace);
-    let mut all = build(workspace, &[&["test", "--no-run"], &whole[..]].concat())?;
-    // Building tests has built the programs that they run.
-    let words = ["build", "--bin", "pack"];
-    let pack = build(workspace, &[&words[..], &TEST_FEATURES, &whole].concat())?;
-    let programs = pack.into_iter();
-    all.extend(programs.filter(|it| it.kind == ExecutableKind::Program));
+    let (mut all, findings) =
+        build_and_lint(workspace, &[&["test", "--no-run"], &whole[..]].concat())?;
+    // Building tests has built the programs that they run. Those of xtask, this program,
+    // are linted by the step for lints.
+    let fuzz_targets = fuzz_targets(workspace)?;
+    let programs = fuzz_targets.iter().map(String::as_str).chain(["pack"]);
+    let mut words = vec!["build"];
+    words.extend(programs.flat_map(|name| ["--bin", name]));
+    words.extend(BENCHMARKS.iter().flat_map(|name| ["--bench", name]));
+    let (others, more) = build_and_lint(workspace, &[&words[..], &TEST_FEATURES, &whole].concat())?;
+    let programs = others.into_iter();
+    all.extend(programs.filter(|it| it.kind == ExecutableKind::Program && it.name == "pack"));
     write(workspace, &all)?;
+    if let Some((findings, more)) = findings.zip(more) {
+        fs::write(findings_path(workspace), findings + &more)?;
+    }
     Ok(Outcome::Passed(format!("{} programs", all.len())))
+}
+
+/// The findings of this `cargo xtask test`; `None` outside of one, and without clippy.
+pub(crate) fn findings(workspace: &Workspace) -> Option<String> {
+    let findings = is_whole_run().then(|| fs::read_to_string(findings_path(workspace)));
+    findings?.ok()
+}
+
+fn findings_path(workspace: &Workspace) -> PathBuf {
+    workspace.target("report/findings.txt")
+}
+
+/// The names of the fuzz targets, which are their files' names.
+pub(crate) fn fuzz_targets(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(workspace.path("fuzz/fuzz_targets"))? {
+        let path = entry?.path();
+        if let Some(name) = path.file_stem() {
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Writes the list atomically: other steps may be reading it.
@@ -143,6 +218,11 @@ fn write(workspace: &Workspace, all: &[Executable]) -> Result<(), Failure> {
 /// Path of the list.
 pub(crate) fn list_path(workspace: &Workspace) -> PathBuf {
     workspace.target("report/built.json")
+}
+
+/// Whether this is a step of a `cargo xtask test` that has built everything.
+pub(crate) fn is_whole_run() -> bool {
+    env::var_os(LIST).is_some()
 }
 
 /// The list of this `cargo xtask test`; `None` outside of one.
@@ -199,6 +279,23 @@ pub(crate) fn tests(workspace: &Workspace, select: &[&str]) -> Result<Vec<Execut
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_warning_of_the_compiler_is_a_finding_and_its_summary_is_none() {
+        let line = r#"{"reason":"compiler-message","message":{"level":"warning",
+            "code":{"code":"unused_mut"},"rendered":"warning: no need"}}"#;
+        assert_eq!(finding(line).as_deref(), Some("warning: no need"));
+        let error = line.replace(r#""warning""#, r#""error""#);
+        assert!(finding(&error).is_some());
+        for other in [
+            line.replace(r#"{"code":"unused_mut"}"#, "null"),
+            line.replace(r#""warning""#, r#""note""#),
+            r#"{"reason":"build-finished","success":true}"#.into(),
+            "not JSON".into(),
+        ] {
+            assert_eq!(finding(&other), None, "{other}");
+        }
+    }
 
     #[test]
     fn an_executable_is_known_by_its_line_of_cargo_json() {

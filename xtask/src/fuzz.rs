@@ -36,7 +36,7 @@ pub(crate) fn run(
             "fuzzing is not set up for Windows here".into(),
         ));
     }
-    let mut targets = targets(workspace)?;
+    let mut targets = executables::fuzz_targets(workspace)?;
     if let Some(only) = only {
         if !targets.iter().any(|target| target == only) {
             let known = targets.join(", ");
@@ -96,19 +96,6 @@ pub(crate) fn run(
     Ok(Outcome::Tested(counts, format!("{seconds} s each")))
 }
 
-/// The targets' names, which are their files' names.
-fn targets(workspace: &Workspace) -> Result<Vec<String>, Failure> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(workspace.path("fuzz/fuzz_targets"))? {
-        let path = entry?.path();
-        if let Some(name) = path.file_stem() {
-            names.push(name.to_string_lossy().into_owned());
-        }
-    }
-    names.sort();
-    Ok(names)
-}
-
 /// Builds the targets with coverage of the workspace's crates but without a sanitizer:
 /// the code has no `unsafe`, the fuzzer is several times faster, and any compiler works.
 /// `fuzz/README.md` explains how to use one.
@@ -118,6 +105,7 @@ fn targets(workspace: &Workspace) -> Result<Vec<String>, Failure> {
 fn build(workspace: &Workspace, targets: &[String]) -> Result<(), Failure> {
     let mut build = workspace.cargo(&["build", "--locked"]);
     build.args(executables::workspace_arguments(workspace));
+    build.args(executables::TEST_FEATURES);
     for target in targets {
         build.args(["--bin", target]);
     }

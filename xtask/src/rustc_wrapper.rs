@@ -3,7 +3,8 @@
 //!
 //! Cargo keeps these builds separate from others in the same folder, and both share all
 //! dependencies. `cargo xtask fuzz` adds coverage, `cargo xtask broken` builds another
-//! version of the sources.
+//! version of the sources, and `cargo xtask test` compiles with clippy, which finds the
+//! same as `cargo clippy` without compiling all dependencies a second time.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,12 +13,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use crate::command::Failure;
+use crate::command::{self, Failure};
 use crate::workspace::Workspace;
 
 /// The names under which this program is a compiler.
 const INSTRUMENTED: &str = "rustc-noting-coverage";
 const BROKEN: &str = "rustc-broken";
+const LINTING: &str = "rustc-linting";
+
+/// The compiler with clippy's lints.
+const CLIPPY: &str = "clippy-driver";
 
 /// The flags for libFuzzer's coverage, as in cargo-fuzz.
 const COVERAGE: [&str; 9] = [
@@ -44,6 +49,17 @@ pub(crate) fn build_separately(workspace: &Workspace, build: &mut Command) -> Re
     configure(workspace, build, BROKEN)
 }
 
+/// Makes a cargo build report clippy's findings as warnings; returns whether clippy is
+/// installed, and changes nothing if not.
+pub(crate) fn lint(workspace: &Workspace, build: &mut Command) -> Result<bool, Failure> {
+    let version = command::capture(workspace.command(CLIPPY).arg("--version"));
+    let is_installed = version.is_ok_and(|output| output.status.success());
+    if is_installed {
+        configure(workspace, build, LINTING)?;
+    }
+    Ok(is_installed)
+}
+
 fn configure(workspace: &Workspace, build: &mut Command, name: &str) -> Result<(), Failure> {
     let folder = workspace.target("tools");
     fs::create_dir_all(&folder)?;
@@ -67,17 +83,22 @@ pub(crate) fn run_as_rustc() -> Option<ExitCode> {
     let program = words.next()?;
     let name = Path::new(&program).file_stem()?.to_str()?;
     let (name, _flags) = name.rsplit_once('-')?;
-    let flags: &[&str] = match name {
-        INSTRUMENTED => &COVERAGE,
-        BROKEN => &[],
-        _ => return None,
-    };
     let rustc = words.next()?;
     let words: Vec<OsString> = words.collect();
     let mut compile = Command::new(&rustc);
-    compile.args(&words);
-    if is_optimised(&words) {
-        compile.args(flags);
+    match name {
+        INSTRUMENTED if is_optimised(&words) => {
+            compile.args(&words).args(COVERAGE);
+        }
+        INSTRUMENTED | BROKEN => {
+            compile.args(&words);
+        }
+        LINTING => {
+            compile = Command::new(CLIPPY);
+            // A finding must not keep the tests from being built.
+            compile.arg(&rustc).args(&words).arg("--cap-lints=warn");
+        }
+        _ => return None,
     }
     Some(match compile.status() {
         Ok(status) if status.success() => ExitCode::SUCCESS,

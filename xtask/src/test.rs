@@ -9,6 +9,7 @@ use crate::command::{self, Failure, tail};
 use crate::emulator;
 use crate::executables::{self, Executable};
 use crate::figures::Observations;
+use crate::rustc_wrapper;
 use crate::summary::Outcome;
 use crate::test_cache::TestCache;
 use crate::test_counts::{self, TestCounts};
@@ -66,6 +67,10 @@ pub(crate) fn run(
     }
     let mut documented = workspace.cargo(&["test", "--doc", "--locked", "--no-fail-fast"]);
     documented.args(executables::workspace_arguments(workspace));
+    if executables::is_whole_run() {
+        // The libraries that the build has made.
+        rustc_wrapper::lint(workspace, &mut documented)?;
+    }
     tested += run_tests(&mut documented, "the doc tests")?;
     tested.outcome(observations)
 }

@@ -437,7 +437,7 @@ mod tests {
         std::fs::create_dir(paths[0].join("tcplimit.lock")).unwrap();
         let copies = paths.map(|folder| folder.join("tcpip.sys"));
         let (stop, fs) = (AtomicBool::new(false), HostFileSystem::default());
-        let mut run = |limit, contents: [&[u8]; 2]| {
+        let run = |limit, contents: [&[u8]; 2]| {
             for (copy, content) in copies.iter().zip(contents) {
                 std::fs::write(copy, content).unwrap();
             }
