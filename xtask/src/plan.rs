@@ -165,8 +165,13 @@ pub(crate) const STEPS: &[Step] = &[
         },
     },
     Step {
-        name: "fuzzing",
+        name: "broken",
         after: &["lints"],
+        run: |workspace, _, observations| breakages::run(workspace, Extent::Sample, observations),
+    },
+    Step {
+        name: "fuzzing",
+        after: &["broken"],
         run: |workspace, options, observations| {
             fuzz::run(
                 workspace,
@@ -181,11 +186,6 @@ pub(crate) const STEPS: &[Step] = &[
         name: "real input",
         after: &["build", "fetch"],
         run: |workspace, _, observations| real_input::run(workspace, observations),
-    },
-    Step {
-        name: "broken",
-        after: &["fuzzing"],
-        run: |workspace, _, observations| breakages::run(workspace, Extent::Sample, observations),
     },
     Step {
         name: "systems",
