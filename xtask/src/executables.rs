@@ -139,10 +139,6 @@ fn run_build(cargo: &mut Command, arguments: &[&str]) -> Result<String, Failure>
     Ok(output.out)
 }
 
-/// Arguments that make cargo build programs with the dependencies' features of tests, by
-/// selecting a small test too: otherwise it would build the libraries twice.
-pub(crate) const TEST_FEATURES: [&str; 2] = ["--test", "protocol"];
-
 /// Builds the checker of shipped files first, since the driver's step needs only it and
 /// other steps wait for the driver; and the tool for files, with which Wine's step
 /// locates the limits in its targets.
@@ -153,7 +149,7 @@ pub(crate) fn build_checker(workspace: &Workspace) -> Result<Outcome, Failure> {
     }
     let whole = workspace_arguments(workspace);
     let words = ["build", "--bin", CHECKER, "--bin", WORKBENCH];
-    let (built, _) = build_and_lint(workspace, &[&words[..], &TEST_FEATURES, &whole].concat())?;
+    let (built, _) = build_and_lint(workspace, &[&words[..], &whole].concat())?;
     write(workspace, &built)?;
     Ok(Outcome::Passed(CHECKER.into()))
 }
@@ -171,7 +167,7 @@ pub(crate) fn build_all(workspace: &Workspace) -> Result<Outcome, Failure> {
     let mut words = vec!["build"];
     words.extend(programs.flat_map(|name| ["--bin", name]));
     words.extend(BENCHMARKS.iter().flat_map(|name| ["--bench", name]));
-    let (others, more) = build_and_lint(workspace, &[&words[..], &TEST_FEATURES, &whole].concat())?;
+    let (others, more) = build_and_lint(workspace, &[&words[..], &whole].concat())?;
     let programs = others.into_iter();
     all.extend(programs.filter(|it| it.kind == ExecutableKind::Program && it.name == "pack"));
     write(workspace, &all)?;
@@ -278,7 +274,34 @@ pub(crate) fn tests(workspace: &Workspace, select: &[&str]) -> Result<Vec<Execut
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    /// Dependencies with their features, as `serde 1.0.229 alloc,std`.
+    fn features(edges: &str) -> BTreeSet<String> {
+        let workspace = Workspace::current();
+        let mut tree = workspace.cargo(&["tree", "--locked", "--offline", "--prefix=none"]);
+        tree.args(workspace_arguments(&workspace)).args([
+            "--no-dedupe",
+            "--format={p} {f}",
+            "--edges",
+            edges,
+        ]);
+        let output = command::capture(&mut tree).unwrap();
+        let lines = output.success("cargo tree").unwrap();
+        lines.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn programs_and_tests_share_all_libraries() {
+        let programs = features("normal,build");
+        assert!(programs.len() > 100, "{programs:?}");
+        let tests = features("normal,build,dev");
+        let other: Vec<_> = programs.difference(&tests).collect();
+        // Add these features to a dependency of a crate that is never shipped.
+        assert!(other.is_empty(), "compiled again for tests: {other:?}");
+    }
 
     #[test]
     fn each_warning_of_the_compiler_is_a_finding_and_its_summary_is_none() {

@@ -105,7 +105,6 @@ pub(crate) fn run(
 fn build(workspace: &Workspace, targets: &[String]) -> Result<(), Failure> {
     let mut build = workspace.cargo(&["build", "--locked"]);
     build.args(executables::workspace_arguments(workspace));
-    build.args(executables::TEST_FEATURES);
     for target in targets {
         build.args(["--bin", target]);
     }
