@@ -35,7 +35,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
 }
 
 /// cargo's metadata of the workspace's own crates.
-fn metadata(workspace: &Workspace) -> Result<Value, Failure> {
+pub(crate) fn metadata(workspace: &Workspace) -> Result<Value, Failure> {
     let mut metadata = workspace.cargo(&["metadata", "--no-deps", "--format-version=1"]);
     let output = command::capture(&mut metadata)?.success("cargo metadata")?;
     serde_json::from_str(&output).map_err(|error| Failure(format!("cargo metadata: {error}")))

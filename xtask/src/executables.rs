@@ -28,8 +28,8 @@ pub(crate) const CHECKER: &str = "checker";
 /// The tool for files.
 pub(crate) const WORKBENCH: &str = "tcplimit";
 
-/// The benchmarks, which nothing runs.
-const BENCHMARKS: [&str; 2] = ["locate", "paired"];
+/// The program that packs the release; its crate has no integration tests.
+const PACK: &str = "pack";
 
 /// The kind of an executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,16 +160,17 @@ pub(crate) fn build_all(workspace: &Workspace) -> Result<Outcome, Failure> {
     let whole = workspace_arguments(workspace);
     let (mut all, findings) =
         build_and_lint(workspace, &[&["test", "--no-run"], &whole[..]].concat())?;
-    // Building tests has built the programs that they run. Those of xtask, this program,
-    // are linted by the step for lints.
-    let fuzz_targets = fuzz_targets(workspace)?;
-    let programs = fuzz_targets.iter().map(String::as_str).chain(["pack"]);
-    let mut words = vec!["build"];
-    words.extend(programs.flat_map(|name| ["--bin", name]));
-    words.extend(BENCHMARKS.iter().flat_map(|name| ["--bench", name]));
+    // Building tests has built the programs that they run.
+    let (programs, benchmarks) = untested(workspace)?;
+    let programs = programs.iter().flat_map(|name| ["--bin", name]);
+    let benchmarks = benchmarks.iter().flat_map(|name| ["--bench", name]);
+    let words: Vec<&str> = ["build"]
+        .into_iter()
+        .chain(programs)
+        .chain(benchmarks)
+        .collect();
     let (others, more) = build_and_lint(workspace, &[&words[..], &whole].concat())?;
-    let programs = others.into_iter();
-    all.extend(programs.filter(|it| it.kind == ExecutableKind::Program && it.name == "pack"));
+    all.extend(others.into_iter().filter(|it| it.name == PACK));
     write(workspace, &all)?;
     if let Some((findings, more)) = findings.zip(more) {
         fs::write(findings_path(workspace), findings + &more)?;
@@ -187,10 +188,22 @@ fn findings_path(workspace: &Workspace) -> PathBuf {
     workspace.target("report/findings.txt")
 }
 
-/// The names of the fuzz targets, which are their files' names.
+/// Programs of crates without integration tests, and benchmarks.
+pub(crate) fn untested(workspace: &Workspace) -> Result<(Vec<String>, Vec<String>), Failure> {
+    let mut programs = fuzz_targets(workspace)?;
+    programs.push(PACK.into());
+    Ok((programs, file_names(workspace, "cli/benches")?))
+}
+
+/// The names of the fuzz targets.
 pub(crate) fn fuzz_targets(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+    file_names(workspace, "fuzz/fuzz_targets")
+}
+
+/// The names of the files in a folder, without their extensions.
+fn file_names(workspace: &Workspace, folder: &str) -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(workspace.path("fuzz/fuzz_targets"))? {
+    for entry in fs::read_dir(workspace.path(folder))? {
         let path = entry?.path();
         if let Some(name) = path.file_stem() {
             names.push(name.to_string_lossy().into_owned());

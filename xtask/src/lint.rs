@@ -11,14 +11,19 @@ pub(crate) fn format(workspace: &Workspace) -> Result<Outcome, Failure> {
     Ok(Outcome::Passed(String::new()))
 }
 
+/// The crates with programs that a whole run does not build: this one, and the one that
+/// links in its own profile only.
+const UNBUILT: [&str; 2] = ["xtask", "panic-free"];
+
 /// Runs clippy on every target of every crate, and on the emulator if it can be compiled
-/// here. In a whole run the build has done so, except for this program.
+/// here. In a whole run the build has done so, with few exceptions.
 pub(crate) fn clippy(workspace: &Workspace) -> Result<Outcome, Failure> {
     let Some(findings) = executables::findings(workspace) else {
         return lint(workspace, &executables::workspace_arguments(workspace));
     };
     print!("{findings}");
-    run_clippy(workspace, &["--package", "xtask", "--bins"])?;
+    let unbuilt = UNBUILT.iter().flat_map(|name| ["--package", name]);
+    run_clippy(workspace, &unbuilt.chain(["--bins"]).collect::<Vec<_>>())?;
     match findings.is_empty() {
         true => Ok(Outcome::Passed(String::new())),
         false => Err(Failure("the build has findings".into())),
@@ -38,4 +43,36 @@ fn lint(workspace: &Workspace, select: &[&str]) -> Result<Outcome, Failure> {
 fn run_clippy(workspace: &Workspace, select: &[&str]) -> Result<(), Failure> {
     let mut clippy = workspace.cargo(&["clippy", "--locked"]);
     command::run(clippy.args(select).args(["--", "-D", "warnings"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::dependencies::{array_elements, metadata};
+
+    #[test]
+    fn a_whole_run_lints_every_program_and_benchmark() {
+        let workspace = Workspace::current();
+        let (programs, benchmarks) = executables::untested(&workspace).unwrap();
+        let is = |value: &Value, names: &[String]| names.iter().any(|name| value == name);
+        let mut linted = 0;
+        for package in array_elements(&metadata(&workspace).unwrap()["packages"]) {
+            let targets = || array_elements(&package["targets"]);
+            // Cargo builds a crate's programs for its integration tests.
+            let is_tested = targets().any(|target| target["kind"][0] == "test");
+            let is_unbuilt = UNBUILT.iter().any(|name| package["name"] == *name);
+            for target in targets() {
+                let (kind, name) = (&target["kind"][0], &target["name"]);
+                if kind == "bin" {
+                    assert!(is_tested || is_unbuilt || is(name, &programs), "{name}");
+                } else if kind == "bench" {
+                    assert!(is(name, &benchmarks), "{name}");
+                }
+                linted += 1;
+            }
+        }
+        assert!(linted > 30, "{linted}");
+    }
 }
