@@ -165,13 +165,8 @@ pub(crate) const STEPS: &[Step] = &[
         },
     },
     Step {
-        name: "broken",
-        after: &["lints"],
-        run: |workspace, _, observations| breakages::run(workspace, Extent::Sample, observations),
-    },
-    Step {
         name: "fuzzing",
-        after: &["broken"],
+        after: &["lints"],
         run: |workspace, options, observations| {
             fuzz::run(
                 workspace,
@@ -181,6 +176,11 @@ pub(crate) const STEPS: &[Step] = &[
                 observations,
             )
         },
+    },
+    Step {
+        name: "broken",
+        after: &["lints"],
+        run: |workspace, _, observations| breakages::run(workspace, Extent::Sample, observations),
     },
     Step {
         name: "real input",
@@ -287,8 +287,9 @@ fn ask_before_run(workspace: &Workspace, options: &Options) -> bool {
     ask_consent("Install and download what is possible?", false)
 }
 
-/// Runs steps in separate processes: one more than there are processors, since some
-/// wait for the network, for Wine or for each other.
+/// Runs steps in separate processes: two more than there are processors, since some
+/// wait for the network, for Wine or for each other. Fuzzing, a time for each target, runs
+/// beside other steps.
 fn run_parallel(
     workspace: &Workspace,
     chosen: &[&Step],
@@ -316,7 +317,7 @@ fn run_parallel(
             Ok(job)
         })
         .collect();
-    let workers = thread::available_parallelism().map_or(1, usize::from) + 1;
+    let workers = thread::available_parallelism().map_or(1, usize::from) + 2;
     match jobs {
         Ok(jobs) => schedule::run(jobs, workers, summary),
         Err(failure) => summary.step("start", || Err(failure)),
