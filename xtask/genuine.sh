@@ -30,10 +30,13 @@ only_pe_files() {
 import os
 import sys
 
-for folder, links, names in os.walk(sys.argv[1]):
-    for name in names + [link for link in links if os.path.islink(os.path.join(folder, link))]:
+for folder, folders, names in os.walk(sys.argv[1]):
+    for name in folders + names:
         path = os.path.join(folder, name)
-        if os.path.isfile(path) and not os.path.islink(path):
+        is_link = os.path.islink(path)
+        if os.path.isdir(path) and not is_link:
+            continue
+        if os.path.isfile(path) and not is_link:
             with open(path, "rb") as file:
                 if file.read(2) == b"MZ":
                     continue

@@ -341,24 +341,28 @@ fn canonical(fs: &impl FileSystem, path: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::filesystem::HostFileSystem;
     use super::*;
     use crate::default_inputs::SPECIMEN;
+
+    pub(in super::super) fn patch_to(limit: u32) -> Job {
+        Job {
+            task: Task::Patch { limit },
+            target: Target::InPlace,
+            module: None,
+            touch: false,
+            running: Vec::new(),
+            cabinets: false,
+        }
+    }
 
     #[test]
     fn only_the_planned_content_passes_the_verification() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tcpip.sys");
         std::fs::write(&path, SPECIMEN).unwrap();
-        let job = Job {
-            task: Task::Patch { limit: 100 },
-            target: Target::InPlace,
-            module: None,
-            touch: false,
-            running: Vec::new(),
-            cabinets: false,
-        };
+        let job = patch_to(100);
         let prepared = job.plan(&HostFileSystem::default(), &path).unwrap();
         let verify = |now: &[u8]| job.verify(&path, &prepared, now);
         verify(&prepared.after).unwrap();

@@ -331,7 +331,8 @@ fn outcome(prepared: &Prepared, is_sound: bool, changed: Option<&Result<(), Fail
 #[cfg(test)]
 mod tests {
     use super::super::filesystem::FileSystem;
-    use super::super::job::{Job, Task};
+    use super::super::job::Task;
+    use super::super::job::tests::patch_to;
     use super::super::outcome::ReportOptions;
     use super::super::windows_install::tests::tree;
     use super::*;
@@ -381,17 +382,6 @@ mod tests {
         assert_eq!(listed, 1);
     }
 
-    fn patch_to(limit: u32) -> Job {
-        Job {
-            task: Task::Patch { limit },
-            target: Target::InPlace,
-            module: None,
-            touch: false,
-            running: Vec::new(),
-            cabinets: false,
-        }
-    }
-
     fn reporter() -> Reporter {
         let options = ReportOptions {
             task: Task::Patch { limit: 100 },
@@ -406,23 +396,37 @@ mod tests {
         Reporter::new(options, Manifest::default(), false, out)
     }
 
+    /// Lets a run patch to a limit; its result, and the reporter after it.
+    fn with_run<T>(
+        limit: u32,
+        prepare: impl FnOnce(&AtomicBool, &mut Reporter),
+        act: impl FnOnce(&mut OfflineWindows<'_>) -> T,
+    ) -> (T, Reporter) {
+        let (stop, fs) = (AtomicBool::new(false), HostFileSystem::default());
+        let (job, mut reporter) = (patch_to(limit), reporter());
+        prepare(&stop, &mut reporter);
+        let done = act(&mut OfflineWindows {
+            job: &job,
+            fs: &fs,
+            stop: &stop,
+            is_one_of_several: false,
+            reporter: &mut reporter,
+        });
+        (done, reporter)
+    }
+
     #[test]
     fn nothing_begins_after_an_interruption() {
         let root = tree(&["system32/drivers/tcpip.sys"]);
         let path = root.path().join("system32/drivers/tcpip.sys");
         std::fs::write(&path, SPECIMEN).unwrap();
         for (stopped, interrupted) in [(true, false), (false, true)] {
-            let (stop, fs) = (AtomicBool::new(stopped), HostFileSystem::default());
-            let (job, mut reporter) = (patch_to(100), reporter());
-            reporter.summary.interrupted = interrupted;
-            let mut run = OfflineWindows {
-                job: &job,
-                fs: &fs,
-                stop: &stop,
-                is_one_of_several: false,
-                reporter: &mut reporter,
+            let prepare = |stop: &AtomicBool, reporter: &mut Reporter| {
+                stop.store(stopped, Ordering::Relaxed);
+                reporter.summary.interrupted = interrupted;
             };
-            run.patch(root.path()).unwrap();
+            let (done, reporter) = with_run(100, prepare, |run| run.patch(root.path()));
+            done.unwrap();
             assert!(reporter.summary.interrupted);
             assert_eq!(reporter.summary.files, 0);
             assert_eq!(std::fs::read(&path).unwrap(), SPECIMEN);
@@ -436,7 +440,6 @@ mod tests {
         // A folder can't be locked.
         std::fs::create_dir(paths[0].join("tcplimit.lock")).unwrap();
         let copies = paths.map(|folder| folder.join("tcpip.sys"));
-        let (stop, fs) = (AtomicBool::new(false), HostFileSystem::default());
         let run = |limit, contents: [&[u8]; 2]| {
             for (copy, content) in copies.iter().zip(contents) {
                 std::fs::write(copy, content).unwrap();
@@ -447,15 +450,7 @@ mod tests {
                 .zip(contents)
                 .filter(|(_, content)| content.is_empty())
                 .for_each(|(copy, _)| std::fs::remove_file(copy).unwrap());
-            let (job, mut reporter) = (patch_to(limit), reporter());
-            let mut run = OfflineWindows {
-                job: &job,
-                fs: &fs,
-                stop: &stop,
-                is_one_of_several: false,
-                reporter: &mut reporter,
-            };
-            run.run_transaction(&install)
+            with_run(limit, |_, _| {}, |run| run.run_transaction(&install)).0
         };
         let failed = run(100, [SPECIMEN; 2]).unwrap_err();
         assert!(matches!(failed, Failure::Io { .. }), "{failed:?}");
@@ -494,18 +489,13 @@ mod tests {
             (io(), false, Some(". No copy was changed.")),
             (rollback(), false, Some(ROLLBACK)),
         ] {
-            let (stop, fs) = (AtomicBool::new(false), HostFileSystem::default());
-            let (job, mut reporter) = (patch_to(100), reporter());
-            let mut run = OfflineWindows {
-                job: &job,
-                fs: &fs,
-                stop: &stop,
-                is_one_of_several: false,
-                reporter: &mut reporter,
-            };
             let install = WindowsInstall::find(root.path()).unwrap();
-            let ready = run.prepare_all(&install);
-            run.report_all(&install, ready, Some(Err(failure))).unwrap();
+            let report = |run: &mut OfflineWindows<'_>| {
+                let ready = run.prepare_all(&install);
+                run.report_all(&install, ready, Some(Err(failure)))
+            };
+            let (done, reporter) = with_run(100, |_, _| {}, report);
+            done.unwrap();
             assert_eq!(reporter.summary.interrupted, is_interrupted);
             let text = reporter.summary.reason.as_deref();
             assert_eq!(text.is_some(), reason.is_some(), "{text:?}");

@@ -309,26 +309,19 @@ fn a_version_without_the_limiter_is_refused() {
 
 #[test]
 fn only_a_file_without_any_name_may_be_one_of_the_drivers() {
-    let nameless = Spec {
-        extras: Extras {
-            export: false,
+    let built = |export| {
+        let extras = Extras {
+            export,
             version: false,
             ..Spec::xp_sp3().extras
-        },
-        ..Spec::xp_sp3()
-    }
-    .build()
-    .file;
-    let mut other = Spec {
-        extras: Extras {
-            export: true,
-            version: false,
-            ..Spec::xp_sp3().extras
-        },
-        ..Spec::xp_sp3()
-    }
-    .build()
-    .file;
+        };
+        let spec = Spec {
+            extras,
+            ..Spec::xp_sp3()
+        };
+        spec.build().file
+    };
+    let (nameless, mut other) = (built(false), built(true));
     let name = b"tcpip.sys\0";
     let at = other.windows(name.len()).position(|bytes| bytes == name);
     other[at.unwrap()..][..5].copy_from_slice(b"other");

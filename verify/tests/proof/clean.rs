@@ -7,13 +7,14 @@ use std::sync::LazyLock;
 
 use specimen::Spec;
 use tcplimit::patch::filesystem::FileSystem;
-use tcplimit::patch::job::{Job, Outcome, Target, Task};
+use tcplimit::patch::job::{Outcome, Task};
 use tcplimit::patch::journal::{self, recover, replace_all};
 use tcplimit::patch::leftover::{Leftover, LeftoverKind, Removal, clean, leftovers};
 use tcplimit::patch::lock::Locks;
 use tcplimit::patch::replace::{Failure, Keep, Replacement};
 use verify::faulty_disk::interleaving::{KILLED, RunDisk, every_order};
 use verify::faulty_disk::{Fault, FaultyDisk};
+use verify::patching::job;
 
 const HOME: &str = "/disc/WINDOWS";
 const CACHE: &str = "/disc/WINDOWS/cache/tcpip.sys";
@@ -338,14 +339,7 @@ fn clean_removes_no_file_of_a_running_patch() {
     let kept = backup(DRIVER, &old);
     let left = staged(DRIVER, 1);
     let disk = FaultyDisk::with(&[(DRIVER, &old), (&kept, &old), (&left, &new)]);
-    let job = Job {
-        task: Task::Patch { limit: 100 },
-        target: Target::InPlace,
-        module: None,
-        touch: false,
-        running: Vec::new(),
-        cabinets: false,
-    };
+    let job = job(Task::Patch { limit: 100 });
     let runs: [&dyn Fn(&RunDisk<'_>) -> RunResult; 2] = [
         &|disk| RunResult::Patched(job.run(disk, Path::new(DRIVER)).outcome),
         &|disk| RunResult::Cleaned(cleaned(disk)),

@@ -243,7 +243,7 @@ fn on_a_mount_without_locks_exclusive_creation_keeps_runs_apart() {
 fn a_refused_or_missing_file_is_reported_in_spite_of_a_lock() {
     let mut other = LockOwner::current("patch");
     other.host = "another".to_owned();
-    let lock = (LOCK, other.text());
+    let lock = other.text();
     let run = |disk: &FaultyDisk, target| {
         let job = Job {
             target,
@@ -251,7 +251,7 @@ fn a_refused_or_missing_file_is_reported_in_spite_of_a_lock() {
         };
         job.run(disk, Path::new(FILE)).outcome
     };
-    let disk = FaultyDisk::with(&[(FILE, b"text"), (LOCK, lock.1.as_bytes())]);
+    let disk = FaultyDisk::with(&[(FILE, b"text"), (LOCK, lock.as_bytes())]);
     for target in [Target::InPlace, Target::DryRun] {
         let refused = run(&disk, target);
         assert!(
@@ -266,7 +266,7 @@ fn a_refused_or_missing_file_is_reported_in_spite_of_a_lock() {
     let disk = FaultyDisk::with(&[
         (&copy, &driver),
         (&journal, b"tcplimit journal 1\nend 0\n"),
-        (LOCK, lock.1.as_bytes()),
+        (LOCK, lock.as_bytes()),
     ]);
     let dry = Job {
         target: Target::DryRun,
