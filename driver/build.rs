@@ -8,10 +8,18 @@ mod link;
 mod message;
 #[path = "build/message_table.rs"]
 mod message_table;
+#[path = "protocol/src/reason.rs"]
+#[expect(dead_code, unreachable_pub, reason = "it is written for the library")]
+mod reason;
 #[path = "build/resource.rs"]
 mod resource;
 #[path = "build/version.rs"]
 mod version;
+
+// `message` needs only this of the protocol; as a dependency, all of it would be compiled
+// for the build script too.
+extern crate self as tcplimit_protocol;
+use reason::Reason;
 
 use std::path::Path;
 use std::{env, fs};
@@ -21,6 +29,7 @@ use message::Message;
 
 fn main() {
     println!("cargo::rerun-if-changed=build");
+    println!("cargo::rerun-if-changed=protocol/src/reason.rs");
     println!("cargo::rerun-if-changed=src/message.rs");
     let Some(build) = Build::for_target(&var("CARGO_CFG_TARGET_OS"), &var("CARGO_CFG_TARGET_ARCH"))
     else {

@@ -1,7 +1,7 @@
 //! The messages of the event log: numbers and texts.
 //!
 //! The build script compiles this file too, to make the driver's message
-//! resource, so it may use nothing but the protocol.
+//! resource, so it may use nothing but the reasons of the protocol.
 //!
 //! In a text, `%2` stands for the module's file name, `%3` and `%4` for
 //! numbers, and `%5` for a reason. (The system inserts the driver's name for
