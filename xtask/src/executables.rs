@@ -31,6 +31,9 @@ pub(crate) const WORKBENCH: &str = "tcplimit";
 /// The program that packs the release; its crate has no integration tests.
 const PACK: &str = "pack";
 
+/// The proof that nothing panics: in this profile an ordinary program.
+const PANIC_FREE: &str = "panic-free";
+
 /// The kind of an executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -179,9 +182,23 @@ pub(crate) fn build_all(workspace: &Workspace) -> Result<Outcome, Failure> {
 }
 
 /// The findings of this `cargo xtask test`; `None` outside of one, and without clippy.
-pub(crate) fn findings(workspace: &Workspace) -> Option<String> {
-    let findings = is_whole_run().then(|| fs::read_to_string(findings_path(workspace)));
-    findings?.ok()
+pub(crate) fn findings(workspace: &Workspace) -> Result<Option<String>, Failure> {
+    if !is_whole_run() {
+        return Ok(None);
+    }
+    let Ok(findings) = fs::read_to_string(findings_path(workspace)) else {
+        return Ok(None);
+    };
+    // This program was compiled by `cargo xtask`, and clippy has read its sources with its
+    // tests. Cargo repeats what rustc warned of.
+    let arguments = ["build", "--package", "xtask", "--message-format", "json"];
+    let lines = run_build(&mut workspace.cargo(&arguments), &arguments)?;
+    Ok(Some(
+        lines
+            .lines()
+            .filter_map(finding)
+            .fold(findings, |all, one| all + &one),
+    ))
 }
 
 fn findings_path(workspace: &Workspace) -> PathBuf {
@@ -191,7 +208,7 @@ fn findings_path(workspace: &Workspace) -> PathBuf {
 /// Programs of crates without integration tests, and benchmarks.
 pub(crate) fn untested(workspace: &Workspace) -> Result<(Vec<String>, Vec<String>), Failure> {
     let mut programs = fuzz_targets(workspace)?;
-    programs.push(PACK.into());
+    programs.extend([PACK, PANIC_FREE].map(str::to_owned));
     Ok((programs, file_names(workspace, "cli/benches")?))
 }
 
