@@ -99,28 +99,29 @@ fn compressed_drivers_are_rewritten_so_that_cabextract_gives_the_patched_ones() 
     }
 }
 
-/// Larger than any such driver: blocks span frames, matches reach back over many
-/// frames, and calls are translated in each.
+/// Much larger than the window, or than any such driver: blocks span frames, matches reach
+/// back over many frames, and calls are translated in each.
 #[test]
 fn cabextract_unpacks_lzx_with_any_window() {
-    let large = |start_up| {
+    let large = |text_kib, start_up| {
         let spec = Spec {
-            text_kib: 600,
+            text_kib,
             start_up,
             ..Spec::xp_sp3()
         };
         spec.build().file
     };
-    let [before, after] = [large(10), large(100)];
-    for window in [
-        WindowSize::KB32,
-        WindowSize::KB64,
-        WindowSize::KB128,
-        WindowSize::KB256,
-        WindowSize::KB512,
-        WindowSize::MB1,
-        WindowSize::MB2,
+    // KiB of code. A file larger than the largest window would not be compressed by LZX.
+    for (window, text_kib) in [
+        (WindowSize::KB32, 100),
+        (WindowSize::KB64, 200),
+        (WindowSize::KB128, 300),
+        (WindowSize::KB256, 600),
+        (WindowSize::KB512, 600),
+        (WindowSize::MB1, 600),
+        (WindowSize::MB2, 300),
     ] {
+        let [before, after] = [large(text_kib, 10), large(text_kib, 100)];
         let packed = lzx("tcpip.sys", &before, window);
         assert!(
             packed.len() < before.len(),
