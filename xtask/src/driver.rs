@@ -218,25 +218,28 @@ fn build(workspace: &Workspace, compiler: Compiler) -> Result<Vec<PathBuf>, Fail
             processor,
             &PRODUCTS,
             &workspace.path(""),
+            &[],
         )?);
     }
     Ok(files)
 }
 
-/// Builds products for one processor, from sources that may be a copy in the workspace.
+/// Builds products for one processor, from sources that may be a copy in the workspace, with
+/// further arguments for cargo.
 pub(crate) fn build_from(
     workspace: &Workspace,
     compiler: Compiler,
     processor: &Processor,
     products: &[Product],
     sources: &Path,
+    arguments: &[&str],
 ) -> Result<Vec<PathBuf>, Failure> {
     let Some(linker) = compiler.linker(workspace) else {
         let problem = "no rust-lld (part of rustup's compilers) and no lld-link-22";
         return Err(Failure(format!("{problem}: apt-get install lld-22")));
     };
     let mut build = build_for(workspace, compiler, processor);
-    build.current_dir(sources);
+    build.current_dir(sources).args(arguments);
     for product in products {
         build.args(["--package", product.package, "--bin", product.program]);
     }

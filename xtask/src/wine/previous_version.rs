@@ -17,6 +17,14 @@ use crate::workspace::Workspace;
 /// The last commit whose driver kept the history below its service key.
 const COMMIT: &str = "6813a2f";
 
+/// Only what its program writes is used, so it need not be small.
+const UNOPTIMISED: [&str; 4] = [
+    "--config",
+    "profile.driver.package.tcplimit-xp.opt-level=0",
+    "--config",
+    "profile.driver.package.serde_json.opt-level=0",
+];
+
 /// Builds its driver and program unless already built; the folder, or the reason why that
 /// is impossible. A shallow clone lacks the commit.
 pub(super) fn build(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf, String>, Failure> {
@@ -50,7 +58,14 @@ pub(super) fn build(workspace: &Workspace, arch: Arch) -> Result<Result<PathBuf,
     unpack.arg("-xf").arg(&archive).arg("-C").arg(&source);
     command::capture(&mut unpack)?.success("tar")?;
     // With the same flags, so that `core` is built already.
-    let files = driver::build_from(workspace, compiler, processor, products, &source)?;
+    let files = driver::build_from(
+        workspace,
+        compiler,
+        processor,
+        products,
+        &source,
+        &UNOPTIMISED,
+    )?;
     fs::create_dir_all(&built)?;
     for (product, file) in products.iter().zip(files) {
         filesystem::copy(&file, &built.join(product.file))?;
