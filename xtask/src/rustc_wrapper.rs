@@ -87,7 +87,7 @@ pub(crate) fn run_as_rustc() -> Option<ExitCode> {
     let words: Vec<OsString> = words.collect();
     let mut compile = Command::new(&rustc);
     match name {
-        INSTRUMENTED if is_optimised(&words) => {
+        INSTRUMENTED if !is_build_script(&words) => {
             compile.args(&words).args(COVERAGE);
         }
         INSTRUMENTED | BROKEN => {
@@ -110,30 +110,25 @@ pub(crate) fn run_as_rustc() -> Option<ExitCode> {
     })
 }
 
-/// Whether the crate is optimised: build scripts and their dependencies are not, and
-/// must not be instrumented.
-fn is_optimised(words: &[OsString]) -> bool {
-    let levels = ["opt-level=1", "opt-level=2"];
+/// Whether the crate is a build script, which has nothing to call when it covers code.
+fn is_build_script(words: &[OsString]) -> bool {
     words
-        .iter()
-        .any(|word| levels.iter().any(|level| word == level))
+        .windows(2)
+        .any(|pair| pair[0] == "--crate-name" && pair[1] == "build_script_build")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn is_optimised(words: &[&str]) -> bool {
-        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-        super::is_optimised(&words)
-    }
-
     #[test]
-    fn only_optimised_crates_record_coverage() {
-        let library = ["--crate-name", "scanner_core", "-C", "opt-level=2"];
-        assert!(is_optimised(&library));
-        assert!(!is_optimised(&library[..2]));
-        assert!(!is_optimised(&["--crate-name", "build_script_build"]));
-        assert!(!is_optimised(&["-vV"]));
+    fn build_scripts_record_no_coverage() {
+        let is_build_script = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            is_build_script(&words)
+        };
+        assert!(is_build_script(&["--crate-name", "build_script_build"]));
+        assert!(!is_build_script(&["--crate-name", "scanner_core"]));
+        assert!(!is_build_script(&["-vV"]));
     }
 }
