@@ -191,8 +191,9 @@ pub(crate) fn findings(workspace: &Workspace) -> Result<Option<String>, Failure>
     };
     // This program was compiled by `cargo xtask`, and clippy has read its sources with its
     // tests. Cargo repeats what rustc warned of.
-    let arguments = ["build", "--package", "xtask", "--message-format", "json"];
-    let lines = run_build(&mut workspace.cargo(&arguments), &arguments)?;
+    let arguments = ["build", "--locked", "--package", "xtask"];
+    let mut cargo = workspace.cargo(&arguments);
+    let lines = run_build(cargo.args(["--message-format", "json"]), &arguments)?;
     Ok(Some(
         lines
             .lines()
