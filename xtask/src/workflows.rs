@@ -26,8 +26,6 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome, Failure> {
         let mut install = workspace.command("npm");
         install
             .args(["install", "--silent", "--no-audit", "--no-fund"])
-            // By default it waits for a silent server for 15 minutes.
-            .args(["--fetch-timeout=20000", "--fetch-retries=1"])
             .args(["--no-save", "--ignore-scripts", "--prefix"])
             .arg(&folder)
             .arg(PACKAGE);
