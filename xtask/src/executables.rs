@@ -176,30 +176,21 @@ pub(crate) fn build_all(workspace: &Workspace) -> Result<Outcome, Failure> {
     all.extend(others.into_iter().filter(|it| it.name == PACK));
     write(workspace, &all)?;
     if let Some((findings, more)) = findings.zip(more) {
-        fs::write(findings_path(workspace), findings + &more)?;
+        // Clippy has read this program's sources with its tests; of the program, cargo
+        // repeats what rustc warned of.
+        let words = ["build", "--package", "xtask", "--locked"];
+        let mut itself = workspace.cargo(&words);
+        let lines = run_build(itself.args(["--message-format", "json"]), &words)?;
+        let warnings: String = lines.lines().filter_map(finding).collect();
+        fs::write(findings_path(workspace), findings + &more + &warnings)?;
     }
     Ok(Outcome::Passed(format!("{} programs", all.len())))
 }
 
 /// The findings of this `cargo xtask test`; `None` outside of one, and without clippy.
-pub(crate) fn findings(workspace: &Workspace) -> Result<Option<String>, Failure> {
-    if !is_whole_run() {
-        return Ok(None);
-    }
-    let Ok(findings) = fs::read_to_string(findings_path(workspace)) else {
-        return Ok(None);
-    };
-    // This program was compiled by `cargo xtask`, and clippy has read its sources with its
-    // tests. Cargo repeats what rustc warned of.
-    let arguments = ["build", "--locked", "--package", "xtask"];
-    let mut cargo = workspace.cargo(&arguments);
-    let lines = run_build(cargo.args(["--message-format", "json"]), &arguments)?;
-    Ok(Some(
-        lines
-            .lines()
-            .filter_map(finding)
-            .fold(findings, |all, one| all + &one),
-    ))
+pub(crate) fn findings(workspace: &Workspace) -> Option<String> {
+    let findings = is_whole_run().then(|| fs::read_to_string(findings_path(workspace)));
+    findings?.ok()
 }
 
 fn findings_path(workspace: &Workspace) -> PathBuf {

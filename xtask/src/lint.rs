@@ -14,7 +14,7 @@ pub(crate) fn format(workspace: &Workspace) -> Result<Outcome, Failure> {
 /// Runs clippy on every target of every crate, and on the emulator if it can be compiled
 /// here. In a whole run the build has done so, this program included.
 pub(crate) fn clippy(workspace: &Workspace) -> Result<Outcome, Failure> {
-    let Some(findings) = executables::findings(workspace)? else {
+    let Some(findings) = executables::findings(workspace) else {
         return lint(workspace, &executables::workspace_arguments(workspace));
     };
     print!("{findings}");
@@ -52,7 +52,7 @@ mod tests {
             let targets = || array_elements(&package["targets"]);
             // Cargo builds a crate's programs for its integration tests.
             let is_tested = targets().any(|target| target["kind"][0] == "test");
-            // `cargo xtask` compiled it, and `executables::findings` has the warnings.
+            // `cargo xtask` compiled it; `executables::build_all` asks for the warnings.
             let is_running = package["name"] == "xtask";
             for target in targets() {
                 let (kind, name) = (&target["kind"][0], &target["name"]);

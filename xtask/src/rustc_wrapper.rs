@@ -110,7 +110,7 @@ pub(crate) fn run_as_rustc() -> Option<ExitCode> {
     })
 }
 
-/// Whether the crate is a build script, which has nothing to call when it covers code.
+/// Whether the crate is a build script, which is linked without libFuzzer.
 fn is_build_script(words: &[OsString]) -> bool {
     words
         .windows(2)
